@@ -1,0 +1,1 @@
+//! Judgement: facts in, ledger rows out.

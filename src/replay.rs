@@ -1,0 +1,1 @@
+//! Simulated chargers and backends.
