@@ -1,4 +1,8 @@
-//! The command line.
+//! The command line: one thin file per verb; wires the parts together.
+
+pub mod config;
+pub mod error;
+
 /// Runs the command line.
 pub fn main() -> std::process::ExitCode {
     std::process::ExitCode::SUCCESS
