@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod error;
+pub mod init;
 
 /// Runs the command line.
 pub fn main() -> std::process::ExitCode {

@@ -69,7 +69,7 @@ pub struct CliError {
     /// What is wrong, as a sentence fragment.
     pub message: String,
     /// Where, if it is in a file.
-    pub place: Option<Place>,
+    pub place: Option<Box<Place>>,
     /// What to do about it.
     pub help: Option<String>,
     /// How the program ends.
@@ -98,7 +98,7 @@ impl CliError {
     /// The same error with its place.
     #[must_use]
     pub fn at(mut self, place: Place) -> Self {
-        self.place = Some(place);
+        self.place = Some(Box::new(place));
         self
     }
 

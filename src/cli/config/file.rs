@@ -124,8 +124,8 @@ pub fn parse(path: &Path, source: &str) -> Result<Config, CliError> {
             .tls
             .map(|tls| {
                 Ok::<_, CliError>(TlsFiles {
-                    cert: check.existing(tls.cert)?,
-                    key: check.existing(tls.key)?,
+                    cert: check.existing(&tls.cert)?,
+                    key: check.existing(&tls.key)?,
                 })
             })
             .transpose()?,
@@ -279,14 +279,14 @@ impl Checker<'_> {
         })
     }
 
-    fn existing(&self, file: Spanned<PathBuf>) -> Result<PathBuf, CliError> {
+    fn existing(&self, file: &Spanned<PathBuf>) -> Result<PathBuf, CliError> {
         let full = self.beside(file.get_ref().clone());
         if full.is_file() {
             return Ok(full);
         }
         Err(self.error(
             "CFG-006",
-            &file,
+            file,
             format!("no file {}", full.display()),
             "not found",
             "paths are relative to the configuration file",
@@ -322,7 +322,7 @@ impl Checker<'_> {
         }
         Ok(Backend {
             url: url.clone(),
-            ca: section.ca.map(|ca| self.existing(ca)).transpose()?,
+            ca: section.ca.map(|ca| self.existing(&ca)).transpose()?,
             user: section.user.unwrap_or_else(|| "{identity}".to_owned()),
             password: section.password.map(|secret| match secret {
                 SecretRef::File(file) => SecretRef::File(self.beside(file)),
