@@ -2,7 +2,10 @@
 
 pub mod config;
 pub mod error;
+pub mod health;
 pub mod init;
+pub mod logging;
+pub mod recording;
 
 /// Runs the command line.
 pub fn main() -> std::process::ExitCode {
