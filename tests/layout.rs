@@ -1,5 +1,7 @@
 //! The module order of `src/lib.rs`: a module may use those above it, never those below.
 
+#![allow(clippy::unwrap_used, reason = "a failed step of a test should end it")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
