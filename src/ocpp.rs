@@ -6,6 +6,7 @@ pub mod identifiers;
 pub mod json;
 pub mod refusals;
 pub mod relation;
+pub mod rewrite;
 pub mod severity;
 pub mod version;
 
