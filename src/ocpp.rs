@@ -4,6 +4,7 @@ pub mod actions;
 pub mod envelope;
 pub mod identifiers;
 pub mod json;
+pub mod lint;
 pub mod refusals;
 pub mod relation;
 pub mod rewrite;

@@ -97,6 +97,39 @@ pub fn walk_object<'a>(
     }
 }
 
+/// How deep [`walk_members`] looks. OCPP nests ten levels; what is deeper would cost time for nothing.
+const MAX_DEPTH: usize = 64;
+
+/// Calls `member` with the name and value range of every object member at any depth, in text order: outer members before
+/// those inside them.
+pub fn walk_members<'a>(
+    text: &'a str,
+    mut member: impl FnMut(&str, Range<usize>),
+) -> Result<(), SyntaxError> {
+    let bytes = text.as_bytes();
+    let mut open: Vec<(usize, Option<Cow<'a, str>>, Range<usize>)> = vec![(0, None, whole(bytes)?)];
+    while let Some((depth, name, value)) = open.pop() {
+        if let Some(name) = name {
+            member(&name, value.clone());
+        }
+        let (inner, first) = (depth + 1, open.len());
+        match bytes.get(value.start) {
+            _ if inner > MAX_DEPTH => {}
+            Some(b'{') => {
+                walk_object(text, value.start, |name, at| {
+                    open.push((inner, Some(name), at));
+                })?;
+            }
+            Some(b'[') => {
+                walk_array(bytes, value.start, |at| open.push((inner, None, at)))?;
+            }
+            _ => {}
+        }
+        open[first..].reverse();
+    }
+    Ok(())
+}
+
 fn walk_array(
     bytes: &[u8],
     at: usize,
@@ -226,6 +259,19 @@ mod tests {
         );
         assert!(found(text, &[Step::Key("c")]).is_empty());
         assert!(found(text, &[Step::Key("a"), Step::Key("z")]).is_empty());
+    }
+
+    #[test]
+    fn members_are_walked_at_any_depth_in_text_order() {
+        let text = r#"{"a":{"b":[1,{"c":2}]},"a":3}"#;
+        let mut seen = Vec::new();
+        walk_members(text, |name, at| {
+            seen.push((name.to_owned(), text[at].to_owned()));
+        })
+        .unwrap();
+        let names: Vec<_> = seen.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["a", "b", "c", "a"]);
+        assert_eq!(seen[2].1, "2");
     }
 
     #[test]
