@@ -5,6 +5,7 @@ pub mod envelope;
 pub mod identifiers;
 pub mod json;
 pub mod lint;
+pub mod quirks;
 pub mod refusals;
 pub mod relation;
 pub mod rewrite;

@@ -97,31 +97,32 @@ pub fn walk_object<'a>(
     }
 }
 
-/// How deep [`walk_members`] looks. OCPP nests ten levels; what is deeper would cost time for nothing.
+/// How deep [`walk_objects`] looks. OCPP nests ten levels; what is deeper would cost time for nothing.
 const MAX_DEPTH: usize = 64;
 
-/// Calls `member` with the name and value range of every object member at any depth, in text order: outer members before
-/// those inside them.
-pub fn walk_members<'a>(
+/// A member of an object: its name, unescaped, and where its value lies.
+pub type Member<'a> = (Cow<'a, str>, Range<usize>);
+
+/// Calls `object` with the members of every object at any depth, outer objects before those inside them.
+pub fn walk_objects<'a>(
     text: &'a str,
-    mut member: impl FnMut(&str, Range<usize>),
+    mut object: impl FnMut(&[Member<'a>]),
 ) -> Result<(), SyntaxError> {
     let bytes = text.as_bytes();
-    let mut open: Vec<(usize, Option<Cow<'a, str>>, Range<usize>)> = vec![(0, None, whole(bytes)?)];
-    while let Some((depth, name, value)) = open.pop() {
-        if let Some(name) = name {
-            member(&name, value.clone());
-        }
-        let (inner, first) = (depth + 1, open.len());
+    let mut open = vec![(0, whole(bytes)?)];
+    while let Some((depth, value)) = open.pop() {
+        let inner = depth + 1;
+        let first = open.len();
         match bytes.get(value.start) {
             _ if inner > MAX_DEPTH => {}
             Some(b'{') => {
-                walk_object(text, value.start, |name, at| {
-                    open.push((inner, Some(name), at));
-                })?;
+                let mut members = Vec::new();
+                walk_object(text, value.start, |name, at| members.push((name, at)))?;
+                object(&members);
+                open.extend(members.into_iter().map(|(_, at)| (inner, at)));
             }
             Some(b'[') => {
-                walk_array(bytes, value.start, |at| open.push((inner, None, at)))?;
+                walk_array(bytes, value.start, |at| open.push((inner, at)))?;
             }
             _ => {}
         }
@@ -262,16 +263,25 @@ mod tests {
     }
 
     #[test]
-    fn members_are_walked_at_any_depth_in_text_order() {
-        let text = r#"{"a":{"b":[1,{"c":2}]},"a":3}"#;
+    fn objects_are_walked_at_any_depth_outer_first() {
+        let text = r#"{"a":{"b":[1,{"c":2}]},"d":{"e":3}}"#;
         let mut seen = Vec::new();
-        walk_members(text, |name, at| {
-            seen.push((name.to_owned(), text[at].to_owned()));
+        walk_objects(text, |members| {
+            for (name, at) in members {
+                seen.push(format!("{name}={}", &text[at.clone()]));
+            }
         })
         .unwrap();
-        let names: Vec<_> = seen.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names, ["a", "b", "c", "a"]);
-        assert_eq!(seen[2].1, "2");
+        let inside = [
+            r#"a={"b":[1,{"c":2}]}"#,
+            r#"d={"e":3}"#,
+            r#"b=[1,{"c":2}]"#,
+            "c=2",
+            "e=3",
+        ];
+        assert_eq!(seen, inside);
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        walk_objects(&deep, |_| panic!("no object here")).unwrap();
     }
 
     #[test]

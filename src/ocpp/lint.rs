@@ -169,12 +169,15 @@ fn without_false_alarms<'a>(
         .filter(|alarm| alarm.only.is_none_or(|only| only == (action, part)))
         .collect();
     let mut edits: Vec<(Range<usize>, &str)> = Vec::new();
-    json::walk_members(payload, |name, at| {
-        let alarm = alarms.iter().find(|alarm| alarm.member == name);
-        if let Some(alarm) = alarm.filter(|alarm| alarm.allows.covers(&payload[at.clone()])) {
-            edits.push((at, alarm.instead));
+    json::walk_objects(payload, |members| {
+        for (name, at) in members {
+            let alarm = alarms.iter().find(|alarm| alarm.member == name);
+            if let Some(alarm) = alarm.filter(|alarm| alarm.allows.covers(&payload[at.clone()])) {
+                edits.push((at.clone(), alarm.instead));
+            }
         }
     })?;
+    edits.sort_by_key(|(at, _)| at.start);
     if edits.is_empty() {
         return Ok(Cow::Borrowed(payload));
     }
