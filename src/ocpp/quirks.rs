@@ -214,6 +214,7 @@ fn has_duplicate_keys(payload: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// Rows of a charger message.
     fn rows(version: Version, text: &str) -> Vec<u8> {
@@ -302,5 +303,18 @@ mod tests {
         assert_eq!(rows("CP1", Some(" ")), [31]);
         assert_eq!(rows("", Some("ocpp1.6")), [32]);
         assert_eq!(rows("RDAM%7C123", Some("ocpp1.6")), [33]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_too_odd_to_look_at(
+            text in "[\\[\\]{}\",:\\\\0-9aTZ+. é-]{0,40}",
+            inside in "[\\[\\]{}\",:\\\\0-9aTZ+. é-]{0,40}",
+        ) {
+            for version in Version::ALL {
+                in_message(version, &text, Some("Reset"));
+                in_message(version, &format!("[2,\"a\",\"StopTransaction\",{{{inside}}}]"), None);
+            }
+        }
     }
 }
