@@ -59,7 +59,7 @@ pub struct Backend {
     pub url: String,
     /// PEM file with the only CAs to trust; the system's when absent.
     pub ca: Option<PathBuf>,
-    /// User name for Basic authentication on the shadow leg; `{identity}` stands for the charger's.
+    /// User name for Basic authentication on the shadow leg; `{charger}` stands for the charger's.
     pub user: String,
     /// Where the password for the shadow leg is.
     pub password: Option<SecretRef>,

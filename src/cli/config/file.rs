@@ -323,7 +323,7 @@ impl Checker<'_> {
         Ok(Backend {
             url: url.clone(),
             ca: section.ca.map(|ca| self.existing(&ca)).transpose()?,
-            user: section.user.unwrap_or_else(|| "{identity}".to_owned()),
+            user: section.user.unwrap_or_else(|| "{charger}".to_owned()),
             password: section.password.map(|secret| match secret {
                 SecretRef::File(file) => SecretRef::File(self.beside(file)),
                 env @ SecretRef::Env(_) => env,

@@ -85,7 +85,7 @@ impl Flags {
         let backend = || Backend {
             url: String::new(),
             ca: None,
-            user: "{identity}".to_owned(),
+            user: "{charger}".to_owned(),
             password: None,
         };
         Ok(Config {
