@@ -1,8 +1,11 @@
 //! Law 8: what was recorded stays recorded. Law 3: frames seen are frames recorded plus frames in gaps.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -13,6 +16,8 @@ use evenkeel::facts::accounting::{Accountant, Accounting};
 use evenkeel::facts::recorder::State;
 use evenkeel::facts::resume::Resume;
 use evenkeel::facts::{Dir, Fact, Kind, Leg, Limits, Reader, Recorder, RecordingError};
+use evenkeel::live::handover::{Closed, Counters, Flow, Gap, Hello, Opened, Part, Record};
+use evenkeel::shadow::plane::{NoLegs, Settings, Table};
 use serde_json::json;
 
 /// Tells the writer child, which is this test program again, where to record.
@@ -92,6 +97,7 @@ fn writer_child() {
         if committed.has_changed().unwrap() {
             writeln!(out, "\ncommitted {}", *committed.borrow_and_update()).unwrap();
         }
+        until("the disk keeps up", || *committed.borrow() + 3_000 > seq);
     }
 }
 
@@ -118,7 +124,8 @@ fn law_8_what_was_recorded_stays_recorded() {
         let wanted = round * 7 % 23;
         let before = reports.by_ref().take(1 + wanted as usize).last();
         child.kill().unwrap();
-        child.wait().unwrap();
+        let signal = child.wait().unwrap().signal();
+        assert_eq!(signal, Some(9), "round {round}: the fault really fired");
         // What it still managed to say before it died counts as well.
         let promised = reports.last().or(before).unwrap();
 
@@ -261,7 +268,8 @@ fn files_are_private_and_foreign_files_are_refused() {
         "a shopping list, and a long one ".repeat(99),
     )
     .unwrap();
-    assert!(Recorder::open(&foreign, quick()).is_err());
+    let refused = Recorder::open(&foreign, quick());
+    assert!(matches!(refused, Err(RecordingError::Foreign(_))));
     assert!(Reader::open(&foreign).is_err());
     assert!(
         Reader::open(dir.path()).is_err(),
@@ -335,7 +343,7 @@ fn a_restart_finds_open_connections_identifiers_and_landmarks() {
 }
 
 #[test]
-fn kinds_are_found_and_a_finished_recording_needs_no_write_access() {
+fn kinds_are_found_by_number() {
     let dir = tempfile::tempdir().unwrap();
     let recorder = Recorder::open(dir.path(), quick()).unwrap();
     for conn in 1..=3 {
@@ -343,11 +351,108 @@ fn kinds_are_found_and_a_finished_recording_needs_no_write_access() {
         recorder.record(message(conn, 1, "[]")).unwrap();
     }
     recorder.close(PATIENCE).unwrap();
-    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o500)).unwrap();
     let reader = Reader::open(dir.path()).unwrap();
     let found = reader.of_kind(Kind::ConnOpened, 1, 9).unwrap();
     let conns: Vec<u64> = found.iter().map(|fact| fact.conn).collect();
     assert_eq!(conns, [2, 3]);
     assert_eq!(reader.by_seq(2).unwrap().unwrap().kind, Kind::Message);
     assert_eq!(reader.by_seq(99).unwrap(), None);
+}
+
+const PING: &[u8] = b"\x89\x80\0\0\0\0";
+
+fn ping(frame: u64) -> Record<'static> {
+    Record::Part(Part {
+        conn: 1,
+        dir: Dir::FromCharger,
+        frame,
+        at: 3,
+        first: true,
+        last: true,
+        cut: false,
+        bytes: PING,
+    })
+}
+
+fn announced(seen: u64) -> Record<'static> {
+    Record::Opened(
+        1,
+        1,
+        Opened {
+            charger: "CP1".to_owned(),
+            peer: "[::1]:1".to_owned(),
+            authority: Leg::Legacy,
+            target: "/CP1".to_owned(),
+            offered: None,
+            subprotocol: None,
+            extensions: None,
+            authorization: None,
+            handshake_us: 1,
+            quirks: Vec::new(),
+            seen: [seen, 0],
+            slot: 0,
+        },
+    )
+}
+
+/// One life of a shadow plane over the recording in `dir`.
+fn shadow_plane(dir: &Path, restart: u64, records: Vec<Record<'_>>) {
+    let recorder = Recorder::open(dir, quick()).unwrap();
+    let resume = Resume::read(&Reader::open(dir).unwrap()).unwrap();
+    let mut table = Table::new(recorder.clone(), NoLegs, (), resume, Settings::default());
+    let hello = Hello {
+        run: "r".to_owned(),
+        started: 0,
+        version: "0".to_owned(),
+        restart,
+    };
+    table.take(Record::Hello(hello)).unwrap();
+    for record in records {
+        table.take(record).unwrap();
+    }
+    recorder.close(PATIENCE).unwrap();
+}
+
+#[test]
+fn a_restarted_shadow_plane_resumes_from_disk_with_an_exact_gap() {
+    let dir = tempfile::tempdir().unwrap();
+    let full = Gap {
+        first: 2,
+        last: 4,
+        bytes: 9,
+        why: "hand-over full".to_owned(),
+    };
+    let lives = [
+        vec![
+            announced(0),
+            ping(1),
+            Record::Gap(1, Dir::FromCharger, 3, full),
+            ping(5),
+        ],
+        vec![announced(9), Record::Tick(4, Counters::default()), ping(10)],
+        vec![announced(10), ping(11)],
+        vec![announced(20), Record::Closed(1, 5, end(25))],
+    ];
+    for (restart, records) in (0..).zip(lives) {
+        shadow_plane(dir.path(), restart, records);
+    }
+    let sum = account(dir.path());
+    assert!(sum.is_whole(), "{sum:?}");
+    assert_eq!((sum.connections, sum.closed), (1, 1));
+    assert_eq!(
+        (sum.seen, sum.recorded, sum.in_gaps),
+        (25, 4, 3 + 4 + 9 + 5)
+    );
+}
+
+fn end(frames: u64) -> Closed {
+    let flow = Flow {
+        frames,
+        ..Flow::default()
+    };
+    Closed {
+        by: "charger".to_owned(),
+        how: "fin".to_owned(),
+        flows: [flow, Flow::default()],
+    }
 }

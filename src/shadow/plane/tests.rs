@@ -313,24 +313,23 @@ fn connections_of_an_earlier_run_are_buried() {
 #[tokio::test(flavor = "current_thread")]
 async fn the_loop_reads_any_split_answers_with_status_and_notices_the_end() {
     let (table, recorder, _) = table([1, 0], Resume::default());
-    let (mut live, shadow) = UnixStream::pair().unwrap();
+    let (mut near, far) = UnixStream::pair().unwrap();
     let mut bytes = Vec::new();
     for record in [hello("r", 0), tick(), opened(1, [0, 0]), part(1, 1, FRAME)] {
         record.encode(&mut bytes);
     }
     let speak = async {
         for piece in bytes.chunks(7) {
-            live.write_all(piece).await.unwrap();
+            near.write_all(piece).await.unwrap();
             tokio::task::yield_now().await;
         }
-        let (read, write) = live.split();
+        let (read, _) = near.split();
         let mut line = String::new();
         BufReader::new(read).read_line(&mut line).await.unwrap();
-        drop(write);
-        drop(live);
+        drop(near);
         line
     };
-    let (ended, line) = tokio::join!(run(shadow, table), speak);
+    let (ended, line) = tokio::join!(run(far, table), speak);
     assert_eq!(ended.unwrap(), Ended::Killed);
     let status: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(status["state"], "recording");
