@@ -1,1 +1,3 @@
 //! The derived tables.
+
+pub mod row;
