@@ -5,8 +5,8 @@ mod values;
 use super::rules::{Class, Comparator, Part, Rule, Rules, Site, child, literal};
 use super::tree::Node;
 use crate::clock::Micros;
+use crate::ocpp::Severity;
 use crate::ocpp::Version;
-use crate::ocpp::severity::Severity;
 use values::Weighed;
 
 /// Longest value that a finding or a view quotes, in characters.

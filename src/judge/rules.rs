@@ -11,11 +11,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use rust_decimal::Decimal;
+use sha2::{Digest, Sha256};
 
 use super::tree::{Node, escape};
 use crate::clock::Micros;
+use crate::ocpp::Severity;
 use crate::ocpp::Version;
-use crate::ocpp::severity::Severity;
 
 pub use file::RuleError;
 
@@ -159,6 +160,7 @@ pub struct Explanation<'r> {
 pub struct Rules {
     rules: Vec<Rule>,
     fallback: Rule,
+    fingerprint: String,
 }
 
 impl Rules {
@@ -170,6 +172,7 @@ impl Rules {
             include_str!("rules/builtin-2.0.1.toml"),
         )?);
         Ok(Self {
+            fingerprint: fingerprint(&rules),
             rules,
             fallback: fallback(),
         })
@@ -179,8 +182,14 @@ impl Rules {
     pub fn with_file(mut self, name: &str, text: &str) -> Result<Self, RuleError> {
         let mut rules = file::parse(name, text)?;
         rules.append(&mut self.rules);
+        self.fingerprint = fingerprint(&rules);
         self.rules = rules;
         Ok(self)
+    }
+
+    /// SHA-256 over the rules and the program's version, in hex: ledgers with the same one can be continued.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// All rules in the order in which they are tried.
@@ -217,6 +226,14 @@ impl Rules {
             tried,
         }
     }
+}
+
+fn fingerprint(rules: &[Rule]) -> String {
+    let mut hash = Sha256::new_with_prefix(env!("CARGO_PKG_VERSION"));
+    for rule in rules {
+        hash.update(format!("{rule:?}"));
+    }
+    format!("{:x}", hash.finalize())
 }
 
 fn fallback() -> Rule {

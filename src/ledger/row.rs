@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Micros;
-use crate::ocpp::severity::Severity;
+use crate::ocpp::Severity;
 
 /// One conclusion of the judge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

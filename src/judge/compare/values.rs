@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use crate::clock::Micros;
 use crate::judge::rules::{Comparator, Rule};
 use crate::judge::tree::{Node, decimal};
-use crate::ocpp::severity::Severity;
+use crate::ocpp::Severity;
 
 const SECOND: Micros = 1_000_000;
 const DAY: Micros = 86_400 * SECOND;

@@ -10,8 +10,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Class, Comparator, Escalation, Part, Rule};
+use crate::ocpp::Severity;
 use crate::ocpp::Version;
-use crate::ocpp::severity::Severity;
 
 const SECOND: i64 = 1_000_000;
 const COMPARATORS: &str = "exact, case-insensitive, number, instant, clock, day, set, map-by, presence, relation, opaque, ignore";
@@ -240,7 +240,7 @@ fn class(word: Option<&Spanned<String>>) -> Result<Class, Problem> {
 }
 
 fn severity(word: &Spanned<String>) -> Result<Severity, Problem> {
-    Severity::from_word(word.get_ref()).ok_or_else(|| {
+    word.get_ref().parse().map_err(|_| {
         problem(
             word.span(),
             format!("unknown severity {:?}", word.get_ref()),
