@@ -1,1 +1,3 @@
 //! The shadow plane.
+
+pub mod observe;

@@ -193,6 +193,14 @@ impl Fact {
         serde_json::from_str(&self.note).unwrap_or(serde_json::Value::Null)
     }
 
+    /// The direction whose frames it accounts for, if it does: frames between charger and authority, recorded or lost.
+    pub fn accounts_for(&self) -> Option<Dir> {
+        match self.kind {
+            Kind::Message | Kind::Control | Kind::Opaque | Kind::Gap if self.frames > 0 => self.dir,
+            _ => None,
+        }
+    }
+
     /// What the fact costs in memory, in bytes, for bounded queues.
     pub fn weight(&self) -> usize {
         size_of::<Self>() + self.body.len() + self.note.len()
