@@ -62,7 +62,8 @@ pub struct Action {
     pub versions: &'static [Version],
     /// For a charger's CALL: what it costs when a backend answers with an error, too late, or not at all.
     pub unanswered: Severity,
-    /// For a command: what it costs when the shadow never sends what the authority sent.
+    /// For a command: what it costs when the shadow never sends what the authority sent. The payload may raise it:
+    /// [`super::weight::of_command`].
     pub missing: Severity,
     /// For a command: what it costs when the shadow sends what the authority did not.
     pub extra: Severity,
@@ -86,11 +87,11 @@ pub fn all(version: Version) -> impl Iterator<Item = &'static Action> {
 /// keep while its backend is away.
 pub fn is_transactional(version: Version, action: &str, payload: &str) -> bool {
     match (version, action) {
-        (Version::V16, "StartTransaction" | "StopTransaction") => true,
         (Version::V16, "MeterValues") => sites(version, action, super::Part::Request)
             .filter(|site| site.class == Class::TransactionId)
             .any(|site| json::locate(payload, site.path).is_ok_and(|found| !found.is_empty())),
-        (Version::V201 | Version::V21, "TransactionEvent") => true,
+        (Version::V16, "StartTransaction" | "StopTransaction")
+        | (Version::V201 | Version::V21, "TransactionEvent") => true,
         _ => false,
     }
 }
