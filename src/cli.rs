@@ -1,4 +1,7 @@
 //! The command line.
+
+pub mod judging;
+
 /// Runs the command line.
 pub fn main() -> std::process::ExitCode {
     std::process::ExitCode::SUCCESS

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, Row, params};
 
-use super::row::Subject;
+use super::row::{Outcome, Reason, Subject};
 use super::{Cursor, Digest, FILE, LedgerError, Pending, schema, tally};
 use crate::clock::Micros;
 use crate::ocpp::Severity;
@@ -129,6 +129,12 @@ impl Outcomes {
     /// All that count in a denominator.
     pub fn comparable(&self) -> u64 {
         self.equal + self.explained + self.divergent
+    }
+
+    /// Counts one more.
+    pub fn count(&mut self, outcome: Outcome, reason: Option<Reason>) {
+        let reason = reason.map_or("", Reason::word).to_owned();
+        self.add(outcome.word(), reason, 1);
     }
 
     fn add(&mut self, outcome: &str, reason: String, count: u64) {
