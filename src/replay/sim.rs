@@ -10,7 +10,7 @@ pub mod journal;
 pub mod pace;
 pub mod random;
 pub mod routine;
-
+pub mod world;
 
 mod answers;
 mod charger16;
@@ -26,4 +26,4 @@ pub use journal::{Journal, Way};
 pub use link::Answer;
 pub use pace::Pace;
 pub use routine::{Step, Stop};
-
+pub use world::DemoWorld;

@@ -148,9 +148,7 @@ impl Log {
     /// The CALLs that a charger sent, as raw texts.
     pub fn calls(&self, charger: &str, action: &str) -> Vec<String> {
         let wanted = |entry: &&Entry| {
-            entry.charger == charger
-                && entry.way == Way::Received
-                && is_call(&entry.text, action)
+            entry.charger == charger && entry.way == Way::Received && is_call(&entry.text, action)
         };
         let record = self.read();
         let found = record.entries.iter().filter(wanted);

@@ -368,7 +368,10 @@ impl SimCharger {
         let deadline = Instant::now() + self.state.spec.answer_timeout;
         while let Some(arrival) = self.link.receive_before(deadline).await? {
             match arrival {
-                Arrival::Answer { id: answered, answer } if answered == id => return Ok(answer),
+                Arrival::Answer {
+                    id: answered,
+                    answer,
+                } if answered == id => return Ok(answer),
                 Arrival::Answer { .. } => {}
                 Arrival::Call(incoming) => self.respond(incoming).await?,
             }

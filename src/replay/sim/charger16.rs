@@ -146,7 +146,12 @@ fn get_configuration(state: &State, payload: &Value) -> Reply {
         .collect::<Vec<_>>();
     let unknown: Vec<Value> = asked
         .iter()
-        .filter(|name| !state.settings.keys().any(|key| key.eq_ignore_ascii_case(name)))
+        .filter(|name| {
+            !state
+                .settings
+                .keys()
+                .any(|key| key.eq_ignore_ascii_case(name))
+        })
         .map(|name| Value::from(*name))
         .collect();
     let mut body = Map::new();

@@ -176,14 +176,62 @@ fn device_model(state: &State) -> Vec<[String; 5]> {
     };
     let spec = &state.spec;
     vec![
-        row("AuthCtrlr", "Enabled", "true".into(), "ReadWrite", "boolean"),
-        row("ChargingStation", "Model", spec.model.clone(), "ReadOnly", "string"),
-        row("ChargingStation", "VendorName", spec.vendor.clone(), "ReadOnly", "string"),
-        row("DeviceDataCtrlr", "ItemsPerMessage", "4".into(), "ReadOnly", "integer"),
-        row("OCPPCommCtrlr", "HeartbeatInterval", "300".into(), "ReadWrite", "integer"),
-        row("OCPPCommCtrlr", "OfflineThreshold", "60".into(), "ReadWrite", "integer"),
-        row("SampledDataCtrlr", "TxUpdatedInterval", "60".into(), "ReadWrite", "integer"),
-        row("TxCtrlr", "EVConnectionTimeOut", "60".into(), "ReadWrite", "integer"),
+        row(
+            "AuthCtrlr",
+            "Enabled",
+            "true".into(),
+            "ReadWrite",
+            "boolean",
+        ),
+        row(
+            "ChargingStation",
+            "Model",
+            spec.model.clone(),
+            "ReadOnly",
+            "string",
+        ),
+        row(
+            "ChargingStation",
+            "VendorName",
+            spec.vendor.clone(),
+            "ReadOnly",
+            "string",
+        ),
+        row(
+            "DeviceDataCtrlr",
+            "ItemsPerMessage",
+            "4".into(),
+            "ReadOnly",
+            "integer",
+        ),
+        row(
+            "OCPPCommCtrlr",
+            "HeartbeatInterval",
+            "300".into(),
+            "ReadWrite",
+            "integer",
+        ),
+        row(
+            "OCPPCommCtrlr",
+            "OfflineThreshold",
+            "60".into(),
+            "ReadWrite",
+            "integer",
+        ),
+        row(
+            "SampledDataCtrlr",
+            "TxUpdatedInterval",
+            "60".into(),
+            "ReadWrite",
+            "integer",
+        ),
+        row(
+            "TxCtrlr",
+            "EVConnectionTimeOut",
+            "60".into(),
+            "ReadWrite",
+            "integer",
+        ),
     ]
 }
 
@@ -194,16 +242,17 @@ fn get_variables(state: &State, payload: &Value) -> Reply {
         .into_iter()
         .flatten()
         .map(|item| {
-            let (component, variable) = (
-                text(item, "/component/name"),
-                text(item, "/variable/name"),
-            );
+            let (component, variable) =
+                (text(item, "/component/name"), text(item, "/variable/name"));
             let mut result = json!({
                 "component": item.get("component"),
                 "variable": item.get("variable"),
             });
             let known = model.iter().any(|row| row[0] == component);
-            match model.iter().find(|row| row[0] == component && row[1] == variable) {
+            match model
+                .iter()
+                .find(|row| row[0] == component && row[1] == variable)
+            {
                 Some(row) => {
                     result["attributeStatus"] = "Accepted".into();
                     result["attributeValue"] = row[2].as_str().into();
@@ -279,10 +328,9 @@ fn trigger(state: &State, payload: &Value) -> Reply {
         ("StatusNotification", Some(one)) => {
             accepted.then(Then::Call("StatusNotification", status(state, one)))
         }
-        ("MeterValues", one) => accepted.then(Then::Call(
-            "MeterValues",
-            meter(state, one.unwrap_or(1)),
-        )),
+        ("MeterValues", one) => {
+            accepted.then(Then::Call("MeterValues", meter(state, one.unwrap_or(1))))
+        }
         // F06.FR.17: a station whose last boot was accepted refuses.
         ("BootNotification" | "StatusNotification", _) => says("Rejected"),
         _ => says("NotImplemented"),

@@ -89,7 +89,10 @@ impl Link {
             .uri()
             .authority()
             .ok_or_else(|| SimError::Address(url.to_owned()))?;
-        let target = (authority.host().to_owned(), authority.port_u16().unwrap_or(80));
+        let target = (
+            authority.host().to_owned(),
+            authority.port_u16().unwrap_or(80),
+        );
         let handshake = async {
             let stream = TcpStream::connect(target).await?;
             stream.set_nodelay(true)?;

@@ -17,9 +17,11 @@ impl Random {
     /// The stream that belongs to `seed` and a name: two names give independent streams.
     pub fn named(seed: u64, name: &str) -> Self {
         // FNV-1a spreads the name over the seed.
-        let state = name.bytes().fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let state = name
+            .bytes()
+            .fold(seed ^ 0xcbf2_9ce4_8422_2325, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
         Self::new(state)
     }
 

@@ -326,10 +326,7 @@ impl Routine {
     }
 
     fn real(&self, seconds: u64) -> Duration {
-        self.charger
-            .spec()
-            .pace
-            .real(Duration::from_secs(seconds))
+        self.charger.spec().pace.real(Duration::from_secs(seconds))
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, header};
@@ -74,7 +74,11 @@ pub(super) async fn hold(stream: TcpStream, shared: &Shared) -> Result<(), WsErr
     let charger = &conversation.charger;
     shared.log.change(|record| {
         // A newer connection of the same charger keeps its place.
-        if record.open.get(charger).is_some_and(|open| open.same_channel(&sender)) {
+        if record
+            .open
+            .get(charger)
+            .is_some_and(|open| open.same_channel(&sender))
+        {
             record.open.remove(charger);
         }
     });
