@@ -372,13 +372,13 @@ async fn a_charger_left_alone_survives_an_outage_and_stops_cleanly() {
     };
     let charger = SimCharger::connect(&backend.url(), spec).await.unwrap();
     let journal = charger.journal();
-    let (stopper, stop) = Stop::pair();
-    let step = Step::Charge {
+    let (switch, stop) = Stop::pair();
+    let charge = Step::Charge {
         connector: 1,
         tag: "TAG-1".to_owned(),
         samples: 4,
     };
-    let running = tokio::spawn(async move { charger.run(&[step], stop).await });
+    let running = tokio::spawn(async move { charger.run(&[charge], stop).await });
     let log = backend.log();
     assert!(
         log.until(PATIENCE, |log| !log.calls("c-1", "MeterValues").is_empty())
@@ -386,15 +386,15 @@ async fn a_charger_left_alone_survives_an_outage_and_stops_cleanly() {
     );
     backend.go_down().await;
     backend.come_up().await.unwrap();
-    let stopped = |log: &evenkeel::replay::sim::backend::Log| {
+    let ended = |log: &evenkeel::replay::sim::backend::Log| {
         let transactions = log.transactions();
         transactions
             .first()
             .is_some_and(|one| one.meter_stop.is_some())
     };
-    assert!(log.until(PATIENCE, stopped).await);
+    assert!(log.until(PATIENCE, ended).await);
     assert_eq!(log.handshakes(), 2);
-    stopper.stop();
+    switch.stop();
     running.await.unwrap().unwrap();
     assert!(log.until(PATIENCE, |log| log.connected().is_empty()).await);
     assert_eq!(log.strays(), []);
@@ -411,7 +411,7 @@ async fn a_remote_start_runs_a_whole_session_in_the_routine() {
         ..Spec::new("c-1", Version::V201)
     };
     let charger = SimCharger::connect(&backend.url(), spec).await.unwrap();
-    let (stopper, stop) = Stop::pair();
+    let (switch, stop) = Stop::pair();
     let running = tokio::spawn(async move { charger.run(&[], stop).await });
     let log = backend.log();
     assert!(
@@ -429,12 +429,12 @@ async fn a_remote_start_runs_a_whole_session_in_the_routine() {
         .await
         .unwrap();
     assert_eq!(answer.text("/status"), "Accepted");
-    let stopped = |log: &evenkeel::replay::sim::backend::Log| {
+    let ended = |log: &evenkeel::replay::sim::backend::Log| {
         log.transactions()
             .iter()
             .any(|one| one.meter_stop.is_some())
     };
-    assert!(log.until(PATIENCE, stopped).await);
-    stopper.stop();
+    assert!(log.until(PATIENCE, ended).await);
+    switch.stop();
     running.await.unwrap().unwrap();
 }

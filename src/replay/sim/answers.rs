@@ -62,12 +62,7 @@ impl Books {
             ("MeterValues", Version::V16) => self.meter(dialect, asked),
             ("TransactionEvent", Version::V201 | Version::V21) => Ok(self.event(dialect, asked)),
             ("DataTransfer", _) => Ok(data_transfer(dialect, asked.payload)),
-            ("SecurityEventNotification" | "StatusNotification", _)
-            | ("FirmwareStatusNotification" | "LogStatusNotification", _)
-            | ("DiagnosticsStatusNotification", Version::V16)
-            | ("MeterValues" | "NotifyReport" | "NotifyEvent", Version::V201 | Version::V21) => {
-                Ok(json!({}))
-            }
+            (action, version) if is_notice(action, version) => Ok(json!({})),
             (action, _) => Err(("NotImplemented".to_owned(), action.to_owned())),
         }
     }
@@ -183,6 +178,19 @@ impl Books {
             Mint::Random => self.random.within(1..=0x7fff_ffff) as i64,
             Mint::Epoch => now / 1_000_000 + count,
         }
+    }
+}
+
+/// Whether a message is answered with an empty payload.
+fn is_notice(action: &str, version: Version) -> bool {
+    match action {
+        "StatusNotification"
+        | "FirmwareStatusNotification"
+        | "LogStatusNotification"
+        | "SecurityEventNotification" => true,
+        "DiagnosticsStatusNotification" => version == Version::V16,
+        "MeterValues" | "NotifyReport" | "NotifyEvent" => version != Version::V16,
+        _ => false,
     }
 }
 

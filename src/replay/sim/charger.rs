@@ -211,7 +211,7 @@ impl SimCharger {
         self.call("Heartbeat", json!({})).await
     }
 
-    /// StatusNotification with a new state. Connector 0 is the whole 1.6 charger and is always available.
+    /// `StatusNotification` with a new state. Connector 0 is the whole 1.6 charger and is always available.
     pub async fn status(
         &mut self,
         connector: u32,
@@ -238,7 +238,7 @@ impl SimCharger {
         self.call("Authorize", payload).await
     }
 
-    /// DataTransfer.
+    /// `DataTransfer`.
     pub async fn data_transfer(
         &mut self,
         vendor: &str,
@@ -249,7 +249,7 @@ impl SimCharger {
         self.call("DataTransfer", payload).await
     }
 
-    /// StartTransaction, or TransactionEvent Started. The session is open afterwards, also when the tag was refused: it
+    /// `StartTransaction`, or `TransactionEvent` Started. The session is open afterwards, also when the tag was refused: it
     /// is for the caller to stop it then, as a charger does.
     pub async fn start(&mut self, connector: u32, tag: &str) -> Result<Answer, SimError> {
         self.start_asked(connector, tag, None).await
@@ -295,7 +295,7 @@ impl SimCharger {
         Ok(())
     }
 
-    /// One sample interval of energy, then MeterValues, or TransactionEvent Updated.
+    /// One sample interval of energy, then `MeterValues`, or `TransactionEvent` Updated.
     pub async fn meter(&mut self, connector: u32) -> Result<Answer, SimError> {
         self.state.flow(connector);
         if self.is_16() {
@@ -308,7 +308,7 @@ impl SimCharger {
         self.call("TransactionEvent", payload).await
     }
 
-    /// StopTransaction, or TransactionEvent Ended. `reason` is `Local`, `Remote`, `DeAuthorized`, ...; the session is
+    /// `StopTransaction`, or `TransactionEvent` Ended. `reason` is `Local`, `Remote`, `DeAuthorized`, ...; the session is
     /// closed when the answer is there.
     pub async fn stop(&mut self, connector: u32, reason: &str) -> Result<Answer, SimError> {
         let none = SimError::NoSession(connector);

@@ -38,6 +38,10 @@ pub struct AfterBoot {
     pub delay: Duration,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent way in which backends differ"
+)]
 /// Everything about a simulated backend that another one may do differently.
 #[derive(Debug, Clone)]
 pub struct Dialect {
@@ -63,13 +67,13 @@ pub struct Dialect {
     pub trims_tags: bool,
     /// Ignores the case of tags, as OCPP says.
     pub ignores_case: bool,
-    /// Vendors whose DataTransfer it accepts. For others it says `UnknownVendorId`.
+    /// Vendors whose `DataTransfer` it accepts. For others it says `UnknownVendorId`.
     pub vendors: Vec<String>,
-    /// Puts `idTagInfo` into the answer to StopTransaction.
+    /// Puts `idTagInfo` into the answer to `StopTransaction`.
     pub stop_info: bool,
     /// Price in cents per kWh; `totalCost` is in the answer to the Ended event if there is one.
     pub price: Option<u64>,
-    /// Refuses 1.6 meter values longer than this (TypeConstraintViolation).
+    /// Refuses 1.6 meter values longer than this (`TypeConstraintViolation`).
     pub longest_value: Option<usize>,
     /// Actions that it answers with a CALLERROR of this code.
     pub refuses: Vec<(String, String)>,

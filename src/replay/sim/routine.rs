@@ -97,9 +97,8 @@ impl SimCharger {
             heartbeat: None,
         };
         match routine.live(steps).await {
-            Err(SimError::Stopped) => {}
+            Ok(()) | Err(SimError::Stopped) => {}
             Err(error) => return Err(error),
-            Ok(()) => {}
         }
         match routine.charger.close(1000).await {
             // The backend was gone before: nothing is left to close.

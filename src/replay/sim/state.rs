@@ -146,9 +146,8 @@ impl State {
     /// The connector whose session has this transaction id.
     pub(super) fn connector_of(&self, id: &Value) -> Option<u32> {
         (1..=self.spec.connectors).find(|&number| {
-            // As text: with arbitrary precision two equal numbers may differ as values.
             self.session(number)
-                .is_some_and(|session| session.id.to_string() == id.to_string())
+                .is_some_and(|session| same_id(&session.id, id))
         })
     }
 
@@ -180,6 +179,15 @@ impl State {
             Version::V16 => charger16::answer(self, action, payload),
             Version::V201 | Version::V21 => charger201::answer(self, action, payload),
         }
+    }
+}
+
+/// Whether two transaction ids are the same. Never by `Value` equality, which is textual for numbers.
+fn same_id(one: &Value, two: &Value) -> bool {
+    match (one.as_str(), two.as_str()) {
+        (Some(one), Some(two)) => one == two,
+        (None, None) => one.as_i64().is_some_and(|one| Some(one) == two.as_i64()),
+        _ => false,
     }
 }
 

@@ -46,6 +46,10 @@ pub(super) async fn hold(stream: TcpStream, shared: &Shared) -> Result<(), WsErr
         .write_buffer_size(0);
     let fault = *shared.fault.borrow();
     let mut greeted = None;
+    #[expect(
+        clippy::result_large_err,
+        reason = "the handshake callback's error type is the library's"
+    )]
     let check = |request: &Request, response: Response| {
         let (greeting, response) = greet(&shared.dialect, fault, request, response)?;
         greeted = Some(greeting);
