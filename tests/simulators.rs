@@ -1,5 +1,7 @@
 //! Simulated chargers and backends against each other, without a tap.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests too")]
+
 use std::time::Duration;
 
 use evenkeel::ocpp::Version;
