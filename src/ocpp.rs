@@ -1,8 +1,16 @@
 //! OCPP-J as text: envelopes, actions, identifiers, lint. Pure: no I/O, no clock, no randomness.
 
+pub mod actions;
 pub mod envelope;
+pub mod identifiers;
 pub mod json;
+pub mod relation;
+pub mod severity;
 pub mod version;
 
+pub use actions::{Action, Reply, Sender, Side};
 pub use envelope::{Envelope, EnvelopeError, MessageType};
+pub use identifiers::{Class, Part, Role, Site};
+pub use relation::{Learned, Relation};
+pub use severity::Severity;
 pub use version::Version;
