@@ -4,7 +4,9 @@ pub mod actions;
 pub mod envelope;
 pub mod identifiers;
 pub mod json;
+pub mod refusals;
 pub mod relation;
+pub mod rewrite;
 pub mod severity;
 pub mod version;
 
