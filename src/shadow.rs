@@ -1,8 +1,18 @@
 //! The shadow plane.
 
+pub mod commands;
 pub mod dial;
+pub mod exchanges;
+pub mod leg;
+pub mod legs;
+pub mod link;
+pub mod memory;
 pub mod model;
+pub mod pace;
+pub mod plane;
+pub mod prime;
 pub mod queue;
 pub mod settings;
 pub mod socket;
+pub mod stand_in;
 pub mod translate;

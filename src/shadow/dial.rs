@@ -159,11 +159,7 @@ impl Dialler {
             .unwrap_or(Err(DialError::TimedOut(limit)))
     }
 
-    async fn attempt(
-        &self,
-        charger: &str,
-        subprotocol: Option<&str>,
-    ) -> Result<Dialed, DialError> {
+    async fn attempt(&self, charger: &str, subprotocol: Option<&str>) -> Result<Dialed, DialError> {
         let key = generate_key();
         let request = self.request(charger, subprotocol, &key)?;
         let tcp = self.connect().await?;
@@ -243,7 +239,10 @@ impl Dialler {
         };
         let host = &self.settings.endpoint.host;
         let name = ServerName::try_from(host.clone()).map_err(|error| {
-            DialError::Tls(host.clone(), io::Error::new(io::ErrorKind::InvalidInput, error))
+            DialError::Tls(
+                host.clone(),
+                io::Error::new(io::ErrorKind::InvalidInput, error),
+            )
         })?;
         let stream = tls
             .connect(name, tcp)
@@ -301,13 +300,12 @@ async fn read_head(transport: &mut Transport) -> Result<(Vec<u8>, Vec<u8>), Dial
             .await
             .map_err(DialError::Upgrade)?;
         if count == 0 {
-            return Err(DialError::NotHttp("the backend closed the connection".into()));
+            return Err(DialError::NotHttp(
+                "the backend closed the connection".into(),
+            ));
         }
         // Only the new bytes are searched, and the head is parsed once: a slow, long head costs no more than a quick one.
-        if let Some(at) = head[from..]
-            .windows(4)
-            .position(|four| four == b"\r\n\r\n")
-        {
+        if let Some(at) = head[from..].windows(4).position(|four| four == b"\r\n\r\n") {
             let early = head.split_off(from + at + 4);
             return Ok((head, early));
         }
@@ -379,9 +377,15 @@ mod tests {
 
     #[test]
     fn refusals_keep_their_status() {
-        let error =
-            read_answer(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", KEY).unwrap_err();
-        assert_eq!((error.why(), &error.note()["status"]), ("status", &json!(401)));
+        let error = read_answer(
+            b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
+            KEY,
+        )
+        .unwrap_err();
+        assert_eq!(
+            (error.why(), &error.note()["status"]),
+            ("status", &json!(401))
+        );
         assert!(error.is_refusal());
         assert_eq!(
             answer("HTTP/1.1 301 Moved\r\nLocation: /x\r\n\r\n"),

@@ -366,7 +366,10 @@ mod tests {
         assert!(answer.contains(r#""value":"2""#) && answer.contains(r#""value":"300""#));
         assert!(model.is_available((None, Some(2)), true));
         assert!(!model.is_available((None, Some(2)), false));
-        assert!(!model.is_available((None, Some(3)), true), "unknown is not available");
+        assert!(
+            !model.is_available((None, Some(3)), true),
+            "unknown is not available"
+        );
     }
 
     #[test]

@@ -231,8 +231,9 @@ impl Queue {
     pub fn set_gate(&mut self, gate: Gate) -> Vec<Withheld> {
         self.gate = gate;
         if gate != Gate::Open {
-            self.synthetic
-                .retain(|call| gate == Gate::NotAccepted && call.action.as_ref() == "BootNotification");
+            self.synthetic.retain(|call| {
+                gate == Gate::NotAccepted && call.action.as_ref() == "BootNotification"
+            });
         }
         let Some(why) = gate.refusal() else {
             return Vec::new();
@@ -246,11 +247,7 @@ impl Queue {
         self.give_up(why, |_| true)
     }
 
-    fn give_up(
-        &mut self,
-        why: &'static str,
-        lost: impl Fn(&Mirrored) -> bool,
-    ) -> Vec<Withheld> {
+    fn give_up(&mut self, why: &'static str, lost: impl Fn(&Mirrored) -> bool) -> Vec<Withheld> {
         let mut given_up = Vec::new();
         self.waiting.retain(|message| {
             let lost = lost(message);

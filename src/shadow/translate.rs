@@ -163,8 +163,7 @@ fn echoes<'a>(
     version: Version,
     call: &'a Envelope<'_>,
 ) -> impl Iterator<Item = &'static Site> + 'a {
-    identifiers::sites(version, &call.action, Part::Request)
-        .filter(|site| site.role == Role::Echo)
+    identifiers::sites(version, &call.action, Part::Request).filter(|site| site.role == Role::Echo)
 }
 
 /// The transaction that a 2.x TransactionEvent is about.
