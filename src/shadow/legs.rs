@@ -1,0 +1,218 @@
+//! The host of all shadow legs: it hands each connection's messages to the task that owns its leg.
+//!
+//! Nothing here can write to a charger: the shadow plane holds no handle to one, and a leg owns only its socket to the
+//! shadow backend. The host never blocks; a leg that lags is bounded, and what it cannot hold is recorded as withheld.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::task::spawn_local;
+
+use crate::clock::Micros;
+use crate::facts::{Dir, Kind, Leg, Recorder};
+use crate::ocpp::{Class, Envelope, Version};
+
+use super::dial::{Dialler, TlsSetupError};
+use super::leg;
+use super::link::{Common, Ending, Link};
+use super::memory::Memory;
+use super::pace::Pace;
+use super::plane::{ConnInfo, LegHost};
+use super::settings::ShadowSettings;
+
+/// All legs of a shadow plane. Lives inside a `LocalSet`.
+pub struct Legs {
+    backends: Vec<Backend>,
+    links: RefCell<HashMap<u64, Rc<Link>>>,
+    memories: RefCell<HashMap<(Leg, Arc<str>), Rc<RefCell<Memory>>>>,
+    running: Rc<Running>,
+}
+
+/// A backend that may be a shadow: both may, once some chargers have moved.
+struct Backend {
+    common: Rc<Common>,
+    dialler: Rc<Dialler>,
+    pace: Rc<Pace>,
+}
+
+/// Counts leg tasks, so that a stopping plane can wait for them.
+#[derive(Default)]
+struct Running {
+    tasks: Cell<usize>,
+    done: Notify,
+}
+
+struct Task(Rc<Running>);
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.tasks.set(self.0.tasks.get() - 1);
+        self.0.done.notify_waiters();
+    }
+}
+
+impl Legs {
+    /// Legs towards each of `backends`: a connection is shadowed by the one that is not its authority.
+    pub fn new(backends: Vec<ShadowSettings>, recorder: &Recorder) -> Result<Self, TlsSetupError> {
+        let backends = backends
+            .into_iter()
+            .map(|settings| {
+                let settings = Rc::new(settings);
+                Ok(Backend {
+                    dialler: Rc::new(Dialler::new(Rc::clone(&settings))?),
+                    pace: Rc::new(Pace::new(settings.connects_per_second)),
+                    common: Rc::new(Common {
+                        settings,
+                        recorder: recorder.clone(),
+                        queued: Cell::new(0),
+                    }),
+                })
+            })
+            .collect::<Result<_, TlsSetupError>>()?;
+        Ok(Self {
+            backends,
+            links: RefCell::default(),
+            memories: RefCell::default(),
+            running: Rc::default(),
+        })
+    }
+
+    /// Takes identifiers that an earlier run recorded for a charger: class, authority's and shadow's JSON text, oldest
+    /// first. To be called before its connection is opened.
+    pub fn restore<'a>(
+        &self,
+        shadow: Leg,
+        charger: &Arc<str>,
+        learned: impl IntoIterator<Item = (Class, &'a str, &'a str)>,
+    ) {
+        let memory = self.memory(shadow, charger);
+        let mut memory = memory.borrow_mut();
+        for (class, authority, ours) in learned {
+            memory.restore(class, authority, ours);
+        }
+    }
+
+    /// Takes remembered messages of a charger (its last boot, the last status of each connector), as it sent them.
+    pub fn remember<'a>(
+        &self,
+        shadow: Leg,
+        charger: &Arc<str>,
+        texts: impl IntoIterator<Item = &'a str>,
+    ) {
+        let memory = self.memory(shadow, charger);
+        let mut memory = memory.borrow_mut();
+        for call in texts
+            .into_iter()
+            .filter_map(|text| Envelope::parse(text).ok())
+        {
+            memory.model.called(&call.action, call.payload, 0);
+        }
+    }
+
+    /// Ready once every leg has ended.
+    pub async fn finished(&self) {
+        loop {
+            let done = self.running.done.notified();
+            if self.running.tasks.get() == 0 {
+                return;
+            }
+            done.await;
+        }
+    }
+
+    fn memory(&self, shadow: Leg, charger: &Arc<str>) -> Rc<RefCell<Memory>> {
+        let key = (shadow, Arc::clone(charger));
+        Rc::clone(self.memories.borrow_mut().entry(key).or_default())
+    }
+
+    fn link(&self, conn: u64) -> Option<Rc<Link>> {
+        self.links.borrow().get(&conn).map(Rc::clone)
+    }
+}
+
+impl LegHost for Legs {
+    fn opened(&self, info: &ConnInfo) {
+        let shadow = info.authority.other();
+        let Some(backend) = self
+            .backends
+            .iter()
+            .find(|backend| backend.common.settings.leg == shadow)
+        else {
+            return;
+        };
+        let version = version(info.subprotocol.as_deref());
+        let link = Rc::new(Link::new(
+            Rc::clone(&backend.common),
+            self.memory(shadow, &info.charger),
+            (Arc::clone(&info.charger), info.conn),
+            version.unwrap_or(Version::V16),
+            info.subprotocol.clone(),
+        ));
+        if version.is_none() {
+            let note = json!({"why": "version", "subprotocol": info.subprotocol});
+            link.record(Kind::ShadowRefused, &note);
+            return;
+        }
+        self.links.borrow_mut().insert(info.conn, Rc::clone(&link));
+        self.running.tasks.set(self.running.tasks.get() + 1);
+        let task = Task(Rc::clone(&self.running));
+        let (dialler, pace) = (Rc::clone(&backend.dialler), Rc::clone(&backend.pace));
+        let resumed = info.resumed;
+        spawn_local(async move {
+            leg::run(link, dialler, pace, !resumed).await;
+            drop(task);
+        });
+    }
+
+    fn message(&self, conn: u64, dir: Dir, seq: u64, at: Micros, text: &Arc<str>) {
+        let Some(link) = self.link(conn) else { return };
+        match dir {
+            Dir::FromCharger => link.from_charger(seq, at, text),
+            Dir::ToCharger => link.from_authority(seq, at, text),
+        }
+    }
+
+    fn gap(&self, conn: u64, dir: Dir) {
+        // What the authority sent inside a gap teaches nothing; only the charger's own messages can be missed by others.
+        if dir == Dir::FromCharger
+            && let Some(link) = self.link(conn)
+        {
+            link.mark_gap();
+        }
+    }
+
+    fn closed(&self, conn: u64, _: Micros) {
+        let link = self.links.borrow_mut().remove(&conn);
+        if let Some(link) = link {
+            link.end(Ending::Closed);
+        }
+    }
+
+    fn stopping(&self) {
+        let links = std::mem::take(&mut *self.links.borrow_mut());
+        for link in links.into_values() {
+            link.end(Ending::Stopping);
+        }
+    }
+
+    fn status(&self) -> Value {
+        let queued: usize = self
+            .backends
+            .iter()
+            .map(|backend| backend.common.queued.get())
+            .sum();
+        let links = self.links.borrow();
+        let connected = links.values().filter(|link| link.is_connected()).count();
+        json!({"legs": links.len(), "connected": connected, "queued_bytes": queued})
+    }
+}
+
+/// A charger that negotiated nothing speaks 1.6, the only version whose field practice knows that. Other subprotocols
+/// (1.5, 2.0) are not understood.
+fn version(subprotocol: Option<&str>) -> Option<Version> {
+    subprotocol.map_or(Some(Version::V16), Version::from_subprotocol)
+}

@@ -1,0 +1,143 @@
+//! What is kept about a charger from one connection to the next: its model, its identifiers, the last commands.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::clock::Clock;
+use crate::facts::{Fact, Kind, Recorder};
+use crate::ocpp::json::Step;
+use crate::ocpp::relation::Identifier;
+use crate::ocpp::{Class, Envelope, Relation};
+
+use super::commands::Commands;
+use super::model::Model;
+use super::translate::{COLD_START, UNMAPPED, member_text};
+
+/// How many ended transactions stay translatable (a charger may repeat its last messages), and how many transaction ids
+/// of the authority are known to be its own.
+const DEPTH: usize = 256;
+
+/// One charger.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// What it told about itself.
+    pub model: Model,
+    /// Which identifier of the shadow stands for which of the authority.
+    pub relation: Relation,
+    /// The last commands of both backends.
+    pub commands: Commands,
+    /// The IdentifierLearned fact that must be synced before a translated message may leave.
+    pub barrier: u64,
+    assigned: VecDeque<Box<str>>,
+    ended: VecDeque<Box<str>>,
+}
+
+/// Whether a pair that contradicts an older one replaces it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Contradiction {
+    /// The older stays: the same CALL was answered twice.
+    KeepsFirst,
+    /// The newer wins: another CALL minted the same value again.
+    TakesLast,
+}
+
+impl Memory {
+    /// Learns identifier pairs, recording each first: a pair that the recording does not hold is not used.
+    pub fn learn(
+        &mut self,
+        recorder: &Recorder,
+        (charger, conn): (&Arc<str>, u64),
+        cause: u64,
+        pairs: Vec<(Class, String, String)>,
+        contradiction: Contradiction,
+    ) {
+        for (class, authority, shadow) in pairs {
+            let known = self.relation.to_shadow(class, &authority);
+            match known {
+                Some(known) if known == Identifier::read(&shadow).text() => continue,
+                Some(_) if contradiction == Contradiction::KeepsFirst => continue,
+                _ => {}
+            }
+            let fact = Fact::new(Kind::IdentifierLearned, Clock::system().now())
+                .on(charger, conn)
+                .because(cause)
+                .note(&json!({"class": class.word(), "authority": authority, "shadow": shadow}));
+            let Some(seq) = recorder.record(fact) else {
+                tracing::warn!(charger = %charger.escape_debug(), class = class.word(),
+                    "identifier not learned: the recorder is full");
+                continue;
+            };
+            recorder.urge();
+            self.barrier = self.barrier.max(seq);
+            self.relation.relearn(class, &authority, &shadow);
+        }
+    }
+
+    /// Takes pairs that an earlier run recorded.
+    pub fn restore(&mut self, class: Class, authority: &str, shadow: &str) {
+        self.relation.relearn(class, authority, shadow);
+    }
+
+    /// The authority minted these: what they name is no cold start.
+    pub fn assigned(&mut self, minted: &[(Class, String)]) {
+        for (class, literal) in minted {
+            if *class == Class::TransactionId {
+                bounded(&mut self.assigned, Identifier::read(literal).text());
+            }
+        }
+    }
+
+    /// A transaction's last message is through; its identifier stays a while.
+    pub fn transaction_ended(&mut self, authority: &str) {
+        let authority = Identifier::read(authority).text().to_owned();
+        if let Some(oldest) = bounded(&mut self.ended, &authority)
+            && !self.ended.contains(&oldest)
+        {
+            self.relation.forget(Class::TransactionId, &oldest);
+        }
+    }
+
+    /// Whether the transaction that a command names is known and not over.
+    pub fn is_ongoing(&self, command: &Envelope<'_>) -> bool {
+        member_text(command.payload, &[Step::Key("transactionId")]).is_some_and(|literal| {
+            self.relation
+                .to_authority(Class::TransactionId, literal)
+                .is_some_and(|authority| {
+                    !self.ended.iter().any(|ended| ended.as_ref() == authority)
+                })
+        })
+    }
+
+    /// Why a message without twin is withheld, more exactly: a transaction that the authority began before it was
+    /// observed is a cold start, unless it may have begun inside a gap.
+    pub fn reason(&self, call: &Envelope<'_>, why: &'static str, gap: bool) -> &'static str {
+        if gap {
+            return UNMAPPED;
+        }
+        let path = [Step::Key("transactionId")];
+        match member_text(call.payload, &path) {
+            Some(literal) if why == UNMAPPED => {
+                let value = Identifier::read(literal);
+                let seen = self
+                    .assigned
+                    .iter()
+                    .any(|assigned| assigned.as_ref() == value.text());
+                if seen { UNMAPPED } else { COLD_START }
+            }
+            _ => why,
+        }
+    }
+}
+
+/// Appends; returns what had to go.
+fn bounded(values: &mut VecDeque<Box<str>>, value: &str) -> Option<Box<str>> {
+    let oldest = if values.len() >= DEPTH {
+        values.pop_front()
+    } else {
+        None
+    };
+    values.push_back(value.into());
+    oldest
+}

@@ -1,0 +1,198 @@
+//! The WebSocket towards the shadow backend: small buffers, one message at a time, no surprises.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message};
+
+/// Read buffer of one leg. tungstenite keeps it resident, so 5,000 idle legs pay it 5,000 times; larger messages still
+/// arrive, in more reads.
+const READ_BUFFER: usize = 1024;
+
+/// How much may be waiting to be written before the leg counts as stuck.
+const MAX_WRITE_BUFFER: usize = 1 << 20;
+
+/// A TCP connection, with or without TLS.
+#[derive(Debug)]
+pub enum Transport {
+    /// `ws`.
+    Plain(TcpStream),
+    /// `wss`.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
+            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
+            Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+        }
+    }
+}
+
+/// What the backend sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Incoming {
+    /// A text message.
+    Text(Vec<u8>),
+    /// A binary message, which OCPP-J never uses.
+    Binary(Vec<u8>),
+    /// A ping or pong; pings are answered below us.
+    Control,
+}
+
+/// Why the connection is over.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SocketEnd {
+    /// The backend sent a Close frame.
+    #[error("closed by the backend, code {0}: {1}")]
+    Closed(u16, String),
+    /// The connection broke.
+    #[error("connection lost: {0}")]
+    Lost(String),
+    /// The backend broke the WebSocket protocol, or sent text that is not UTF-8.
+    #[error("garbage from the backend: {0}")]
+    Garbage(String),
+    /// A message is over the limit.
+    #[error("oversized message from the backend: {0}")]
+    TooLong(String),
+    /// The backend does not take what we write.
+    #[error("the backend stopped reading")]
+    Stuck,
+}
+
+/// An open WebSocket.
+#[derive(Debug)]
+pub struct Socket {
+    ws: WebSocketStream<Transport>,
+}
+
+impl Socket {
+    /// A WebSocket over an upgraded connection; `early` is what came behind the response head.
+    pub async fn new(transport: Transport, early: Vec<u8>, max_message: usize) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(0)
+            .max_write_buffer_size(MAX_WRITE_BUFFER.max(2 * max_message))
+            .max_message_size(Some(max_message))
+            .max_frame_size(Some(max_message))
+            .accept_unmasked_frames(false);
+        Self {
+            ws: WebSocketStream::from_partially_read(transport, early, Role::Client, Some(config))
+                .await,
+        }
+    }
+
+    /// The next message. Cancel safe.
+    pub async fn recv(&mut self) -> Result<Incoming, SocketEnd> {
+        match self.ws.next().await {
+            Some(Ok(Message::Text(text))) => Ok(Incoming::Text(text.as_bytes().to_vec())),
+            Some(Ok(Message::Binary(bytes))) => Ok(Incoming::Binary(bytes.to_vec())),
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {
+                Ok(Incoming::Control)
+            }
+            Some(Ok(Message::Close(frame))) => {
+                let (code, reason) = frame.map_or((1005, String::new()), |frame| {
+                    (frame.code.into(), frame.reason.as_str().to_owned())
+                });
+                Err(SocketEnd::Closed(code, reason))
+            }
+            Some(Err(error)) => Err(end_of(&error)),
+            None => Err(SocketEnd::Lost("end of stream".into())),
+        }
+    }
+
+    /// Sends one text message; a backend that does not read is given `limit`.
+    pub async fn send(&mut self, text: &str, limit: Duration) -> Result<(), SocketEnd> {
+        match timeout(limit, self.ws.send(Message::text(text))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(end_of(&error)),
+            Err(_) => Err(SocketEnd::Stuck),
+        }
+    }
+
+    /// Ends the connection as its end demands: says why if the backend misbehaved, completes its Close otherwise. What
+    /// cannot be said within `limit` stays unsaid: the connection is over either way.
+    pub async fn finish(mut self, end: Option<&SocketEnd>, limit: Duration) {
+        let code = match end {
+            None => CloseCode::Normal,
+            Some(SocketEnd::Garbage(_)) => CloseCode::Protocol,
+            Some(SocketEnd::TooLong(_)) => CloseCode::Size,
+            Some(SocketEnd::Closed(..)) => {
+                // tungstenite has queued the echo of the backend's Close frame; a flush sends it.
+                let _ = timeout(limit, self.ws.flush()).await;
+                return;
+            }
+            Some(SocketEnd::Lost(_) | SocketEnd::Stuck) => return,
+        };
+        let frame = CloseFrame {
+            code,
+            reason: "".into(),
+        };
+        let goodbye = async {
+            if self.ws.close(Some(frame)).await.is_ok() {
+                while let Some(Ok(_)) = self.ws.next().await {}
+            }
+        };
+        let _ = timeout(limit, goodbye).await;
+    }
+}
+
+fn end_of(error: &Error) -> SocketEnd {
+    match error {
+        Error::Capacity(why) => SocketEnd::TooLong(why.to_string()),
+        Error::Protocol(
+            tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+        )
+        | Error::ConnectionClosed
+        | Error::AlreadyClosed
+        | Error::Io(_)
+        | Error::Tls(_) => SocketEnd::Lost(error.to_string()),
+        Error::Protocol(why) => SocketEnd::Garbage(why.to_string()),
+        Error::Utf8(why) => SocketEnd::Garbage(why.clone()),
+        Error::WriteBufferFull(_) => SocketEnd::Stuck,
+        other => SocketEnd::Garbage(other.to_string()),
+    }
+}

@@ -1,0 +1,262 @@
+//! What a charger's message becomes for the shadow backend: identifiers translated, everything else byte for byte.
+//!
+//! Pure. The catalogue of places is [`crate::ocpp::identifiers`]; what stands for what is [`Relation`]. An identifier
+//! without a twin never passes as it is: its member is left out where that keeps the meaning, else the message stays
+//! here.
+
+use std::borrow::Cow;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+
+use serde_json::{Value, json};
+
+use crate::ocpp::identifiers::{self, Class, Part, Role, Site};
+use crate::ocpp::json::{self, Step};
+use crate::ocpp::relation::Identifier;
+use crate::ocpp::rewrite::{self, Change};
+use crate::ocpp::{Envelope, Relation, Version};
+
+/// Why a message is withheld because an identifier in it has no twin.
+pub const UNMAPPED: &str = "unmapped identifier";
+
+/// Why a message of a transaction is withheld that began before the shadow knew of it.
+pub const COLD_START: &str = "cold start";
+
+/// One rewritten value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewrite {
+    /// The identifier's class.
+    pub class: Class,
+    /// Where it stands in the payload: `/meterValue/*/id`.
+    pub path: String,
+    /// The authority's value, as the charger wrote it.
+    pub from: String,
+    /// The shadow's value, without quotes.
+    pub to: String,
+}
+
+/// A message that may go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Translated {
+    /// The text to send; `None` if it goes as the charger sent it.
+    pub text: Option<String>,
+    /// What was rewritten.
+    pub rewrites: Vec<Rewrite>,
+    /// Members that were left out.
+    pub stripped: Vec<String>,
+    /// Sentinels that passed unchanged.
+    pub sentinels: Vec<String>,
+    /// The action is a signed one: nothing in it may be touched.
+    pub signed: bool,
+}
+
+/// What happens to a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// It goes.
+    Send(Translated),
+    /// It stays, for this reason.
+    Withhold(&'static str),
+}
+
+impl Translated {
+    /// Adds to a ShadowSent note what was done to the message.
+    pub fn describe(&self, note: &mut Value) {
+        note["rewrites"] = self
+            .rewrites
+            .iter()
+            .map(|rewrite| {
+                json!({
+                    "class": rewrite.class.word(),
+                    "path": rewrite.path,
+                    "from": rewrite.from,
+                    "to": rewrite.to,
+                })
+            })
+            .collect();
+        if !self.stripped.is_empty() {
+            note["stripped"] = json!(self.stripped);
+        }
+        if !self.sentinels.is_empty() {
+            note["sentinels"] = json!(self.sentinels);
+        }
+        if self.signed {
+            note["signed"] = json!(true);
+        }
+    }
+}
+
+/// Plans a charger's CALL or SEND. `call` is the envelope of `text`.
+pub fn plan(version: Version, text: &str, call: &Envelope<'_>, relation: &Relation) -> Plan {
+    let mut done = Translated::default();
+    if call.action.ends_with("-Signed") {
+        done.signed = true;
+        return Plan::Send(done);
+    }
+    if let Some(event) = transaction_event(version, call)
+        && !event.starts
+        && relation
+            .to_shadow(Class::TransactionId, &event.transaction)
+            .is_none()
+    {
+        return Plan::Withhold(COLD_START);
+    }
+    let mut changes = Vec::new();
+    for site in echoes(version, call) {
+        let Ok(places) = rewrite::places(call, site.path) else {
+            return Plan::Withhold(UNMAPPED);
+        };
+        for at in places {
+            match treat(site, &text[at.clone()], relation) {
+                Treatment::Leave => {}
+                Treatment::Sentinel => done.sentinels.push(pointer(site.path)),
+                Treatment::Translate(twin) => {
+                    done.rewrites.push(Rewrite {
+                        class: site.class,
+                        path: pointer(site.path),
+                        from: text[at.clone()].to_owned(),
+                        to: twin.clone(),
+                    });
+                    changes.push(Change::Value { at, to: twin });
+                }
+                Treatment::Strip => {
+                    done.stripped.push(pointer(site.path));
+                    changes.push(Change::Strip { at });
+                }
+                Treatment::Withhold => return Plan::Withhold(UNMAPPED),
+            }
+        }
+    }
+    match rewrite::rewrite(text, &changes) {
+        Ok(Cow::Borrowed(_)) => {}
+        Ok(Cow::Owned(text)) => done.text = Some(text),
+        // A place that cannot be rewritten holds something that is no identifier: nothing that may leave.
+        Err(_) => return Plan::Withhold(UNMAPPED),
+    }
+    Plan::Send(done)
+}
+
+enum Treatment {
+    Leave,
+    Sentinel,
+    Translate(String),
+    Strip,
+    Withhold,
+}
+
+fn treat(site: &Site, literal: &str, relation: &Relation) -> Treatment {
+    if literal == "null" {
+        return Treatment::Leave;
+    }
+    let value = Identifier::read(literal);
+    match relation.to_shadow(site.class, literal) {
+        Some(twin) if twin == value.text() => Treatment::Leave,
+        Some(twin) => Treatment::Translate(twin.to_owned()),
+        None if identifiers::is_sentinel(site.class, value.text()) => Treatment::Sentinel,
+        None if site.optional => Treatment::Strip,
+        None if site.foreign => Treatment::Leave,
+        None => Treatment::Withhold,
+    }
+}
+
+fn echoes<'a>(
+    version: Version,
+    call: &'a Envelope<'_>,
+) -> impl Iterator<Item = &'static Site> + 'a {
+    identifiers::sites(version, &call.action, Part::Request).filter(|site| site.role == Role::Echo)
+}
+
+/// The transaction that a 2.x TransactionEvent is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransactionEvent {
+    /// The charger's transaction id, as JSON text.
+    pub transaction: String,
+    /// It is the `Started` event.
+    pub starts: bool,
+    /// It is the `Ended` event.
+    pub ends: bool,
+}
+
+/// Reads a 2.x TransactionEvent; `None` for anything else, and for one without a transaction id.
+pub fn transaction_event(version: Version, call: &Envelope<'_>) -> Option<TransactionEvent> {
+    if version == Version::V16 || call.action != "TransactionEvent" {
+        return None;
+    }
+    let path = [Step::Key("transactionInfo"), Step::Key("transactionId")];
+    let transaction = member_text(call.payload, &path)?;
+    let event = member_text(call.payload, &[Step::Key("eventType")]).unwrap_or_default();
+    Some(TransactionEvent {
+        transaction: transaction.to_owned(),
+        starts: event == "\"Started\"",
+        ends: event == "\"Ended\"",
+    })
+}
+
+/// The JSON text of the first value that `path` leads to.
+pub fn member_text<'a>(payload: &'a str, path: &[Step]) -> Option<&'a str> {
+    let range = json::locate(payload, path).ok()?.into_iter().next()?;
+    Some(&payload[range])
+}
+
+/// Identifiers that a backend mints in a payload, as JSON text, in text order.
+pub fn mints(version: Version, action: &str, part: Part, payload: &str) -> Vec<(Class, String)> {
+    identifiers::sites(version, action, part)
+        .filter(|site| site.role == Role::Mint)
+        .flat_map(|site| {
+            json::locate(payload, site.path)
+                .unwrap_or_default()
+                .into_iter()
+                .map(|at| (site.class, payload[at].to_owned()))
+        })
+        .filter(|(_, literal)| literal != "null")
+        .collect()
+}
+
+/// Whether the answer to this action mints identifiers.
+pub fn answer_mints(version: Version, action: &str) -> bool {
+    identifiers::sites(version, action, Part::Response).any(|site| site.role == Role::Mint)
+}
+
+/// Pairs what two backends minted in the same place. A class that one of them minted more often than the other pairs
+/// nothing: which belongs to which would be a guess.
+pub fn pair(
+    authority: &[(Class, String)],
+    shadow: &[(Class, String)],
+) -> Vec<(Class, String, String)> {
+    let of = |all: &[(Class, String)], class| {
+        all.iter()
+            .filter(|(other, _)| *other == class)
+            .map(|(_, literal)| literal.clone())
+            .collect::<Vec<_>>()
+    };
+    let mut pairs = Vec::new();
+    for class in Class::ALL {
+        let (ours, theirs) = (of(authority, class), of(shadow, class));
+        if ours.len() == theirs.len() {
+            pairs.extend(
+                ours.into_iter()
+                    .zip(theirs)
+                    .map(|(ours, theirs)| (class, ours, theirs)),
+            );
+        }
+    }
+    pairs
+}
+
+/// A fingerprint of what a CALL says, its message id left out: equal for a repeat.
+pub fn fingerprint(call: &Envelope<'_>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    call.action.hash(&mut hasher);
+    call.payload.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// `/a/*/b`: a path as facts write it.
+fn pointer(path: &[Step]) -> String {
+    path.iter()
+        .map(|step| match step {
+            Step::Key(key) => format!("/{key}"),
+            Step::Each => "/*".to_owned(),
+        })
+        .collect()
+}
