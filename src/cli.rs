@@ -38,12 +38,7 @@ use judging::JudgingError;
 /// Exit codes: 0 parity, 1 divergence, 2 usage or configuration, 3 not enough evidence,
 /// 4 environment, 5 integrity, 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(
-    name = "evenkeel",
-    version,
-    verbatim_doc_comment,
-    max_term_width = 110
-)]
+#[command(name = "evenkeel", version, verbatim_doc_comment, max_term_width = 110)]
 struct Args {
     #[command(subcommand)]
     verb: Verb,

@@ -74,10 +74,14 @@ fn warnings(config: &Config) -> Vec<String> {
         .health
         .is_some_and(|address| !address.ip().is_loopback())
     {
-        warnings.push("metrics and health are served beyond loopback, without authentication".to_owned());
+        warnings.push(
+            "metrics and health are served beyond loopback, without authentication".to_owned(),
+        );
     }
     if config.legacy.url == config.candidate.url {
-        warnings.push("legacy and candidate are the same URL: chargers will be connected twice".to_owned());
+        warnings.push(
+            "legacy and candidate are the same URL: chargers will be connected twice".to_owned(),
+        );
     }
     warnings
 }

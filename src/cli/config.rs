@@ -1,6 +1,7 @@
 //! The configuration file, `evenkeel.toml`: read, checked, and said back.
 
 pub mod file;
+pub mod flags;
 pub mod show;
 pub mod units;
 

@@ -65,9 +65,13 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     }
     if let Some(kept) = &options.recording {
         let kept = kept.display();
-        eprintln!("next: evenkeel diffs {kept} --finding ID   evenkeel verify {kept}   evenkeel export facts {kept}");
+        eprintln!(
+            "next: evenkeel diffs {kept} --finding ID   evenkeel verify {kept}   evenkeel export facts {kept}"
+        );
     } else {
-        eprintln!("next: keep the recording with --recording recordings/demo, then look into it with evenkeel diffs");
+        eprintln!(
+            "next: keep the recording with --recording recordings/demo, then look into it with evenkeel diffs"
+        );
     }
     Ok(verdict(&diffs))
 }
@@ -109,8 +113,15 @@ async fn play(options: &Options, recording: &Path) -> Result<(), CliError> {
 }
 
 fn banner(tap: &TapChild, recording: &Path) {
-    println!("DEMO  chargers -> {} -> legacy, copied to candidate; recording {}", tap.url(), recording.display());
-    println!("      twelve chargers at {SPEED} times speed; {} things differ on purpose. Ctrl-C ends it.\n", SEEDED.len());
+    println!(
+        "DEMO  chargers -> {} -> legacy, copied to candidate; recording {}",
+        tap.url(),
+        recording.display()
+    );
+    println!(
+        "      twelve chargers at {SPEED} times speed; {} things differ on purpose. Ctrl-C ends it.\n",
+        SEEDED.len()
+    );
 }
 
 /// Prints one line per judged event until the time is over or the user has seen enough.

@@ -180,7 +180,11 @@ fn shown(facts: &facts::Reader, exemplar: &Exemplar) -> Result<String, CliError>
             ChangeTag::Insert => "+ shadow   ",
             ChangeTag::Equal => "           ",
         };
-        let _ = writeln!(out, "    {mark} {}", super::printable(change.value().trim_end()));
+        let _ = writeln!(
+            out,
+            "    {mark} {}",
+            super::printable(change.value().trim_end())
+        );
     }
     Ok(out)
 }

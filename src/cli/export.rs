@@ -28,7 +28,11 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     for fact in reader.facts() {
         let line = export::to_line(&fact?).map_err(|error| {
-            CliError::new(Exit::Integrity, "REC-004", format!("cannot export: {error}"))
+            CliError::new(
+                Exit::Integrity,
+                "REC-004",
+                format!("cannot export: {error}"),
+            )
         })?;
         if let Err(error) = writeln!(out, "{line}") {
             return stdout_gone(&error);

@@ -1,11 +1,15 @@
 //! Connects a recording, the judge and the ledger: once over, live on a thread, or in memory to verify.
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use crate::facts::{Reader, RecordingError};
+use super::error::CliError;
+use super::rules;
+use crate::facts::{Reader, RecordingError, recorder};
 use crate::judge::{Judge, Rules};
 use crate::ledger::query::Outcomes;
 use crate::ledger::row::Row;
@@ -135,6 +139,58 @@ pub fn rejudge_digest(
     result.cursor.pending = pending(&judge);
     result.exchanges.pending = judge.pending();
     Ok(result)
+}
+
+/// Judges what the ledger of a finished recording lacks, by the rules it was recorded with. A recording that a tap is
+/// writing is left to that tap's own judge.
+pub fn bring_up_to_date(dir: &Path) -> Result<(), CliError> {
+    let Some(_claim) = recorder::claim(dir)? else {
+        return Ok(());
+    };
+    let mut bar = Progress::default();
+    judge_recording(dir, rules::of_recording(dir)?, None, &mut |done, goal| {
+        bar.show(done, goal);
+    })?;
+    Ok(())
+}
+
+/// The digest of the ledger at the fact `up_to`, judged again in memory.
+pub fn rejudge(dir: &Path, up_to: u64) -> Result<String, CliError> {
+    let rejudged = rejudge_digest(dir, rules::of_recording(dir)?, Some(up_to))?;
+    Ok(rejudged.cursor.digest.to_string())
+}
+
+/// One line on stderr, for work that takes longer than a second on a terminal.
+struct Progress {
+    began: Instant,
+    shown: Option<Instant>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            shown: None,
+        }
+    }
+}
+
+impl Progress {
+    fn show(&mut self, done: u64, goal: u64) {
+        let due = self.shown.unwrap_or(self.began).elapsed() >= Duration::from_secs(1);
+        if due && std::io::stderr().is_terminal() {
+            self.shown = Some(Instant::now());
+            eprint!("\rjudging: {done} of {goal} facts ");
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown.is_some() {
+            eprintln!();
+        }
+    }
 }
 
 /// A thread that follows a growing recording and keeps its ledger.

@@ -37,25 +37,41 @@ pub fn read(files: &[PathBuf]) -> Result<Vec<(String, String)>, CliError> {
         .collect()
 }
 
-/// The rules that a recording was made with: it keeps the text of the operator's files as facts.
+/// The text of all `files`, as one file: what a recording keeps of them.
+pub fn joined(files: &[PathBuf]) -> Result<String, CliError> {
+    Ok(read(files)?
+        .into_iter()
+        .fold(String::new(), |all, (name, text)| {
+            all + "# " + &name + "\n" + &text + "\n"
+        }))
+}
+
+/// The rules that a recording was made with: each start of a tap keeps the operator's rules as a fact.
 pub fn of_recording(dir: &Path) -> Result<Rules, CliError> {
     let reader = Reader::open(dir)?;
-    let last_run = reader.last_of_kind(Kind::PlaneStarted)?.map_or(0, |fact| fact.seq);
-    let mut rules = Rules::built_in().map_err(|error| broken(&error))?;
-    for fact in reader.of_kind(Kind::RulesLoaded, last_run)? {
-        let text = String::from_utf8_lossy(&fact.body).into_owned();
-        let name = fact.note_json()["file"].as_str().unwrap_or("rules").to_owned();
-        rules = rules
-            .with_file(&name, &text)
-            .map_err(|error| broken(&error))?;
+    let rules = Rules::built_in().map_err(|error| broken(&error))?;
+    let (mut last, mut text) = (0, String::new());
+    while let Some(fact) = reader.of_kind(Kind::RulesLoaded, last, 1)?.pop() {
+        last = fact.seq;
+        text = String::from_utf8_lossy(&fact.body).into_owned();
     }
-    Ok(rules)
+    rules
+        .with_file("the recording's rules", &text)
+        .map_err(|error| broken(&error))
 }
 
 fn broken(error: &RuleError) -> CliError {
-    let cli = CliError::new(Exit::Usage, "RULE-002", error.to_string());
-    match &error.help {
-        Some(help) => cli.help(help.clone()),
-        None => cli,
-    }
+    let RuleError {
+        file,
+        line,
+        column,
+        problem,
+        help,
+    } = error;
+    CliError::new(
+        Exit::Usage,
+        "RULE-002",
+        format!("{file} line {line} column {column}: {problem}"),
+    )
+    .help(help.clone())
 }

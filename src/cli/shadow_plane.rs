@@ -18,7 +18,8 @@ use super::judging::JudgeThread;
 use super::logging::{self, LogFormat};
 use super::rules;
 use crate::clock::Clock;
-use crate::facts::{Fact, Kind, Leg, Reader, Recorder, Resume, recorder};
+use crate::facts::resume::Resume;
+use crate::facts::{Fact, Kind, Leg, Reader, Recorder, recorder};
 use crate::live::seen;
 use crate::ocpp::identifiers::Class;
 use crate::shadow::legs::Legs;
@@ -71,7 +72,8 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
                 format!("cannot start a runtime: {error}"),
             )
         })?;
-    let plane = LocalSet::new().block_on(&runtime, shadow(&config, stream, board, &recorder, resume));
+    let plane =
+        LocalSet::new().block_on(&runtime, shadow(&config, stream, board, &recorder, resume));
     recorder.close(FAREWELL)?;
     let digest = judge.stop()?;
     tracing::info!(%digest, "recording closed and judged");
@@ -95,14 +97,23 @@ async fn shadow(
         capture: config.limits.capture,
         setup: setup(config),
     };
-    let table = Table::new(recorder.clone(), std::rc::Rc::clone(&legs), board, resume, settings);
+    let table = Table::new(
+        recorder.clone(),
+        std::rc::Rc::clone(&legs),
+        board,
+        resume,
+        settings,
+    );
     let stream = stream
         .set_nonblocking(true)
         .and_then(|()| UnixStream::from_std(stream))
         .map_err(|error| no_hand_over(&error))?;
     let ended = plane::run(stream, table).await;
     legs.stopping();
-    if tokio::time::timeout(FAREWELL, legs.finished()).await.is_err() {
+    if tokio::time::timeout(FAREWELL, legs.finished())
+        .await
+        .is_err()
+    {
         tracing::warn!("some shadow legs did not end in time");
     }
     match ended {
@@ -118,16 +129,15 @@ async fn shadow(
     }
 }
 
-/// The operator's rules go into the recording: it can be judged again anywhere.
+/// The operator's rules go into the recording, so that it can be judged again anywhere.
 fn tell_rules(config: &Config, recorder: &Recorder) -> Result<(), CliError> {
-    for (name, text) in rules::read(&config.rules)? {
-        let hash = super::hex(&Sha256::digest(text.as_bytes()));
-        let fact = Fact::new(Kind::RulesLoaded, Clock::system().now())
-            .body(text)
-            .note(&json!({ "file": name, "hash": format!("sha256:{hash}") }));
-        if recorder.record(fact).is_none() {
-            tracing::error!(file = name, "the recorder could not take the rules");
-        }
+    let text = rules::joined(&config.rules)?;
+    let hash = super::hex(&Sha256::digest(text.as_bytes()));
+    let fact = Fact::new(Kind::RulesLoaded, Clock::system().now())
+        .body(text)
+        .note(&json!({ "files": config.rules, "hash": format!("sha256:{hash}") }));
+    if recorder.record(fact).is_none() {
+        tracing::error!("the recorder could not take the rules");
     }
     Ok(())
 }

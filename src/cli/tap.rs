@@ -184,8 +184,9 @@ fn cannot_run(error: &LiveError) -> CliError {
                 "is another tap, or the backend itself, on {address}? `ss -ltnp` tells"
             ))
         }
-        LiveError::Tls(_) => CliError::new(Exit::Usage, "TLS-001", text)
-            .help("both files must be PEM; the certificate file begins with the tap's own certificate"),
+        LiveError::Tls(_) => CliError::new(Exit::Usage, "TLS-001", text).help(
+            "both files must be PEM; the certificate file begins with the tap's own certificate",
+        ),
         LiveError::NoListener | LiveError::Board(_) => {
             CliError::new(Exit::Environment, "NET-002", text)
         }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 
@@ -70,21 +70,57 @@ impl Collector for Planes {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let live = &self.0;
         for (name, help, value) in [
-            ("connections_open", "Charger connections open now", live.open.get()),
-            ("connections_pending", "Chargers waiting for their authority's answer", live.pending.get()),
+            (
+                "connections_open",
+                "Charger connections open now",
+                live.open.get(),
+            ),
+            (
+                "connections_pending",
+                "Chargers waiting for their authority's answer",
+                live.pending.get(),
+            ),
         ] {
             gauge(&mut encoder, name, help, value)?;
         }
         for (name, help, value) in [
-            ("connections_accepted", "Chargers accepted by their authority", live.accepted.get()),
-            ("connections_refused", "Chargers refused or given up", live.refused.get()),
-            ("frames_seen", "WebSocket frames seen, both directions", live.frames.get()),
-            ("frames_lost", "Frames that the live plane could not hand over", live.lost.get()),
-            ("bytes_forwarded", "Bytes forwarded, both directions", live.bytes.get()),
+            (
+                "connections_accepted",
+                "Chargers accepted by their authority",
+                live.accepted.get(),
+            ),
+            (
+                "connections_refused",
+                "Chargers refused or given up",
+                live.refused.get(),
+            ),
+            (
+                "frames_seen",
+                "WebSocket frames seen, both directions",
+                live.frames.get(),
+            ),
+            (
+                "frames_lost",
+                "Frames that the live plane could not hand over",
+                live.lost.get(),
+            ),
+            (
+                "bytes_forwarded",
+                "Bytes forwarded, both directions",
+                live.bytes.get(),
+            ),
             ("gaps", "Gaps told to the shadow plane", live.gaps.get()),
-            ("shadow_restarts", "Times the shadow plane was started again", live.shadow_restarts.get()),
+            (
+                "shadow_restarts",
+                "Times the shadow plane was started again",
+                live.shadow_restarts.get(),
+            ),
             ("accept_errors", "Failed accepts", live.accept_errors.get()),
-            ("containment_breaches", "Connections on which the tap altered a byte", live.breaches.get()),
+            (
+                "containment_breaches",
+                "Connections on which the tap altered a byte",
+                live.breaches.get(),
+            ),
         ] {
             counter(&mut encoder, name, help, value)?;
         }
@@ -92,7 +128,11 @@ impl Collector for Planes {
         for (key, name, help) in [
             ("seen", "facts_seen", "Facts given to the recorder"),
             ("committed", "facts_committed", "Facts synced to disk"),
-            ("lost_frames", "recorder_frames_lost", "Frames that the recorder could not take"),
+            (
+                "lost_frames",
+                "recorder_frames_lost",
+                "Frames that the recorder could not take",
+            ),
         ] {
             if let Some(value) = shadow[key].as_u64() {
                 counter(&mut encoder, name, help, value)?;

@@ -329,7 +329,8 @@ impl Reader {
         Ok(())
     }
 
-    fn each(
+    /// Calls `row` for each row of a query.
+    pub(super) fn each(
         &self,
         sql: &str,
         params: impl rusqlite::Params,

@@ -80,7 +80,9 @@ impl Flags {
                 "CFG-011",
                 format!("neither a configuration file nor {}", missing.join(", ")),
             )
-            .help("evenkeel tap evenkeel.toml, or all of --listen --legacy --candidate --recording"));
+            .help(
+                "evenkeel tap evenkeel.toml, or all of --listen --legacy --candidate --recording",
+            ));
         }
         let backend = || Backend {
             url: String::new(),
