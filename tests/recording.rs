@@ -16,8 +16,6 @@ use evenkeel::facts::accounting::{Accountant, Accounting};
 use evenkeel::facts::recorder::State;
 use evenkeel::facts::resume::Resume;
 use evenkeel::facts::{Dir, Fact, Kind, Leg, Limits, Reader, Recorder, RecordingError};
-use evenkeel::live::handover::{Closed, Counters, Flow, Gap, Hello, Opened, Part, Record};
-use evenkeel::shadow::plane::{NoLegs, Settings, Table};
 use serde_json::json;
 
 /// Tells the writer child, which is this test program again, where to record.
@@ -73,7 +71,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 fn expected_body(seq: u64) -> Vec<u8> {
     let word = seq.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     format!("{seq}:{word:016x}")
-        .repeat(1 + (word % 40) as usize)
+        .repeat(1 + (word % 12) as usize)
         .into_bytes()
 }
 
@@ -97,7 +95,7 @@ fn writer_child() {
         if committed.has_changed().unwrap() {
             writeln!(out, "\ncommitted {}", *committed.borrow_and_update()).unwrap();
         }
-        until("the disk keeps up", || *committed.borrow() + 3_000 > seq);
+        until("the disk keeps up", || *committed.borrow() + 1_000 > seq);
     }
 }
 
@@ -121,7 +119,7 @@ fn law_8_what_was_recorded_stays_recorded() {
             let line = line.ok()?;
             Some(line.strip_prefix("committed ")?.parse::<u64>().unwrap())
         });
-        let wanted = round * 7 % 23;
+        let wanted = round * 7 % 11;
         let before = reports.by_ref().take(1 + wanted as usize).last();
         child.kill().unwrap();
         let signal = child.wait().unwrap().signal();
@@ -357,102 +355,4 @@ fn kinds_are_found_by_number() {
     assert_eq!(conns, [2, 3]);
     assert_eq!(reader.by_seq(2).unwrap().unwrap().kind, Kind::Message);
     assert_eq!(reader.by_seq(99).unwrap(), None);
-}
-
-const PING: &[u8] = b"\x89\x80\0\0\0\0";
-
-fn ping(frame: u64) -> Record<'static> {
-    Record::Part(Part {
-        conn: 1,
-        dir: Dir::FromCharger,
-        frame,
-        at: 3,
-        first: true,
-        last: true,
-        cut: false,
-        bytes: PING,
-    })
-}
-
-fn announced(seen: u64) -> Record<'static> {
-    Record::Opened(
-        1,
-        1,
-        Opened {
-            charger: "CP1".to_owned(),
-            peer: "[::1]:1".to_owned(),
-            authority: Leg::Legacy,
-            target: "/CP1".to_owned(),
-            offered: None,
-            subprotocol: None,
-            extensions: None,
-            authorization: None,
-            handshake_us: 1,
-            quirks: Vec::new(),
-            seen: [seen, 0],
-            slot: 0,
-        },
-    )
-}
-
-/// One life of a shadow plane over the recording in `dir`.
-fn shadow_plane(dir: &Path, restart: u64, records: Vec<Record<'_>>) {
-    let recorder = Recorder::open(dir, quick()).unwrap();
-    let resume = Resume::read(&Reader::open(dir).unwrap()).unwrap();
-    let mut table = Table::new(recorder.clone(), NoLegs, (), resume, Settings::default());
-    let hello = Hello {
-        run: "r".to_owned(),
-        started: 0,
-        version: "0".to_owned(),
-        restart,
-    };
-    table.take(Record::Hello(hello)).unwrap();
-    for record in records {
-        table.take(record).unwrap();
-    }
-    recorder.close(PATIENCE).unwrap();
-}
-
-#[test]
-fn a_restarted_shadow_plane_resumes_from_disk_with_an_exact_gap() {
-    let dir = tempfile::tempdir().unwrap();
-    let full = Gap {
-        first: 2,
-        last: 4,
-        bytes: 9,
-        why: "hand-over full".to_owned(),
-    };
-    let lives = [
-        vec![
-            announced(0),
-            ping(1),
-            Record::Gap(1, Dir::FromCharger, 3, full),
-            ping(5),
-        ],
-        vec![announced(9), Record::Tick(4, Counters::default()), ping(10)],
-        vec![announced(10), ping(11)],
-        vec![announced(20), Record::Closed(1, 5, end(25))],
-    ];
-    for (restart, records) in (0..).zip(lives) {
-        shadow_plane(dir.path(), restart, records);
-    }
-    let sum = account(dir.path());
-    assert!(sum.is_whole(), "{sum:?}");
-    assert_eq!((sum.connections, sum.closed), (1, 1));
-    assert_eq!(
-        (sum.seen, sum.recorded, sum.in_gaps),
-        (25, 4, 3 + 4 + 9 + 5)
-    );
-}
-
-fn end(frames: u64) -> Closed {
-    let flow = Flow {
-        frames,
-        ..Flow::default()
-    };
-    Closed {
-        by: "charger".to_owned(),
-        how: "fin".to_owned(),
-        flows: [flow, Flow::default()],
-    }
 }
