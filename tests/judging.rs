@@ -1,5 +1,11 @@
 //! Facts by hand, rows by the judge, counts by the ledger.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
 #[path = "judging/story.rs"]
 mod story;
 
@@ -282,8 +288,8 @@ fn ids_that_repeat_are_paired_in_order() {
     story.shadow_answer(sent, r#"[3,"same",{}]"#);
     let sent = story.sent(second);
     story.shadow_answer(sent, r#"[3,"same",{"x":1}]"#);
-    story.to_charger(r#"[3,"same",{}]"#);
-    story.to_charger(r#"[3,"same",{"x":1}]"#);
+    story.heard(r#"[3,"same",{}]"#);
+    story.heard(r#"[3,"same",{"x":1}]"#);
     assert_eq!(
         outcomes(&judge(&story.facts)),
         ["Heartbeat equal", "StatusNotification equal"]
@@ -344,6 +350,56 @@ fn an_answer_after_half_a_minute_is_late() {
     assert_eq!(
         found(&judge(&story.facts)),
         ["S1 late : Authorize is answered after more than 30 s by candidate"]
+    );
+}
+
+#[test]
+fn an_answer_that_breaks_its_schema_is_found() {
+    let mut story = Story::open("CP1");
+    let broken = r#"{"idTagInfo":{"status":"Fine"}}"#;
+    story.exchange("Authorize", TAG, ACCEPTED, Shadow::Answers(broken));
+    story.exchange(
+        "Authorize",
+        TAG,
+        broken,
+        Shadow::Answers(r#"{"idTagInfo":{"status":"Good"}}"#),
+    );
+    assert_eq!(
+        found(&judge(&story.facts)),
+        [
+            "S1 value /idTagInfo/status: Authorize answers idTagInfo.status Accepted on legacy, Fine on candidate",
+            "S1 schema : Authorize is answered against its schema by candidate",
+            "S4 value /idTagInfo/status: Authorize answers idTagInfo.status Fine on legacy, Good on candidate",
+        ]
+    );
+}
+
+#[test]
+fn a_repeat_spoils_nothing_but_itself() {
+    let mut story = Story::open("CP1");
+    let first = story.call("StartTransaction", START);
+    let sent = story.sent(first);
+    story.shadow_answer(sent, &format!(r#"[3,"x",{}]"#, started(7, "Accepted")));
+    story.pass(121);
+    story.exchange(
+        "StartTransaction",
+        START,
+        &started(11, "Accepted"),
+        Shadow::Withheld("repeat"),
+    );
+    story.exchange(
+        "StopTransaction",
+        r#"{"transactionId":11}"#,
+        "{}",
+        Shadow::Answers("{}"),
+    );
+    assert_eq!(
+        outcomes(&judge(&story.facts)),
+        [
+            "StartTransaction divergent",
+            "StartTransaction not comparable repeat",
+            "StopTransaction equal"
+        ]
     );
 }
 
