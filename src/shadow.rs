@@ -1,3 +1,4 @@
 //! The shadow plane.
 
 pub mod observe;
+pub mod plane;

@@ -171,3 +171,20 @@ impl Iterator for Pages<'_> {
         Some(Ok(fact))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Kind, Recorder, recorder::Limits};
+
+    #[test]
+    fn a_finished_recording_opens_without_write_access() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("50% of a night?");
+        let recorder = Recorder::open(&dir, Limits::default()).unwrap();
+        recorder.record(Fact::new(Kind::Tick, 1)).unwrap();
+        recorder.close(std::time::Duration::from_secs(30)).unwrap();
+        let db = open_checked(&dir.join(store::FILE), true).unwrap();
+        assert_eq!(store::last_seq(&db).unwrap(), 1);
+    }
+}

@@ -26,7 +26,7 @@ use writer::Writer;
 const LOCK: &str = "recorder.lock";
 
 /// How much the recorder may hold, and how soon it commits.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Bytes of facts that wait for the disk; frame traffic beyond is refused and becomes a gap.
     pub queue_bytes: usize,
@@ -218,7 +218,7 @@ impl Recorder {
             desk.queue.committed(&facts);
             desk.kept.extend(facts);
             shared.committed.send_replace(desk.kept.len() as u64);
-        } else if was_empty || desk.queue.len() == writer::AT_ONCE {
+        } else if was_empty || desk.queue.len() >= writer::AT_ONCE {
             shared.work.notify_one();
         }
         seq

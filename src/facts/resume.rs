@@ -1,6 +1,6 @@
 //! Where a starting shadow plane goes on: what the recording knows of open connections, identifiers and chargers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rusqlite::params;
@@ -14,6 +14,8 @@ use super::{Dir, Fact, Kind, Reader, landmark};
 pub struct Resume {
     /// Connections that were opened and not closed, by epoch.
     pub open: HashMap<u64, OpenConn>,
+    /// Connections that were closed in the last recorded run: a restarted shadow plane may be told of them again.
+    pub closed: HashSet<u64>,
     /// The highest connection epoch ever used; 0 if none.
     pub last_conn: u64,
     /// The run of the live plane that was recorded last.
@@ -70,6 +72,7 @@ impl Resume {
         }
         Ok(Self {
             open,
+            closed: closed_connections(reader)?,
             last_conn: last_conn(reader)?,
             last_run: last_run(reader)?,
             learned: learned(reader)?,
@@ -105,6 +108,17 @@ fn open_connections(reader: &Reader) -> Result<HashMap<u64, OpenConn>, Recording
         }
     }
     Ok(open)
+}
+
+fn closed_connections(reader: &Reader) -> Result<HashSet<u64>, RecordingError> {
+    let mut statement = reader.db.prepare_cached(
+        "SELECT conn FROM facts WHERE kind = 12 AND seq >
+           (SELECT ifnull(max(seq), 0) FROM facts WHERE kind = 1)",
+    )?;
+    let closed = statement
+        .query_map([], |row| row.get::<_, i64>(0).map(|conn| conn as u64))?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(closed)
 }
 
 fn last_conn(reader: &Reader) -> Result<u64, RecordingError> {

@@ -115,13 +115,11 @@ impl Store {
             return Err(RecordingError::OldSqlite(rusqlite::version()));
         }
         let path = dir.join(FILE);
+        set_orphans_aside(&path)?;
         // Made before SQLite opens it, so that it, its log and its index are private from their first byte.
         private_file(&path)?;
         let mut db = Connection::open(&path)?;
-        db.pragma_update(None, "journal_mode", "wal")?;
-        db.pragma_update(None, "synchronous", "full")?;
-        db.pragma_update(None, "journal_size_limit", 64 << 20)?;
-        db.busy_timeout(std::time::Duration::from_secs(1))?;
+        configure(&db).map_err(|error| unlike_ours(error, &path))?;
         prepare(&mut db, &path)?;
         let last_seq = last_seq(&db)?;
         let file = identity(&path)?;
@@ -216,6 +214,44 @@ fn derive(db: &Connection, facts: &[Fact]) -> rusqlite::Result<()> {
     let mut forget = db.prepare_cached("DELETE FROM accounted WHERE conn = ?1")?;
     for conn in closed {
         forget.execute([conn as i64])?;
+    }
+    Ok(())
+}
+
+fn configure(db: &Connection) -> rusqlite::Result<()> {
+    db.busy_timeout(std::time::Duration::from_secs(1))?;
+    db.pragma_update(None, "journal_mode", "wal")?;
+    db.pragma_update(None, "synchronous", "full")?;
+    db.pragma_update(None, "journal_size_limit", 64 << 20)
+}
+
+/// Names a file that is no database at all.
+fn unlike_ours(error: rusqlite::Error, path: &Path) -> RecordingError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => RecordingError::Foreign(path.to_owned()),
+        _ => RecordingError::Database(error),
+    }
+}
+
+/// A log without its database would be replayed into the new one, and ruin it. It belongs to a file that was moved away,
+/// so it is renamed and not deleted.
+fn set_orphans_aside(path: &Path) -> Result<(), RecordingError> {
+    if path.exists() {
+        return Ok(());
+    }
+    for extension in ["db-wal", "db-shm"] {
+        let orphan = path.with_extension(extension);
+        match fs::rename(&orphan, path.with_extension(format!("{extension}.orphan"))) {
+            Ok(()) => tracing::warn!(file = %orphan.display(), "set aside a log without database"),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => {
+                return Err(RecordingError::Io {
+                    what: "rename",
+                    path: orphan,
+                    source,
+                });
+            }
+        }
     }
     Ok(())
 }

@@ -91,6 +91,11 @@ impl Observer {
         }
     }
 
+    /// Frames per direction that were begun, or lie in gaps.
+    pub fn begun(&self) -> [u64; 2] {
+        [self.halves[0].begun(), self.halves[1].begun()]
+    }
+
     /// Takes bytes of a frame.
     pub fn part(&mut self, part: &Part<'_>, out: &mut Vec<Observed>) {
         self.halves[part.dir.index()].part(part, out);

@@ -34,7 +34,7 @@ impl Writer {
     /// Commits until the recorder is closed and everything is written, or the closing deadline has passed.
     pub(super) fn run(mut self) {
         while let Some(batch) = self.next_batch() {
-            if !self.commit(batch) {
+            if !self.commit(&batch) {
                 break;
             }
         }
@@ -70,12 +70,12 @@ impl Writer {
     }
 
     /// Commits the batch, however long it takes. False if the recorder was closed and its deadline has passed.
-    fn commit(&mut self, mut batch: Vec<Fact>) -> bool {
+    fn commit(&mut self, batch: &[Fact]) -> bool {
         let mut pause = FIRST_RETRY;
         loop {
-            match self.try_commit(&mut batch) {
+            match self.try_commit(batch) {
                 Ok(()) => {
-                    self.shared.committed(&batch);
+                    self.shared.committed(batch);
                     return true;
                 }
                 Err(error) => {
@@ -97,7 +97,7 @@ impl Writer {
 
     /// One try. After a failed commit nothing of the batch is trusted: SQLite writes it anew, so a page that the kernel
     /// dropped after a failed sync is written again.
-    fn try_commit(&mut self, batch: &mut Vec<Fact>) -> Result<(), RecordingError> {
+    fn try_commit(&mut self, batch: &[Fact]) -> Result<(), RecordingError> {
         let (limit, committed) = self.shared.wanted();
         if self.store.is_none() {
             let store = Store::open(&self.dir)?;

@@ -80,6 +80,10 @@ impl Half {
         }
     }
 
+    pub(super) fn begun(&self) -> u64 {
+        self.begun
+    }
+
     pub(super) fn part(&mut self, part: &Part<'_>, out: &mut Vec<Observed>) {
         self.at = part.at;
         if self.lost || !self.place(part, out) {

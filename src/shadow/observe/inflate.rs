@@ -69,6 +69,8 @@ impl Inflate {
         if self.keeps_context {
             self.stream = Some(stream);
         }
+        // What is kept waits in bounded queues by its length.
+        out.shrink_to_fit();
         Ok(out)
     }
 

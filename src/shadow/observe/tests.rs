@@ -20,11 +20,11 @@ fn frame(first: u8, payload: &[u8], mask: Option<[u8; 4]>) -> Vec<u8> {
     match payload.len() {
         len @ 0..126 => out.push(bit | len as u8),
         len @ 126..65_536 => {
-            out.push(bit | 126);
+            out.push(bit | 0x7e);
             out.extend((len as u16).to_be_bytes());
         }
         len => {
-            out.push(bit | 127);
+            out.push(bit | 0x7f);
             out.extend((len as u64).to_be_bytes());
         }
     }
