@@ -1,5 +1,7 @@
 //! Facts by hand: what a tap would record, with a clock that moves as the story says.
 
+#![allow(dead_code, reason = "each test file tells its own part of the stories")]
+
 use std::sync::Arc;
 
 use evenkeel::facts::{Dir, Fact, Kind, Leg};
