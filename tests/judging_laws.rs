@@ -220,8 +220,8 @@ fn outcomes(facts: &[Fact]) -> BTreeMap<u64, Outcome> {
 
 #[test]
 fn law_7_no_lost_frame_makes_a_divergence_equal() {
-    let facts = night();
-    let whole = outcomes(&facts);
+    let facts = &night()[..250];
+    let whole = outcomes(facts);
     for lost in 0..facts.len() {
         if !matches!(
             facts[lost].kind,
@@ -229,7 +229,7 @@ fn law_7_no_lost_frame_makes_a_divergence_equal() {
         ) {
             continue;
         }
-        let mut facts = facts.clone();
+        let mut facts = facts.to_vec();
         facts[lost].kind = Kind::Gap;
         facts[lost].body.clear();
         for (id, outcome) in outcomes(&facts) {
