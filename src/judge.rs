@@ -165,18 +165,16 @@ fn learned(fact: &Fact, bench: &mut Bench<'_>) {
 /// One side of a connection ended. The shadow's answers to what it was sent may still be on their way when the charger
 /// leaves; when both are gone nothing more comes.
 fn ended(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench: &mut Bench<'_>) {
+    let note: notes::Because = notes::read(fact);
     let conn = bench.world.conn(fact);
-    match fact.kind {
-        Kind::ConnClosed => {
-            conn.closed = true;
-            commands.cut(fact.conn, fact.at);
-        }
-        _ => {
-            // A leg that ends with its charger ended in time; one that ends before it leaves commands without a chance.
-            if !conn.closed {
-                commands.spoil(Some(fact.conn));
-            }
-            conn.shadow_open = false;
+    if fact.kind == Kind::ConnClosed {
+        conn.closed = true;
+        commands.cut(fact.conn, fact.at);
+    } else {
+        conn.shadow_open = false;
+        // A leg that ends with its charger or the tap ended in time; any other leaves commands without a chance.
+        if !conn.closed && !matches!(note.why.as_str(), "charger connection closed" | "stopping") {
+            commands.spoil(Some(fact.conn));
         }
     }
     let conn = bench.world.conn(fact);

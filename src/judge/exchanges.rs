@@ -110,6 +110,9 @@ impl Exchanges {
             return;
         }
         if let Some(open) = self.open.get_mut(&fact.cause) {
+            if note.signed {
+                open.spoil.get_or_insert(Spoil::plain(Reason::Opaque));
+            }
             if let Some((before, ..)) = open.sent.replace((fact.seq, fact.at, note.queued_us)) {
                 self.by_sent.remove(&before);
             }
@@ -125,6 +128,11 @@ impl Exchanges {
         let Some(open) = self.open.get_mut(&call) else {
             return;
         };
+        let note: notes::Because = notes::read(fact);
+        if fact.kind == Kind::ShadowSilent && note.why == "connection closed" {
+            // The charger left before the shadow's time was over.
+            open.spoil.get_or_insert(Spoil::plain(Reason::ShadowGap));
+        }
         open.theirs = match (fact.kind, fact.text().map(Envelope::parse)) {
             (Kind::ShadowSilent, _) => Theirs::Silent,
             (_, Some(Ok(envelope))) if envelope.kind.is_answer() => {
@@ -138,7 +146,7 @@ impl Exchanges {
     /// A message was kept from the shadow.
     pub(super) fn withheld(&mut self, fact: &Fact, bench: &mut Bench<'_>) {
         if let Some(open) = self.open.get_mut(&fact.cause) {
-            let note: notes::Withheld = notes::read(fact);
+            let note: notes::Because = notes::read(fact);
             open.withheld = Some(note.why);
             self.close_if_settled(fact.cause, bench);
         }

@@ -103,6 +103,12 @@ impl Draft {
         }
     }
 
+    /// Whether what follows in the session happens in another world: one backend lets the driver charge, the other does
+    /// not. An answer that is late or badly formed still says the same.
+    pub(super) fn is_root(&self) -> bool {
+        self.severity <= Severity::S1 && !matches!(self.kind, "late" | "schema" | "identifier")
+    }
+
     /// The id of the finding that it belongs to.
     pub(super) fn finding(&self) -> String {
         id(&[

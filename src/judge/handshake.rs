@@ -25,7 +25,7 @@ pub(super) fn judge(fact: &Fact, bench: &mut Bench<'_>) {
     let origin = bench.world.origin(fact);
     let chosen = bench.world.conn(fact).subprotocol.clone();
     let (cause, draft) = weigh(fact.kind, &note, chosen.as_deref(), &origin);
-    let unreachable = cause == "unreachable";
+    let unreachable = matches!(cause, "unreachable" | "unknown version");
     let conn = bench.world.conn(fact);
     conn.shadow_open = fact.kind == Kind::ShadowOpened;
     if let Some(draft) = &draft
@@ -73,7 +73,20 @@ fn weigh(
         (ours, theirs) => ours == theirs,
     };
     let names = (origin.authority.word(), origin.authority.other().word());
+    if note.why == "version" {
+        return ("unknown version", None);
+    }
+    let broken = matches!(note.why.as_str(), "answer" | "not http");
     match (kind, note.status) {
+        (Kind::ShadowRefused, _) if broken => {
+            let title = format!(
+                "the handshake is accepted by {}, answered with a broken upgrade by {}",
+                names.0, names.1
+            );
+            let sides = Sides::of(origin.authority, "accepted", "broken");
+            let draft = Draft::whole(REFUSED, "handshake", "", Severity::S1, sides, title);
+            ("broken", Some(draft))
+        }
         (Kind::ShadowOpened, _) if same => ("opened", None),
         (Kind::ShadowRefused, None) if note.subprotocol.is_none() => ("unreachable", None),
         (Kind::ShadowRefused, Some(status)) if status != 101 => {

@@ -11,12 +11,14 @@ use crate::facts::Fact;
 pub(super) struct Sent {
     pub(super) action: String,
     pub(super) queued_us: Option<i64>,
+    /// A signed message that could not be translated.
+    pub(super) signed: bool,
 }
 
-/// Note of a `ShadowWithheld`.
+/// Note of a `ShadowWithheld`, `ShadowSilent` or `ShadowClosed`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Withheld {
+pub(super) struct Because {
     pub(super) why: String,
 }
 

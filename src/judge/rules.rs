@@ -158,7 +158,7 @@ pub struct Explanation<'r> {
 /// An ordered set of rules.
 #[derive(Debug, Clone)]
 pub struct Rules {
-    rules: Vec<Rule>,
+    ordered: Vec<Rule>,
     fallback: Rule,
     fingerprint: String,
 }
@@ -173,7 +173,7 @@ impl Rules {
         )?);
         Ok(Self {
             fingerprint: fingerprint(&rules),
-            rules,
+            ordered: rules,
             fallback: fallback(),
         })
     }
@@ -181,9 +181,9 @@ impl Rules {
     /// These rules behind those of a user's file. `name` is how errors call the file.
     pub fn with_file(mut self, name: &str, text: &str) -> Result<Self, RuleError> {
         let mut rules = file::parse(name, text)?;
-        rules.append(&mut self.rules);
+        rules.append(&mut self.ordered);
         self.fingerprint = fingerprint(&rules);
-        self.rules = rules;
+        self.ordered = rules;
         Ok(self)
     }
 
@@ -194,12 +194,14 @@ impl Rules {
 
     /// All rules in the order in which they are tried.
     pub fn all(&self) -> &[Rule] {
-        &self.rules
+        &self.ordered
     }
 
     /// The rule that names this site.
     pub fn find(&self, site: &Site<'_>) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.mismatch(site).is_none())
+        self.ordered
+            .iter()
+            .find(|rule| rule.mismatch(site).is_none())
     }
 
     /// The rule for what no rule names: exact, S4.
@@ -210,7 +212,7 @@ impl Rules {
     /// Which rule decides at a site and why each earlier one does not match.
     pub fn explain(&self, site: &Site<'_>) -> Explanation<'_> {
         let mut tried = Vec::new();
-        for rule in &self.rules {
+        for rule in &self.ordered {
             match rule.mismatch(site) {
                 Some(mismatch) => tried.push((rule, mismatch)),
                 None => {

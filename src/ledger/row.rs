@@ -59,6 +59,8 @@ pub enum Reason {
     BothFailed,
     /// The connection ended before the authority answered.
     Unanswered,
+    /// The charger repeated what only the authority had not answered; a charger of the shadow would not have.
+    Repeat,
 }
 
 /// A charger's CALL with both answers. Its identity is the sequence number of the CALL's fact.
@@ -266,6 +268,7 @@ impl Reason {
             Self::Opaque => "opaque",
             Self::BothFailed => "both-failed",
             Self::Unanswered => "unanswered",
+            Self::Repeat => "repeat",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Facts by hand: what a tap would record, with a clock that moves as the story says.
 
+#![allow(dead_code, reason = "each test file tells its own part of the stories")]
+
 use std::sync::Arc;
 
 use evenkeel::facts::{Dir, Fact, Kind, Leg};
@@ -82,7 +84,7 @@ impl Story {
         self.push_here(Kind::Message, |fact| fact.via(leg, dir).body(text))
     }
 
-    pub(crate) fn to_charger(&mut self, text: &str) -> u64 {
+    pub(crate) fn heard(&mut self, text: &str) -> u64 {
         self.message(Dir::ToCharger, text)
     }
 
@@ -107,7 +109,7 @@ impl Story {
 
     pub(crate) fn answer(&mut self, call: u64, payload: &str) -> u64 {
         let id = self.id_of(call);
-        self.to_charger(&format!(r#"[3,"{id}",{payload}]"#))
+        self.heard(&format!(r#"[3,"{id}",{payload}]"#))
     }
 
     pub(crate) fn sent(&mut self, call: u64) -> u64 {
@@ -153,7 +155,7 @@ impl Story {
     pub(crate) fn refused_exchange(&mut self, action: &str, request: &str, shadow: Shadow<'_>) {
         let call = self.call(action, request);
         let id = self.id_of(call);
-        self.to_charger(&format!(r#"[4,"{id}","GenericError","",{{}}]"#));
+        self.heard(&format!(r#"[4,"{id}","GenericError","",{{}}]"#));
         self.shadow(call, action, shadow);
     }
 
@@ -183,7 +185,7 @@ impl Story {
     }
 
     pub(crate) fn command(&mut self, action: &str, payload: &str) -> u64 {
-        self.to_charger(&format!(r#"[2,"c","{action}",{payload}]"#))
+        self.heard(&format!(r#"[2,"c","{action}",{payload}]"#))
     }
 
     pub(crate) fn shadow_command(&mut self, action: &str, payload: &str) -> u64 {

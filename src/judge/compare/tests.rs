@@ -4,7 +4,7 @@ use super::*;
 
 const NOW: Micros = 1_800_000_000_000_000;
 
-fn context<'a>(version: Version, action: &'a str) -> Context<'a> {
+fn context(version: Version, action: &str) -> Context<'_> {
     Context {
         version,
         action,

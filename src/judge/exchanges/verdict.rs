@@ -9,7 +9,8 @@ use crate::judge::rules::Part;
 use crate::judge::sessions::{Phase, Spoil, Thread};
 use crate::ledger::row::{Exchange, Outcome, Reason, Row, Subject};
 use crate::ocpp::json::{self, Step};
-use crate::ocpp::{Severity, Version, actions};
+use crate::ocpp::lint::{Lint, lint};
+use crate::ocpp::{Severity, Version, actions, identifiers};
 
 /// A shadow that answers later than this is too late for a charger, µs (semantics 2.8).
 const LATE: i64 = 30_000_000;
@@ -25,6 +26,11 @@ const SILENT: (&str, &str) = (
 const TARDY: (&str, &str) = (
     "late-answer",
     "Chargers give up waiting after about 30 seconds.",
+);
+
+const SCHEMA: (&str, &str) = (
+    "answer-schema",
+    "A strict charger refuses an answer that breaks its schema.",
 );
 
 /// What is found before it becomes rows.
@@ -44,7 +50,7 @@ pub(super) fn judge(mut open: Open, bench: &mut Bench<'_>) {
         .drafts
         .iter()
         .zip(&findings)
-        .find(|(draft, _)| draft.severity <= Severity::S1 && draft.kind != "late")
+        .find(|(draft, _)| draft.is_root())
         .map(|(_, finding)| finding.clone());
     remember(&open, &verdict, root.as_deref(), bench);
     emit(&open, verdict, bench);
@@ -116,6 +122,7 @@ fn spoiled(open: &Open, bench: &mut Bench<'_>) -> Option<Spoil> {
         Some("not accepted") => Some(rooted(boot)),
         Some("shadow refused") => Some(rooted(refused)),
         Some("cold start") => Some(Spoil::plain(Reason::ColdStart)),
+        Some("repeat") => Some(Spoil::plain(Reason::Repeat)),
         Some("solicited") => Some(Spoil::plain(Reason::Solicited)),
         Some(_) => Some(Spoil::plain(Reason::ShadowGap)),
         None => open
@@ -156,8 +163,37 @@ fn answers(open: &Open, ours: &Answer, theirs: &Answer, bench: &mut Bench<'_>) -
         shadow: &theirs.payload,
         leg: origin.authority,
     }));
+    // rust-ocpp holds identifiers in 32 bits where the schema sets no limit: that has been said already.
+    if verdict
+        .drafts
+        .iter()
+        .all(|draft| draft.kind != "identifier")
+    {
+        verdict.drafts.extend(schema(open, ours, theirs));
+    }
     verdict.drafts.extend(late(open, ours, theirs));
     verdict
+}
+
+/// The shadow's answer breaks the schema where the authority's fits.
+fn schema(open: &Open, ours: &Answer, theirs: &Answer) -> Option<Draft> {
+    let fits = |answer: &Answer| {
+        let half = identifiers::Part::Response;
+        let verdict = lint(open.origin.version, &open.action, half, &answer.payload);
+        !matches!(verdict, Lint::Refused { .. })
+    };
+    if ours.payload == theirs.payload || fits(theirs) || !fits(ours) {
+        return None;
+    }
+    let wrong = open.origin.authority.other().word();
+    Some(Draft::whole(
+        SCHEMA,
+        "schema",
+        &open.action,
+        unanswered(open),
+        Sides::of(open.origin.authority, "fits", "breaks the schema"),
+        format!("{} is answered against its schema by {wrong}", open.action),
+    ))
 }
 
 fn late(open: &Open, ours: &Answer, theirs: &Answer) -> Option<Draft> {
@@ -238,11 +274,12 @@ fn remember(open: &Open, verdict: &Verdict, root: Option<&str>, bench: &mut Benc
         return;
     };
     let charger = bench.world.charger(&open.origin.charger);
-    // A withheld or lost message spoils its session only if the session begins with it.
+    // A withheld or lost message spoils its session only if the session begins with it; of a repeat the shadow has the
+    // first copy.
     let spoil = verdict
         .spoil
         .as_ref()
-        .filter(|_| thread.phase == Phase::Start);
+        .filter(|spoil| thread.phase == Phase::Start && spoil.reason != Reason::Repeat);
     if comparable || thread.phase != Phase::Authorize {
         charger.sessions.judged(thread, spoil, root);
     }
