@@ -23,12 +23,10 @@ async fn main() -> Result<(), Failure> {
     }
 }
 
-fn unlimited() -> Option<WebSocketConfig> {
-    Some(
-        WebSocketConfig::default()
-            .max_message_size(None)
-            .max_frame_size(None),
-    )
+fn unlimited() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .max_message_size(None)
+        .max_frame_size(None)
 }
 
 async fn serve() -> Result<(), Failure> {
@@ -38,7 +36,7 @@ async fn serve() -> Result<(), Failure> {
         let (stream, _) = listener.accept().await?;
         tokio::spawn(async move {
             stream.set_nodelay(true)?;
-            if let Ok(socket) = accept_async_with_config(stream, unlimited()).await {
+            if let Ok(socket) = accept_async_with_config(stream, Some(unlimited())).await {
                 echo(socket).await;
             }
             Ok::<_, std::io::Error>(())
@@ -66,7 +64,7 @@ async fn connect(url: &str) -> Result<WebSocketStream<TcpStream>, Failure> {
     let authority = request.uri().authority().ok_or("no authority")?.to_string();
     let stream = TcpStream::connect(authority).await?;
     stream.set_nodelay(true)?;
-    Ok(client_async_with_config(request, stream, unlimited())
+    Ok(client_async_with_config(request, stream, Some(unlimited()))
         .await?
         .0)
 }
