@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
@@ -45,7 +44,7 @@ impl Stream {
     /// own, so it is made only for the rare states that need it: half-closed and stalled.
     pub fn failure(&self) -> io::Result<Failure> {
         let socket = self.tcp().as_fd().try_clone_to_owned()?;
-        let socket = AsyncFd::register_with_interest(socket, Interest::ERROR)?;
+        let socket = TcpStream::from_std(std::net::TcpStream::from(socket))?;
         Ok(Box::pin(async move {
             // An error here means that the runtime stops; there is nobody left to tell.
             drop(socket.ready(Interest::ERROR).await);
