@@ -224,9 +224,11 @@ impl Roster {
         }
     }
 
-    /// A direction's frame boundaries can't be found any more.
+    /// A direction's frame boundaries can't be found any more. Told once.
     pub fn lost(&self, entry: &Entry, dir: Dir) {
-        entry.lost[dir.index()].set(true);
+        if entry.lost[dir.index()].replace(true) {
+            return;
+        }
         self.close_gap(&mut self.inner.borrow_mut(), entry.conn, dir);
         self.push(&entry.lost_record(dir));
     }

@@ -276,17 +276,17 @@ impl Splice {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
-        if let Phase::Frames(entry) = &self.phase
-            && entry.is_ending(cx)
-        {
-            return Poll::Ready(Ending::Shutdown);
-        }
         let shared = Rc::clone(&self.shared);
         let scratch = &mut *shared.scratch.borrow_mut();
         let broken = self.pump(cx, scratch).or_else(|| self.poll_failures(cx));
         if let Some(ending) = broken {
             self.last_words(ending, cx, scratch);
             return Poll::Ready(ending);
+        }
+        if let Phase::Frames(entry) = &self.phase
+            && entry.is_ending(cx)
+        {
+            return Poll::Ready(Ending::Shutdown);
         }
         match self.first_end {
             Some(end) if self.halves.iter().all(|half| half.state == State::Done) => {
