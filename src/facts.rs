@@ -1,7 +1,20 @@
 //! Facts: what was observed, and the recording that keeps them.
+//!
+//! A recording is a directory; `facts.db` in it is append-only and the only truth. [`Recorder`] is its one writer,
+//! [`Reader`] reads it while it grows, [`resume`] says where a restarted shadow plane goes on, [`accounting`] proves
+//! that nothing is missing, and [`export`] turns it into JSON Lines.
 
+pub mod accounting;
+pub mod export;
 pub mod fact;
+pub mod flow;
+mod landmark;
+pub mod reader;
 pub mod recorder;
+pub mod resume;
+mod store;
 
 pub use fact::{Dir, Fact, Kind, Leg};
-pub use recorder::Recorder;
+pub use flow::Flow;
+pub use reader::Reader;
+pub use recorder::{Limits, Recorder, RecordingError};

@@ -44,7 +44,8 @@ pub enum Kind {
     ConnOpened = 10,
     /// The authority did not accept. Note: [`crate::live::handover::Refused`].
     ConnRefused = 11,
-    /// A charger's connection ended. Note: [`crate::live::handover::Closed`].
+    /// A charger's connection ended. Note: [`crate::live::handover::Closed`]; when nobody could tell how it ended, `flows`
+    /// is null and `seen` holds the frames per direction, if they are known.
     ConnClosed = 12,
     /// A whole text message between charger and authority. Body: the text.
     Message = 20,
@@ -73,7 +74,8 @@ pub enum Kind {
     ShadowSilent = 37,
     /// An identifier pair was learned. Note: `{"class","authority","shadow"}`; `cause`: the `ShadowReceived` or message.
     IdentifierLearned = 40,
-    /// Frames that were seen but not recorded. `frames`: how many. Note: `{"why","first","last","bytes"}`.
+    /// Frames that were seen but not recorded. `frames`: how many. Note: `{"why","first","last","bytes"}`,
+    /// and `facts` if the recorder itself had no room: then facts of shadow legs may be among them.
     Gap = 41,
     /// Something odd that must not be blamed on the candidate. Note: `{"quirk","detail"}`.
     Quirk = 42,
@@ -191,6 +193,14 @@ impl Fact {
     /// The note as JSON; `null` when empty.
     pub fn note_json(&self) -> serde_json::Value {
         serde_json::from_str(&self.note).unwrap_or(serde_json::Value::Null)
+    }
+
+    /// The direction whose frames it accounts for, if it does: frames between charger and authority, recorded or lost.
+    pub fn accounts_for(&self) -> Option<Dir> {
+        match self.kind {
+            Kind::Message | Kind::Control | Kind::Opaque | Kind::Gap if self.frames > 0 => self.dir,
+            _ => None,
+        }
     }
 
     /// What the fact costs in memory, in bytes, for bounded queues.

@@ -12,6 +12,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Micros;
+pub use crate::facts::Flow;
 use crate::facts::{Dir, Leg};
 
 /// Bytes of a record's fixed head, the length field included.
@@ -143,40 +144,6 @@ pub struct Lost {
     pub frames: u64,
     /// Why.
     pub why: String,
-}
-
-/// What one direction of a connection carried, for the containment audit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Flow {
-    /// Whole or begun frames seen.
-    pub frames: u64,
-    /// Bytes that could not be split into frames (after [`Lost`]).
-    pub opaque_bytes: u64,
-    /// Bytes read from the sender.
-    pub read: u64,
-    /// CRC-32 of the bytes read from the sender.
-    pub read_crc: u32,
-    /// Bytes written to the receiver.
-    pub written: u64,
-    /// CRC-32 of the bytes written to the receiver.
-    pub written_crc: u32,
-    /// Bytes read that the receiver never took, because it was gone.
-    pub unsent: u64,
-    /// CRC-32 of those.
-    pub unsent_crc: u32,
-}
-
-impl Flow {
-    /// Whether what was written, followed by what stayed unsent, is exactly what was read. False means that the tap
-    /// altered, lost or added a byte: severity S0.
-    pub fn is_contained(&self) -> bool {
-        let mut written = crc32fast::Hasher::new_with_initial_len(self.written_crc, self.written);
-        written.combine(&crc32fast::Hasher::new_with_initial_len(
-            self.unsent_crc,
-            self.unsent,
-        ));
-        self.written + self.unsent == self.read && written.finalize() == self.read_crc
-    }
 }
 
 /// How a connection ended.

@@ -1,0 +1,85 @@
+//! Messages that a starting shadow plane must find again: a charger's last boot and the last status of each connector.
+//!
+//! They may be weeks old, so the writer notes where they are as they pass instead of searching later.
+
+use super::{Dir, Fact, Kind};
+use crate::ocpp::{Envelope, MessageType, json};
+
+/// The key under which the last boot is remembered.
+pub(super) const BOOT: &str = "boot";
+
+/// The prefix of the keys under which the last status of each connector is remembered.
+pub(super) const STATUS: &str = "status/";
+
+/// How far into a message its action may begin: behind the type and an id of at most 36 characters, with room to spare.
+const HEAD: usize = 128;
+
+/// Under which key this fact is to be remembered for its charger, if at all.
+pub(super) fn key(fact: &Fact) -> Option<String> {
+    if fact.kind != Kind::Message || fact.dir != Some(Dir::FromCharger) {
+        return None;
+    }
+    let head = &fact.body[..fact.body.len().min(HEAD)];
+    if !contains(head, b"BootNotification\"") && !contains(head, b"StatusNotification\"") {
+        return None;
+    }
+    let call = Envelope::parse(fact.text()?).ok()?;
+    match (call.kind, call.action.as_ref()) {
+        (MessageType::Call, "BootNotification") => Some(BOOT.to_owned()),
+        (MessageType::Call, "StatusNotification") => Some(format!(
+            "{STATUS}{}/{}",
+            member(call.payload, "evseId"),
+            member(call.payload, "connectorId")
+        )),
+        _ => None,
+    }
+}
+
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle)
+}
+
+fn member<'a>(payload: &'a str, name: &'static str) -> &'a str {
+    json::locate(payload, &[json::Step::Key(name)])
+        .ok()
+        .and_then(|ranges| ranges.into_iter().next())
+        .map_or("", |range| &payload[range])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key_of(dir: Dir, text: &str) -> Option<String> {
+        let fact = Fact {
+            dir: Some(dir),
+            ..Fact::new(Kind::Message, 0)
+        };
+        key(&fact.body(text))
+    }
+
+    #[test]
+    fn boots_and_statuses_of_either_version_are_landmarks() {
+        let up = |text| key_of(Dir::FromCharger, text);
+        assert_eq!(
+            up(r#"[2,"1","BootNotification",{}]"#).as_deref(),
+            Some("boot")
+        );
+        assert_eq!(
+            up(r#"[2,"1","StatusNotification",{"connectorId":2,"status":"Available"}]"#).as_deref(),
+            Some("status//2")
+        );
+        assert_eq!(
+            up(r#"[2,"1","StatusNotification",{"evseId":1,"connectorId":2}]"#).as_deref(),
+            Some("status/1/2")
+        );
+        assert_eq!(up(r#"[2,"1","Heartbeat",{}]"#), None);
+        assert_eq!(up(r#"[3,"BootNotification",{}]"#), None);
+        assert_eq!(
+            key_of(Dir::ToCharger, r#"[2,"1","BootNotification",{}]"#),
+            None
+        );
+    }
+}

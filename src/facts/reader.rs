@@ -1,0 +1,190 @@
+//! Reads a recording, also while it grows.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, Params, params};
+
+use super::recorder::RecordingError;
+use super::store::{self, COLUMNS, fact_from_row};
+use super::{Fact, Kind};
+
+/// A read-only view of a recording. Each call is one short read: a reader never holds a snapshot open, so the log can
+/// be folded back under it.
+pub struct Reader {
+    pub(super) db: Connection,
+    /// Chargers seen, so that their names are shared and not copied per fact.
+    names: RefCell<HashSet<Arc<str>>>,
+}
+
+impl Reader {
+    /// Opens the recording in `dir`.
+    pub fn open(dir: &Path) -> Result<Self, RecordingError> {
+        let path = dir.join(store::FILE);
+        let db = match open_checked(&path, false) {
+            // A finished recording on a read-only medium: there is no log, and none can be made.
+            Err(RecordingError::Database(error))
+                if error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
+                    && path.exists()
+                    && !path.with_extension("db-wal").exists() =>
+            {
+                open_checked(&path, true)?
+            }
+            other => other?,
+        };
+        Ok(Self {
+            db,
+            names: RefCell::new(HashSet::new()),
+        })
+    }
+
+    /// Up to `limit` facts after `after_seq`, in order.
+    pub fn read(&self, after_seq: u64, limit: usize) -> Result<Vec<Fact>, RecordingError> {
+        self.query(
+            &format!("SELECT {COLUMNS} FROM facts WHERE seq > ?1 ORDER BY seq LIMIT ?2"),
+            params![after_seq as i64, limit as i64],
+        )
+    }
+
+    /// The fact with this number.
+    pub fn by_seq(&self, seq: u64) -> Result<Option<Fact>, RecordingError> {
+        let found = self.query(
+            &format!("SELECT {COLUMNS} FROM facts WHERE seq = ?1"),
+            [seq as i64],
+        )?;
+        Ok(found.into_iter().next())
+    }
+
+    /// The highest number in the recording; 0 if it is empty.
+    pub fn last_seq(&self) -> Result<u64, RecordingError> {
+        Ok(store::last_seq(&self.db)?)
+    }
+
+    /// Up to `limit` facts of one kind after `after_seq`, in order. Quick for kinds that [`Kind::is_bulk`] excludes; for
+    /// the others it reads the whole recording.
+    pub fn of_kind(
+        &self,
+        kind: Kind,
+        after_seq: u64,
+        limit: usize,
+    ) -> Result<Vec<Fact>, RecordingError> {
+        // The kind is spelt out, not bound: only then can the planner use the partial index of that kind.
+        let kind = kind.number();
+        self.query(
+            &format!(
+                "SELECT {COLUMNS} FROM facts WHERE kind = {kind} AND seq > ?1 ORDER BY seq LIMIT ?2"
+            ),
+            params![after_seq as i64, limit as i64],
+        )
+    }
+
+    /// Every fact in order, read in pages.
+    pub fn facts(&self) -> impl Iterator<Item = Result<Fact, RecordingError>> + '_ {
+        Pages {
+            reader: self,
+            after: 0,
+            page: Vec::new().into_iter(),
+            ended: false,
+        }
+    }
+
+    /// The facts that a query of [`COLUMNS`] selects.
+    pub(super) fn query(
+        &self,
+        sql: &str,
+        params: impl Params,
+    ) -> Result<Vec<Fact>, RecordingError> {
+        let mut names = self.names.borrow_mut();
+        let mut intern = |name: &str| {
+            if let Some(known) = names.get(name) {
+                return Arc::clone(known);
+            }
+            let name: Arc<str> = Arc::from(name);
+            names.insert(Arc::clone(&name));
+            name
+        };
+        let mut statement = self.db.prepare_cached(sql)?;
+        let facts = statement
+            .query_map(params, |row| fact_from_row(row, &mut intern))?
+            .collect::<rusqlite::Result<Vec<Fact>>>()?;
+        Ok(facts)
+    }
+}
+
+fn open_checked(path: &Path, immutable: bool) -> Result<Connection, RecordingError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_URI;
+    let db = if immutable {
+        Connection::open_with_flags(immutable_uri(path), flags)?
+    } else {
+        Connection::open_with_flags(path, flags)?
+    };
+    db.busy_timeout(std::time::Duration::from_secs(5))?;
+    store::check_ours(&db, path)?;
+    Ok(db)
+}
+
+fn immutable_uri(path: &Path) -> String {
+    use std::fmt::Write as _;
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut uri = String::from("file:");
+    for &byte in path.as_os_str().as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"/._-".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(uri, "%{byte:02X}");
+        }
+    }
+    uri + "?immutable=1"
+}
+
+struct Pages<'a> {
+    reader: &'a Reader,
+    after: u64,
+    page: std::vec::IntoIter<Fact>,
+    ended: bool,
+}
+
+impl Iterator for Pages<'_> {
+    type Item = Result<Fact, RecordingError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        const PAGE: usize = 1_000;
+        if self.page.len() == 0 && !self.ended {
+            match self.reader.read(self.after, PAGE) {
+                Ok(page) => {
+                    self.ended = page.len() < PAGE;
+                    self.page = page.into_iter();
+                }
+                Err(error) => {
+                    self.ended = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+        let fact = self.page.next()?;
+        self.after = fact.seq;
+        Some(Ok(fact))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Kind, Recorder, recorder::Limits};
+
+    #[test]
+    fn a_finished_recording_opens_without_write_access() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("50% of a night?");
+        let recorder = Recorder::open(&dir, Limits::default()).unwrap();
+        recorder.record(Fact::new(Kind::Tick, 1)).unwrap();
+        recorder.close(std::time::Duration::from_secs(30)).unwrap();
+        let db = open_checked(&dir.join(store::FILE), true).unwrap();
+        assert_eq!(store::last_seq(&db).unwrap(), 1);
+    }
+}

@@ -1,0 +1,376 @@
+//! `facts.db`: its layout, and how rows become facts.
+//!
+//! Nothing indexes the frame traffic: one index would cost several times the insert itself. Only rare kinds carry
+//! partial indexes, and two small tables (`accounted`, `landmarks`) are kept in the same transaction as the facts they
+//! are derived from, so that a restart costs what is open and not what was recorded.
+
+use std::collections::HashMap;
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, Row, TransactionBehavior, params};
+
+use super::recorder::RecordingError;
+use super::{Dir, Fact, Kind, Leg, landmark};
+
+/// The database file in a recording's directory.
+pub(super) const FILE: &str = "facts.db";
+
+/// `evkf`: marks the file as ours.
+const APPLICATION_ID: i64 = 0x6576_6b66;
+
+/// Version of the layout below.
+const FORMAT: i64 = 1;
+
+/// The first SQLite without the WAL-reset race, as SQLite numbers versions.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+const LAYOUT: &str = "
+CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES ('format', '1'), ('kind', 'evenkeel facts');
+CREATE TABLE facts(
+  seq     INTEGER PRIMARY KEY, -- total order, from 1
+  at      INTEGER NOT NULL,    -- microseconds since the Unix epoch, UTC
+  charger TEXT    NOT NULL,
+  conn    INTEGER NOT NULL,
+  leg     INTEGER,             -- 0 legacy, 1 candidate
+  dir     INTEGER,             -- 0 from the charger, 1 to the charger
+  kind    INTEGER NOT NULL,
+  frame   INTEGER NOT NULL,
+  frames  INTEGER NOT NULL,
+  cause   INTEGER NOT NULL,
+  body    BLOB    NOT NULL,
+  note    TEXT    NOT NULL
+) STRICT;
+CREATE INDEX facts_started  ON facts(seq) WHERE kind = 1;
+CREATE INDEX facts_planes   ON facts(seq) WHERE kind = 4;
+CREATE INDEX facts_opened   ON facts(conn) WHERE kind = 10;
+CREATE INDEX facts_refused  ON facts(seq) WHERE kind = 11;
+CREATE INDEX facts_closed   ON facts(conn) WHERE kind = 12;
+CREATE INDEX facts_learned  ON facts(charger) WHERE kind = 40;
+CREATE INDEX facts_gaps     ON facts(conn) WHERE kind = 41;
+CREATE INDEX facts_quirks   ON facts(conn) WHERE kind = 42;
+CREATE INDEX facts_backend  ON facts(seq) WHERE kind = 50;
+CREATE INDEX facts_rules    ON facts(seq) WHERE kind = 60;
+CREATE INDEX facts_decided  ON facts(seq) WHERE kind = 61;
+CREATE INDEX facts_triaged  ON facts(seq) WHERE kind = 62;
+CREATE INDEX facts_switched ON facts(seq) WHERE kind = 63;
+-- Frames of open connections that lie in facts so far.
+CREATE TABLE accounted(conn INTEGER NOT NULL, dir INTEGER NOT NULL, frames INTEGER NOT NULL,
+  PRIMARY KEY(conn, dir)) STRICT, WITHOUT ROWID;
+-- The last boot and the last status of each connector of each charger.
+CREATE TABLE landmarks(charger TEXT NOT NULL, what TEXT NOT NULL, seq INTEGER NOT NULL,
+  PRIMARY KEY(charger, what)) STRICT, WITHOUT ROWID;
+";
+
+/// The columns of a fact, in the order in which [`fact_from_row`] reads them.
+pub(super) const COLUMNS: &str =
+    "seq, at, charger, conn, leg, dir, kind, frame, frames, cause, body, note";
+
+const INSERT: &str = "INSERT INTO facts VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)";
+
+/// The writing end of `facts.db`.
+pub(super) struct Store {
+    db: Connection,
+    path: PathBuf,
+    /// Device and inode of the file that was opened: a moved or deleted file is noticed.
+    file: (u64, u64),
+    last_seq: u64,
+}
+
+/// Makes the recording's directory, for its owner's eyes only.
+pub(super) fn create_dir(dir: &Path) -> Result<(), RecordingError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|source| RecordingError::Io {
+            what: "create",
+            path: dir.to_owned(),
+            source,
+        })
+}
+
+/// Opens or creates a file that only its owner can read.
+pub(super) fn private_file(path: &Path) -> Result<fs::File, RecordingError> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| RecordingError::Io {
+            what: "open",
+            path: path.to_owned(),
+            source,
+        })
+}
+
+impl Store {
+    /// Opens or creates the database of a recording for writing. The caller holds the recording's lock.
+    pub(super) fn open(dir: &Path) -> Result<Self, RecordingError> {
+        if rusqlite::version_number() < OLDEST_SQLITE {
+            return Err(RecordingError::OldSqlite(rusqlite::version()));
+        }
+        let path = dir.join(FILE);
+        set_orphans_aside(&path)?;
+        // Made before SQLite opens it, so that it, its log and its index are private from their first byte.
+        private_file(&path)?;
+        let mut db = Connection::open(&path)?;
+        configure(&db).map_err(|error| unlike_ours(error, &path))?;
+        prepare(&mut db, &path)?;
+        let last_seq = last_seq(&db)?;
+        let file = identity(&path)?;
+        Ok(Self {
+            db,
+            path,
+            file,
+            last_seq,
+        })
+    }
+
+    /// The highest sequence number in the file.
+    pub(super) fn last_seq(&self) -> u64 {
+        self.last_seq
+    }
+
+    /// Lets the file grow to `bytes` and no further.
+    pub(super) fn limit(&self, bytes: u64) -> Result<(), RecordingError> {
+        let page: i64 = self
+            .db
+            .pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let pages = (bytes / page.max(1) as u64).clamp(1, 0xffff_fffe);
+        self.db
+            .pragma_update(None, "max_page_count", pages as i64)?;
+        Ok(())
+    }
+
+    /// Adds facts in one synced transaction. On an error nothing is added.
+    pub(super) fn append(&mut self, facts: &[Fact]) -> Result<(), RecordingError> {
+        let Some(last) = facts.last() else {
+            return Ok(());
+        };
+        if identity(&self.path)? != self.file {
+            return Err(RecordingError::Replaced(self.path.clone()));
+        }
+        let transaction = self
+            .db
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        {
+            let mut insert = transaction.prepare_cached(INSERT)?;
+            for fact in facts {
+                insert.execute(params![
+                    fact.seq as i64,
+                    fact.at,
+                    &*fact.charger,
+                    fact.conn as i64,
+                    fact.leg.map(leg_number),
+                    fact.dir.map(dir_number),
+                    i64::from(fact.kind.number()),
+                    fact.frame as i64,
+                    fact.frames as i64,
+                    fact.cause as i64,
+                    fact.body,
+                    fact.note,
+                ])?;
+            }
+        }
+        derive(&transaction, facts)?;
+        transaction.commit()?;
+        self.last_seq = last.seq;
+        Ok(())
+    }
+}
+
+/// Keeps the derived tables in step with the facts of one transaction.
+fn derive(db: &Connection, facts: &[Fact]) -> rusqlite::Result<()> {
+    let mut frames: HashMap<(u64, Dir), u64> = HashMap::new();
+    let mut landmarks: HashMap<(&str, String), u64> = HashMap::new();
+    let mut closed = Vec::new();
+    for fact in facts {
+        if let Some(dir) = fact.accounts_for() {
+            *frames.entry((fact.conn, dir)).or_default() += fact.frames;
+        }
+        if let Some(key) = landmark::key(fact) {
+            landmarks.insert((&fact.charger, key), fact.seq);
+        }
+        if fact.kind == Kind::ConnClosed {
+            closed.push(fact.conn);
+        }
+    }
+    let mut add = db.prepare_cached(
+        "INSERT INTO accounted VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET frames = frames + excluded.frames",
+    )?;
+    for ((conn, dir), frames) in frames {
+        add.execute(params![conn as i64, dir_number(dir), frames as i64])?;
+    }
+    let mut mark = db.prepare_cached("INSERT OR REPLACE INTO landmarks VALUES (?1, ?2, ?3)")?;
+    for ((charger, what), seq) in landmarks {
+        mark.execute(params![charger, what, seq as i64])?;
+    }
+    let mut forget = db.prepare_cached("DELETE FROM accounted WHERE conn = ?1")?;
+    for conn in closed {
+        forget.execute([conn as i64])?;
+    }
+    Ok(())
+}
+
+fn configure(db: &Connection) -> rusqlite::Result<()> {
+    db.busy_timeout(std::time::Duration::from_secs(1))?;
+    db.pragma_update(None, "journal_mode", "wal")?;
+    db.pragma_update(None, "synchronous", "full")?;
+    db.pragma_update(None, "journal_size_limit", 64 << 20)
+}
+
+/// Names a file that is no database at all.
+fn unlike_ours(error: rusqlite::Error, path: &Path) -> RecordingError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::NotADatabase) => RecordingError::Foreign(path.to_owned()),
+        _ => RecordingError::Database(error),
+    }
+}
+
+/// A log without its database would be replayed into the new one, and ruin it. It belongs to a file that was moved away,
+/// so it is renamed and not deleted.
+fn set_orphans_aside(path: &Path) -> Result<(), RecordingError> {
+    if path.exists() {
+        return Ok(());
+    }
+    for extension in ["db-wal", "db-shm"] {
+        let orphan = path.with_extension(extension);
+        match fs::rename(&orphan, path.with_extension(format!("{extension}.orphan"))) {
+            Ok(()) => tracing::warn!(file = %orphan.display(), "set aside a log without database"),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => {
+                return Err(RecordingError::Io {
+                    what: "rename",
+                    path: orphan,
+                    source,
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Lays the tables out in an empty file; refuses a file that is not ours.
+fn prepare(db: &mut Connection, path: &Path) -> Result<(), RecordingError> {
+    let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let tables: i64 =
+        transaction.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables == 0 {
+        transaction.execute_batch(LAYOUT)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+    } else {
+        check_ours(&transaction, path)?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Whether the database is a recording of a format that this program reads.
+pub(super) fn check_ours(db: &Connection, path: &Path) -> Result<(), RecordingError> {
+    let id: i64 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if id != APPLICATION_ID {
+        return Err(RecordingError::Foreign(path.to_owned()));
+    }
+    let format: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if format != FORMAT {
+        return Err(RecordingError::Format {
+            path: path.to_owned(),
+            format,
+        });
+    }
+    Ok(())
+}
+
+/// The highest sequence number in the database; 0 if it holds none.
+pub(super) fn last_seq(db: &Connection) -> rusqlite::Result<u64> {
+    db.prepare_cached("SELECT ifnull(max(seq), 0) FROM facts")?
+        .query_row([], |row| row.get::<_, i64>(0))
+        .map(|seq| seq as u64)
+}
+
+fn identity(path: &Path) -> Result<(u64, u64), RecordingError> {
+    match fs::metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino())),
+        Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+            Err(RecordingError::Replaced(path.to_owned()))
+        }
+        Err(source) => Err(RecordingError::Io {
+            what: "look at",
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// The fact in a row of [`COLUMNS`]; `intern` shares the charger's name.
+pub(super) fn fact_from_row(
+    row: &Row<'_>,
+    intern: &mut impl FnMut(&str) -> std::sync::Arc<str>,
+) -> rusqlite::Result<Fact> {
+    let kind: i64 = row.get(6)?;
+    let kind = u8::try_from(kind)
+        .ok()
+        .and_then(Kind::from_number)
+        .ok_or(rusqlite::Error::IntegralValueOutOfRange(6, kind))?;
+    let number = |column| row.get::<_, i64>(column).map(|number| number as u64);
+    Ok(Fact {
+        seq: number(0)?,
+        at: row.get(1)?,
+        charger: intern(text(row, 2)?),
+        conn: number(3)?,
+        leg: row.get::<_, Option<i64>>(4)?.map(leg_from_number),
+        dir: row.get::<_, Option<i64>>(5)?.map(dir_from_number),
+        kind,
+        frame: number(7)?,
+        frames: number(8)?,
+        cause: number(9)?,
+        body: row.get(10)?,
+        note: row.get(11)?,
+    })
+}
+
+fn text<'a>(row: &'a Row<'_>, column: usize) -> rusqlite::Result<&'a str> {
+    row.get_ref(column)?.as_str().map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(
+            column,
+            rusqlite::types::Type::Text,
+            Box::new(error),
+        )
+    })
+}
+
+const fn leg_number(leg: Leg) -> i64 {
+    match leg {
+        Leg::Legacy => 0,
+        Leg::Candidate => 1,
+    }
+}
+
+/// The reverse of [`leg_number`].
+pub(super) const fn leg_from_number(number: i64) -> Leg {
+    if number == 0 {
+        Leg::Legacy
+    } else {
+        Leg::Candidate
+    }
+}
+
+const fn dir_number(dir: Dir) -> i64 {
+    dir.index() as i64
+}
+
+/// The reverse of [`dir_number`].
+pub(super) const fn dir_from_number(number: i64) -> Dir {
+    if number == 0 {
+        Dir::FromCharger
+    } else {
+        Dir::ToCharger
+    }
+}
