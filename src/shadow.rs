@@ -1,4 +1,8 @@
-//! The shadow plane: what happens below the process boundary. Nothing here holds a writer to a charger's socket.
+//! The shadow plane: what the live plane hands over becomes facts, and each charger gets a leg towards the backend that
+//! is not its authority.
+//!
+//! Nothing here can write to a charger: the hand-over runs one way, and no module below holds a handle to a charger's
+//! socket. A leg owns its socket to the shadow backend and nothing else.
 
 pub mod commands;
 pub mod dial;
