@@ -1,11 +1,18 @@
 //! The live path over real sockets, byte for byte.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use evenkeel::live::{Backend, Handover, seen};
+use evenkeel::live::settings::TlsFiles;
+use evenkeel::live::{Backend, Handover, ShadowCommand, seen};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, setrlimit};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
 #[path = "live_path/rig.rs"]
 mod rig;
@@ -32,7 +39,7 @@ fn corpus(masked: bool) -> Vec<Vec<u8>> {
         frame(0xc1, b"\xaa\x56\x2a\x4b\x2d"),
         frame(0xf3, b"reserved bits and opcode"),
         rig::frame(0x81, b"wrongly masked", !masked),
-        frame(0x81, &vec![b'x'; 126]),
+        frame(0x81, &[b'x'; 126]),
         frame(0x81, &vec![b'y'; 65_536]),
         frame(0x82, &vec![7; MIB]),
         frame(0x88, &[0x03, 0xe8, b'b', b'y', b'e']),
@@ -173,7 +180,6 @@ fn law_4_absence_is_copied_in_kind() {
 
         // RST while the other side takes nothing.
         let (near, mut far) = sides(rig.line("CP1"));
-        near.set_nonblocking(true).unwrap();
         fill(&near);
         reset(near);
         let (_, closed) = shadow.until_closed();
@@ -188,8 +194,15 @@ fn law_4_absence_is_copied_in_kind() {
     }
 }
 
-/// Writes until nothing is taken for a while; returns how much went in.
+/// Buffer of the charger and of the authority where a test measures what lies between them.
+const OUTER: usize = 64 * 1024;
+
+/// Writes until nothing is taken for a while; returns how much went in. Leaves the socket non-blocking.
 fn fill(socket: &TcpStream) -> usize {
+    socket2::SockRef::from(socket)
+        .set_send_buffer_size(OUTER)
+        .unwrap();
+    socket.set_nonblocking(true).unwrap();
     let mut total = 0;
     let mut quiet = Instant::now();
     let chunk = frame(0x82, &[0; 4000], true);
@@ -358,16 +371,17 @@ fn early_frames_wait_for_the_answer_and_none_is_lost() {
 
 #[test]
 fn a_stalled_authority_stops_the_charger_as_without_a_tap() {
+    // Fixed buffers at both outer ends: what differs is what the tap holds.
     let direct = {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = evenkeel::live::listener::listen(([127, 0, 0, 1], 0).into(), OUTER).unwrap();
+        listener.set_nonblocking(false).unwrap();
         let charger = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let _authority = listener.accept().unwrap();
-        charger.set_nonblocking(true).unwrap();
         fill(&charger)
     };
-    let (rig, _shadow) = Rig::start(|_| {});
-    let (charger, mut authority) = rig.line("CP1");
-    charger.set_nonblocking(true).unwrap();
+    let (mut rig, _shadow) = Rig::start(|settings| settings.user_timeout = Duration::from_secs(1));
+    rig.limit_authority_buffer(OUTER);
+    let (mut charger, mut authority) = rig.line("CP1");
     let through = fill(&charger);
     let slack = through.saturating_sub(direct);
     println!("direct {direct}, through the tap {through}, slack {slack}");
@@ -375,7 +389,13 @@ fn a_stalled_authority_stops_the_charger_as_without_a_tap() {
         slack <= 64 * 1024,
         "{slack} bytes more than on a direct line"
     );
-    // All of it arrives once the authority reads again.
+    // Stalled is not gone: the user timeout passes, the line stays, and all of it arrives in the end.
+    charger.set_nonblocking(false).unwrap();
+    charger
+        .set_read_timeout(Some(Duration::from_secs(3)))
+        .unwrap();
+    let waiting = charger.read(&mut [0]).unwrap_err();
+    assert_eq!(waiting.kind(), std::io::ErrorKind::WouldBlock);
     read_exactly(&mut authority, through);
 }
 
@@ -595,4 +615,190 @@ fn stopping_ends_every_line_in_order_and_says_so() {
     );
     assert_eq!(shadow.next(), Some(Heard::Stopping));
     assert_eq!(shadow.next(), None);
+}
+
+#[test]
+fn a_shadow_plane_that_dies_is_started_again() {
+    let say_pid = "echo $$ >&0; exec cat >/dev/null";
+    let command = ShadowCommand {
+        program: "sh".into(),
+        args: vec!["-c".into(), say_pid.into()],
+    };
+    let mut rig = Rig::start_with(Handover::spawn(command), |_| {});
+    let mut pid = String::new();
+    let (mut charger, mut authority) = rig.line("CP1");
+    for restarts in 0..3 {
+        eventually("a new plane reports", || {
+            let status = rig.metrics.shadow_status();
+            let new = !status.is_empty() && status != pid;
+            pid = if new {
+                status
+            } else {
+                std::mem::take(&mut pid)
+            };
+            new
+        });
+        assert_eq!(rig.metrics.shadow_restarts.get(), restarts);
+        charger.write_all(b"alive").unwrap();
+        assert_eq!(read_exactly(&mut authority, 5), b"alive");
+        let victim = Pid::from_raw(pid.parse().unwrap()).unwrap();
+        kill_process(victim, Signal::KILL).unwrap();
+        eventually("the death is noticed", || {
+            rig.metrics.shadow_status() != pid
+        });
+    }
+    eventually("the last plane reports", || {
+        !rig.metrics.shadow_status().is_empty()
+    });
+    let pid = rig.metrics.shadow_status();
+    rig.stop();
+    assert!(
+        !std::path::Path::new("/proc").join(pid).exists(),
+        "it exits with the tap"
+    );
+}
+
+/// Runs in a process of its own: the limit of open files is the process's.
+#[test]
+fn descriptors_may_run_out() {
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "descriptors_run_out", "--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    let output = String::from_utf8_lossy(&child.stdout);
+    assert!(
+        child.status.success() && output.contains("1 passed"),
+        "{output}"
+    );
+}
+
+#[test]
+#[ignore = "run by descriptors_may_run_out"]
+fn descriptors_run_out() {
+    let limit = Rlimit {
+        current: Some(400),
+        maximum: Some(400),
+    };
+    setrlimit(Resource::Nofile, limit).unwrap();
+    let (rig, _shadow) = Rig::start(|_| {});
+    let (mut charger, mut authority) = rig.line("CP1");
+    let tcp = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let late = tcp();
+    let hog = || {
+        let files = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok());
+        files.collect::<Vec<_>>()
+    };
+    // Whatever the reserve gives up is eaten at once.
+    let mut hogs = hog();
+    late.connect(&rig.address.into()).unwrap();
+    eventually("accepting fails more than once", || {
+        hogs.extend(hog());
+        rig.metrics.accept_errors.get() > 6
+    });
+    let failed = rig.metrics.accept_errors.get();
+    let mut byte = [0];
+    authority
+        .set_read_timeout(Some(Duration::from_millis(500)))
+        .unwrap();
+    assert!(authority.read(&mut byte).is_err());
+    assert!(
+        rig.metrics.accept_errors.get() - failed < 10,
+        "it backs off"
+    );
+    charger.write_all(b"x").unwrap();
+    authority.read_exact(&mut byte).unwrap();
+    // With descriptors to be had, the one that waited comes in.
+    drop(hogs);
+    let mut late = TcpStream::from(late);
+    late.write_all(request("CP2").as_bytes()).unwrap();
+    let mut late_authority = rig.authority();
+    assert!(read_head(&mut late_authority).starts_with("GET /CP2 "));
+}
+
+#[test]
+fn wss_on_both_sides_carries_the_same_bytes() {
+    let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (certificates, key) = (
+        folder.path().join("cert.pem"),
+        folder.path().join("key.pem"),
+    );
+    std::fs::write(&certificates, certified.cert.pem()).unwrap();
+    std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
+    let files = TlsFiles { certificates, key };
+    let (server, client) = tls_pair(&files);
+
+    let (rig, mut shadow) = Rig::start(move |settings| {
+        settings.legacy.secure = true;
+        settings.legacy.host = "localhost".to_owned();
+        settings.legacy.ca_file = Some(files.certificates.clone());
+        settings.tls = Some(files);
+    });
+    let name = ServerName::try_from("localhost").unwrap();
+    let session = rustls::ClientConnection::new(client, name).unwrap();
+    let mut charger = rustls::StreamOwned::new(session, rig.charger());
+    charger.write_all(request("CP1").as_bytes()).unwrap();
+    let session = rustls::ServerConnection::new(server).unwrap();
+    let mut authority = rustls::StreamOwned::new(session, rig.authority());
+    let mut head = vec![
+        0;
+        request("CP1").len() - "tap".len()
+            + rig.host().replace("127.0.0.1", "localhost").len()
+    ];
+    authority.read_exact(&mut head).unwrap();
+    authority.write_all(ANSWER.as_bytes()).unwrap();
+    let mut answer = vec![0; ANSWER.len()];
+    charger.read_exact(&mut answer).unwrap();
+    assert_eq!(answer, ANSWER.as_bytes());
+
+    let sent = frame(0x82, &vec![9; MIB], true);
+    let mut received = vec![0; sent.len()];
+    let sending = {
+        let sent = sent.clone();
+        std::thread::spawn(move || {
+            charger.write_all(&sent).unwrap();
+            charger.flush().unwrap();
+            charger
+        })
+    };
+    authority.read_exact(&mut received).unwrap();
+    assert!(received == sent);
+    let mut charger = sending.join().unwrap();
+    charger.conn.send_close_notify();
+    charger.flush().unwrap();
+    charger.sock.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(
+        authority.read(&mut [0]).unwrap(),
+        0,
+        "an orderly end stays one"
+    );
+    drop(authority);
+    let (_, closed) = shadow.until_closed();
+    assert_eq!(
+        (closed.by.as_str(), closed.how.as_str()),
+        ("charger", "fin")
+    );
+    assert!(closed.flows[0].is_contained());
+}
+
+fn tls_pair(files: &TlsFiles) -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let certificate = CertificateDer::from_pem_file(&files.certificates).unwrap();
+    let server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.clone()],
+            PrivateKeyDer::from_pem_file(&files.key).unwrap(),
+        )
+        .unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    (Arc::new(server), Arc::new(client))
 }

@@ -185,16 +185,16 @@ impl Resolver {
             (None, Some((_, addresses))) => return Ok(addresses),
             (_, Some((at, addresses))) if at.elapsed() < FRESH => return Ok(addresses),
             (_, None) => self.ask().await,
-            (_, Some((_, addresses))) => match timeout(RESOLVER_PATIENCE, self.ask()).await {
-                Ok(Ok(addresses)) => Ok(addresses),
-                Ok(Err(_)) | Err(_) => {
+            (_, Some((_, addresses))) => {
+                let asked = timeout(RESOLVER_PATIENCE, self.ask()).await;
+                Ok(asked.ok().and_then(Result::ok).unwrap_or_else(|| {
                     tracing::warn!(
                         host = self.host,
                         "resolver failed, using the last good address"
                     );
-                    Ok(addresses)
-                }
-            },
+                    addresses
+                }))
+            }
         };
         let addresses = answer.map_err(|source| DialError::Resolve {
             host: format!("{}:{}", self.host, self.port),

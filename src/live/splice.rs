@@ -167,7 +167,7 @@ enum State {
     Done,
 }
 
-/// The line between one charger and its authority.
+/// The line between one charger and its authority. Boxed, because a task would hold it several times over.
 pub struct Splice {
     shared: Rc<Shared>,
     halves: [Half; 2],
@@ -229,7 +229,7 @@ impl Splice {
         asking: Asking,
         early: Vec<u8>,
         charger_ended: bool,
-    ) -> Self {
+    ) -> Box<Self> {
         Self::new(
             shared,
             sockets,
@@ -245,7 +245,7 @@ impl Splice {
         sockets: [Stream; 2],
         early: Vec<u8>,
         charger_ended: bool,
-    ) -> Self {
+    ) -> Box<Self> {
         Self::new(shared, sockets, Phase::Opaque, early, charger_ended)
     }
 
@@ -255,22 +255,22 @@ impl Splice {
         phase: Phase,
         early: Vec<u8>,
         charger_ended: bool,
-    ) -> Self {
+    ) -> Box<Self> {
         let mut halves = sockets.map(Half::new);
         halves[0].spill = early;
         if charger_ended {
             halves[0].state = State::Ended;
         }
-        Self {
+        Box::new(Self {
             shared,
             halves,
             phase,
             first_end: charger_ended.then_some(End::Charger),
-        }
+        })
     }
 
     /// Pumps until the line ends.
-    pub async fn run(mut self) {
+    pub async fn run(mut self: Box<Self>) {
         let ending = std::future::poll_fn(|cx| self.poll(cx)).await;
         self.finish(ending);
     }
@@ -549,13 +549,13 @@ impl Splice {
         }
     }
 
-    fn finish(self, ending: Ending) {
+    fn finish(self: Box<Self>, ending: Ending) {
         let Self {
             shared,
             halves,
             phase,
             ..
-        } = self;
+        } = *self;
         let flows = [halves[0].flow(), halves[1].flow()];
         if let Err(error) = close(halves, ending) {
             tracing::debug!(%error, "cannot close a socket in kind");
@@ -617,4 +617,22 @@ fn extend_crc(crc: u32, bytes: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(crc);
     hasher.update(bytes);
     hasher.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_stays_small() {
+        assert!(size_of::<Splice>() <= 384, "{}", size_of::<Splice>());
+        assert!(size_of::<Entry>() <= 320, "{}", size_of::<Entry>());
+    }
+
+    #[test]
+    fn checksums_extend() {
+        let whole = extend_crc(0, b"one two");
+        assert_eq!(extend_crc(extend_crc(0, b"one "), b"two"), whole);
+        assert_eq!(extend_crc(whole, b""), whole);
+    }
 }

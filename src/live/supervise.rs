@@ -70,6 +70,11 @@ impl Handover {
         (sender, Self(Source::Streams(receiver)))
     }
 
+    /// Whether the next plane comes of our own doing, so that a pause before it makes sense.
+    fn restarts(&self) -> bool {
+        matches!(self.0, Source::Child(_))
+    }
+
     async fn next(&mut self) -> io::Result<Option<(UnixStream, Option<Child>)>> {
         match &mut self.0 {
             Source::Child(command) => {
@@ -90,24 +95,19 @@ pub async fn supervise(
     mut handover: Handover,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut backoff = BACKOFF.0;
-    let mut starts = 0;
-    loop {
-        let next = tokio::select! {
-            biased;
-            _ = stop.wait_for(|stop| *stop) => return,
-            next = handover.next() => next,
-        };
+    let mut pause = BACKOFF.0;
+    let mut restart = 0;
+    while let Some(next) = unless(&mut stop, handover.next()).await {
         let since = Instant::now();
         match next {
             Ok(Some((stream, child))) => {
-                let stopped = attend(&shared, &stream, starts, &mut stop).await;
+                let stopped = attend(&shared, &stream, restart, &mut stop).await;
                 drop(stream);
                 see_off(child, stopped).await;
                 if stopped {
                     return;
                 }
-                starts += 1;
+                restart += 1;
                 shared.metrics.shadow_restarts.add(1);
             }
             Ok(None) => {
@@ -116,19 +116,22 @@ pub async fn supervise(
             }
             Err(error) => tracing::error!(%error, "cannot start the shadow plane"),
         }
-        backoff = if since.elapsed() > SETTLED {
-            BACKOFF.0
-        } else {
-            backoff
-        };
-        if matches!(handover.0, Source::Child(_)) {
-            tokio::select! {
-                biased;
-                _ = stop.wait_for(|stop| *stop) => return,
-                () = sleep(backoff) => {}
-            }
-            backoff = (backoff * 2).min(BACKOFF.1);
+        if since.elapsed() > SETTLED {
+            pause = BACKOFF.0;
         }
+        if handover.restarts() && unless(&mut stop, sleep(pause)).await.is_none() {
+            return;
+        }
+        pause = (pause * 2).min(BACKOFF.1);
+    }
+}
+
+/// Waits for `what`; `None` if the live plane stops first.
+async fn unless<T>(stop: &mut watch::Receiver<bool>, what: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        _ = stop.wait_for(|stop| *stop) => None,
+        done = what => Some(done),
     }
 }
 
