@@ -191,9 +191,9 @@ impl Conversation<'_> {
         }
     }
 
-    /// The charger said goodbye: lets the library send its close frame.
+    /// The charger said goodbye: lets the library send the close frame that it has ready.
     async fn finish(&mut self) -> Result<(), WsError> {
-        match self.socket.close(None).await {
+        match self.socket.flush().await {
             Ok(()) | Err(WsError::ConnectionClosed | WsError::AlreadyClosed) => Ok(()),
             Err(error) => Err(error),
         }
