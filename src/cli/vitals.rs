@@ -11,7 +11,11 @@ use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 
 use super::health::Vitals;
+use crate::clock::Micros;
 use crate::live::Metrics;
+
+/// The shadow plane says how it is every second; one that has said nothing for so long, µs, is not well.
+const LONGEST_SILENCE: Micros = 5_000_000;
 
 /// Reads the live plane's counters and the shadow plane's latest status line.
 pub struct TapVitals {
@@ -42,7 +46,10 @@ impl Vitals for TapVitals {
         let shadow = shadow(&self.metrics);
         let breaches = self.metrics.breaches.get();
         let recording = shadow["state"] == "recording";
-        let well = breaches == 0 && recording;
+        // A shadow plane that hangs says nothing bad: it says nothing.
+        let silence = self.metrics.shadow_silence();
+        let awake = silence.is_some_and(|silence| silence < LONGEST_SILENCE);
+        let well = breaches == 0 && recording && awake;
         let body = json!({
             "schema": "evenkeel.health/1",
             "ok": well,
@@ -53,6 +60,7 @@ impl Vitals for TapVitals {
                 "shadow_restarts": self.metrics.shadow_restarts.get(),
             },
             "shadow": shadow,
+            "shadow_silence_us": silence,
         });
         (well, format!("{body}\n"))
     }

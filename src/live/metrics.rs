@@ -1,10 +1,10 @@
 //! Counters that other threads may read while the live plane runs.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::handover::Counters;
-use crate::clock::Clock;
+use crate::clock::{Clock, Micros};
 
 /// A counter. Nothing is ordered by it, hence relaxed.
 #[derive(Debug, Default)]
@@ -56,7 +56,14 @@ pub struct Metrics {
     pub accept_errors: Count,
     /// Connections on which a byte was altered, lost or added. Anything but zero is severity S0.
     pub breaches: Count,
-    status: Mutex<String>,
+    status: Mutex<Status>,
+}
+
+/// The shadow plane's latest status line, and when it came.
+#[derive(Debug, Default)]
+struct Status {
+    line: String,
+    at: Micros,
 }
 
 impl Metrics {
@@ -75,14 +82,22 @@ impl Metrics {
 
     /// The shadow plane's latest status line (JSON); empty while it is away or has said nothing yet.
     pub fn shadow_status(&self) -> String {
-        self.status
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.status().line.clone()
+    }
+
+    /// How long ago the shadow plane said something, µs; `None` while it is away or has said nothing yet.
+    pub fn shadow_silence(&self) -> Option<Micros> {
+        let status = self.status();
+        (!status.line.is_empty()).then(|| Clock::system().now() - status.at)
     }
 
     /// Replaces the shadow plane's status line.
     pub fn set_shadow_status(&self, line: String) {
-        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = line;
+        let at = Clock::system().now();
+        *self.status() = Status { line, at };
+    }
+
+    fn status(&self) -> MutexGuard<'_, Status> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,6 +15,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use evenkeel::facts::{Fact, Kind, Reader};
@@ -128,6 +129,7 @@ pub struct Tap {
     pub health: String,
     recording: Recording,
     log: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
     unread: Option<ChildStderr>,
 }
 
@@ -145,7 +147,7 @@ impl Tap {
         let stderr = child.stderr.take().unwrap();
         let (found, finding) = mpsc::channel();
         let (lines, log_unread) = (Arc::clone(&log), setup.log_unread);
-        std::thread::spawn(move || read_log(stderr, &lines, log_unread, &found));
+        let reader = std::thread::spawn(move || read_log(stderr, &lines, log_unread, &found));
         let Ok((url, health, unread)) = finding.recv_timeout(PATIENCE) else {
             let _ = child.kill();
             panic!("the tap did not listen: {:?}", log.lock().unwrap());
@@ -156,6 +158,7 @@ impl Tap {
             health,
             recording: Recording(setup.recording.clone()),
             log,
+            reader: Some(reader),
             unread,
         }
     }
@@ -222,23 +225,25 @@ impl Tap {
         rustix::io::ioctl_fionread(self.unread.as_ref().unwrap()).unwrap()
     }
 
-    /// Ctrl-C, and how the tap ended.
-    pub fn interrupt(mut self) -> ExitStatus {
+    /// Ctrl-C; how the tap ended, and all that it logged.
+    pub fn interrupt(mut self) -> (ExitStatus, Vec<String>) {
         kill_process(self.pid(), Signal::INT).unwrap();
         let mut status = None;
         eventually("the tap ends", || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
-        status.unwrap()
+        // The log ends when the shadow plane is gone, too.
+        self.reader.take().unwrap().join().unwrap();
+        (status.unwrap(), self.log())
     }
 
-    /// Ctrl-C, which must end the tap well; then its recording.
-    pub fn stop(self) -> Recording {
-        let (recording, log) = (self.recording(), Arc::clone(&self.log));
-        let status = self.interrupt();
-        assert_eq!(status.code(), Some(0), "{:#?}", log.lock().unwrap());
-        recording
+    /// Ctrl-C, which must end the tap well; then its recording and its log.
+    pub fn stop(self) -> (Recording, Vec<String>) {
+        let recording = self.recording();
+        let (status, log) = self.interrupt();
+        assert_eq!(status.code(), Some(0), "{log:#?}");
+        (recording, log)
     }
 }
 
