@@ -3,11 +3,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step of a test should end it")]
 
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use evenkeel::facts::Kind;
+use evenkeel::ocpp::Version;
+use evenkeel::ocpp::actions::{self, Side};
 use evenkeel::replay::sim::Fault;
+use rusqlite::Connection;
 use rustix::process::{Pid, Resource, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -19,7 +25,8 @@ mod rude;
 mod tap;
 
 use night::{
-    Backend, Night, SAMPLES, Shift, assert_gaps_are_not_compared, candidate, legacy, runtime,
+    Backend, NEW, Night, OLD, SAMPLES, Shift, assert_gaps_are_not_compared, candidate, legacy,
+    runtime,
 };
 use rude::{Manner, Rude};
 use tap::{Recording, Setup, Tap, address_space, eventually, limit};
@@ -469,4 +476,157 @@ fn a_log_that_nobody_reads_is_not_felt() {
             ..Plane::new()
         })
     });
+}
+
+/// The file of a recording's ledger.
+fn ledger_of(recording: &Path) -> PathBuf {
+    recording.join("ledger.db")
+}
+
+#[test]
+fn a_ledger_that_cannot_be_written_is_not_felt() {
+    let lived = survives(|| {
+        Box::new(Plane {
+            setup: |setup| fs::create_dir_all(ledger_of(&setup.recording)).unwrap(),
+            end: |tap, _| {
+                tap.says("judging failed");
+                fs::remove_dir(ledger_of(&tap.recording().0)).unwrap();
+            },
+            ..Plane::new()
+        })
+    });
+    assert_eq!(frames_in_gaps(&lived), 0);
+    assert_eq!(lived.verified["ledger"]["digest"], live_digest(&lived));
+}
+
+/// Someone else's tool holds the facts for a while.
+struct Locked {
+    plane: Plane,
+    lock: Option<Connection>,
+}
+
+impl Trouble for Locked {
+    fn candidate(&self) -> String {
+        self.plane.candidate()
+    }
+
+    fn begin(&mut self, tap: &Tap) {
+        let database = Connection::open(tap.recording().0.join("facts.db")).unwrap();
+        database.execute_batch("BEGIN IMMEDIATE").unwrap();
+        self.plane.begin(tap);
+        self.lock = Some(database);
+    }
+
+    fn end(&mut self, tap: &Tap) {
+        eventually("the recorder cannot commit", || !tap.is_well());
+        self.lock = None;
+        self.plane.end(tap);
+    }
+}
+
+#[test]
+fn a_locked_database_is_not_felt() {
+    let lived = survives(|| {
+        Box::new(Locked {
+            plane: Plane::new(),
+            lock: None,
+        })
+    });
+    assert_eq!(frames_in_gaps(&lived), 0, "memory held them all");
+    assert_eq!(lived.verified["ledger"]["digest"], live_digest(&lived));
+}
+
+#[test]
+fn law_6_one_path_for_live_and_for_later() {
+    let lived = tapped(&mut Healthy(candidate()));
+    let live = live_digest(&lived);
+    assert_eq!(lived.verified["ledger"]["digest"], live);
+    assert_eq!(lived.verified["ledger"]["rejudged"], live);
+    let diffs = lived.recording.diffs();
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = ledger_of(&lived.recording.0).into_os_string();
+        file.push(suffix);
+        // The two companions are there only while someone has the ledger open.
+        if let Err(error) = fs::remove_file(&file) {
+            assert_eq!(
+                (error.kind(), suffix.is_empty()),
+                (ErrorKind::NotFound, false)
+            );
+        }
+    }
+    assert_eq!(lived.recording.diffs(), diffs);
+    assert_eq!(diffs["digest"], live);
+}
+
+/// A candidate that sends every command there is while cars charge.
+struct Commanding(Backend);
+
+impl Trouble for Commanding {
+    fn candidate(&self) -> String {
+        self.0.url()
+    }
+
+    fn begin(&mut self, _: &Tap) {
+        eventually("both sessions are open at the candidate", || {
+            self.0.log().transactions().len() == 2
+        });
+        for _ in 0..5 {
+            for (charger, version) in [(OLD, Version::V16), (NEW, Version::V201)] {
+                let sessions = self.0.log().transactions();
+                let session = sessions.iter().find(|one| one.charger == charger).unwrap();
+                let transaction: Value = serde_json::from_str(&session.id).unwrap();
+                for action in actions::all(version).filter(|one| one.sender.allows(Side::Csms)) {
+                    let payload = command(action.name, &transaction);
+                    // A refusal is an answer, too.
+                    self.0.order(charger, action.name, payload);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, _: &Tap) {
+        let commands = self.0.log().commands();
+        assert!(commands.len() > 200);
+        assert!(commands.iter().all(|sent| sent.answer.is_some()));
+    }
+}
+
+/// A command that a charger would obey.
+fn command(action: &str, transaction: &Value) -> Value {
+    match action {
+        "RemoteStopTransaction" | "RequestStopTransaction" => {
+            json!({ "transactionId": transaction })
+        }
+        "RemoteStartTransaction" => json!({ "connectorId": 1, "idTag": "TAG-1" }),
+        "Reset" => json!({ "type": "Hard" }),
+        "UnlockConnector" => json!({ "connectorId": 1, "evseId": 1 }),
+        "ChangeAvailability" => {
+            json!({ "connectorId": 0, "type": "Inoperative", "operationalStatus": "Inoperative" })
+        }
+        "ChangeConfiguration" => json!({ "key": "HeartbeatInterval", "value": "1" }),
+        "TriggerMessage" => json!({ "requestedMessage": "BootNotification" }),
+        "UpdateFirmware" => {
+            json!({ "location": "http://x/", "retrieveDate": "2026-01-01T00:00:00Z" })
+        }
+        _ => json!({}),
+    }
+}
+
+#[test]
+fn law_2_the_candidate_cannot_reach_the_charger() {
+    let lived = survives(|| Box::new(Commanding(candidate())));
+    let [received, answered] =
+        [Kind::ShadowReceived, Kind::ShadowAnswered].map(|kind| count(&lived, kind));
+    assert!(
+        answered > 200 && received > answered,
+        "{received} received, {answered} answered"
+    );
+    assert_eq!(lived.verified["containment"]["ok"], true);
+    let diffs = lived.recording.diffs();
+    let extra = diffs["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["kind"] == "extra");
+    assert!(extra.count() > 10, "{diffs:#}");
 }

@@ -18,6 +18,9 @@ use crate::ledger::{Cursor, Digest, Ledger, LedgerError, Pending};
 /// Facts judged between two writes of the ledger.
 const PAGE: usize = 2_000;
 
+/// Pause after a failure of the live judge.
+const RETRY: Duration = Duration::from_secs(2);
+
 /// Why a recording cannot be judged.
 #[derive(Debug, thiserror::Error)]
 pub enum JudgingError {
@@ -201,27 +204,24 @@ pub struct JudgeThread {
 }
 
 impl JudgeThread {
-    /// Starts to judge the recording in `dir`; `committed` tells how far its facts are safe on disk.
+    /// Starts to judge the recording in `dir`; `committed` tells how far its facts are safe on disk. What the ledger's
+    /// file does not allow is tried again, from the facts, for ever: the recording goes on without it.
     pub fn spawn(
         dir: &Path,
         rules: Rules,
         committed: watch::Receiver<u64>,
     ) -> Result<Self, JudgingError> {
-        let mut judging = Judging::open(dir, rules)?;
+        let dir = dir.to_owned();
         let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
             .build()
             .map_err(JudgingError::Start)?;
         let (stop, stopping) = watch::channel(false);
         let thread = std::thread::Builder::new()
             .name("judge".to_owned())
-            .spawn(move || runtime.block_on(follow(&mut judging, committed, stopping)))
+            .spawn(move || runtime.block_on(persist(&dir, rules, committed, stopping)))
             .map_err(JudgingError::Start)?;
         Ok(Self { stop, thread })
-    }
-
-    /// Whether the thread has ended by itself: then [`JudgeThread::stop`] tells why.
-    pub fn is_finished(&self) -> bool {
-        self.thread.is_finished()
     }
 
     /// Judges what is committed by now, then ends. Blocks until that is done.
@@ -229,6 +229,29 @@ impl JudgeThread {
         // The thread may have ended already, with an error that `join` gives.
         let _ended = self.stop.send(true);
         self.thread.join().map_err(|_| JudgingError::Panicked)?
+    }
+}
+
+/// Follows the recording until told to stop; begins again after a failure.
+async fn persist(
+    dir: &Path,
+    rules: Rules,
+    committed: watch::Receiver<u64>,
+    mut stopping: watch::Receiver<bool>,
+) -> Result<Digest, JudgingError> {
+    loop {
+        let ended = match Judging::open(dir, rules.clone()) {
+            Ok(mut judging) => follow(&mut judging, committed.clone(), stopping.clone()).await,
+            Err(error) => Err(error),
+        };
+        match ended {
+            Err(error) if !*stopping.borrow() => {
+                tracing::error!(%error, "judging failed, it begins again; recording goes on");
+            }
+            ended => return ended,
+        }
+        // Being told to stop ends the pause; what comes of the last try is the answer.
+        drop(tokio::time::timeout(RETRY, stopping.wait_for(|stop| *stop)).await);
     }
 }
 

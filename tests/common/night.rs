@@ -73,6 +73,12 @@ impl Backend {
         }
     }
 
+    /// Sends a command and waits for its answer.
+    pub fn order(&self, charger: &str, action: &str, payload: Value) -> Answer {
+        let answered = self.sim.command(charger, action, payload);
+        self.handle.block_on(answered).unwrap()
+    }
+
     /// Closes the port and every connection.
     pub fn kill(&mut self) {
         self.handle.block_on(self.sim.go_down());
