@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use evenkeel::facts::Kind;
+use evenkeel::facts::{Fact, Kind};
+use evenkeel::ledger::row::Outcome;
 use evenkeel::ocpp::Version;
 use evenkeel::ocpp::actions::{self, Side};
 use evenkeel::replay::sim::Fault;
@@ -627,6 +628,82 @@ fn law_2_the_candidate_cannot_reach_the_charger() {
         .as_array()
         .unwrap()
         .iter()
-        .filter(|one| one["kind"] == "extra");
+        .filter(|one| one["kind"] == "extra command");
     assert!(extra.count() > 10, "{diffs:#}");
+}
+
+/// A candidate that is killed, refuses whoever comes back, and is reached again by a new shadow plane.
+struct Losses(Plane);
+
+impl Trouble for Losses {
+    fn candidate(&self) -> String {
+        self.0.candidate()
+    }
+
+    fn begin(&mut self, tap: &Tap) {
+        let candidate = &mut self.0.candidate;
+        eventually("the candidate opened both sessions", || {
+            candidate.log().transactions().len() == 2
+        });
+        candidate.kill();
+        candidate.misbehave(Fault::RefuseHttp(401));
+        candidate.revive();
+        let recording = tap.recording();
+        eventually("both chargers are refused", || {
+            recording.of_kind(Kind::ShadowRefused).len() >= 2
+        });
+        let before = tap.shadow();
+        candidate.misbehave(Fault::None);
+        kill_process(before, Signal::KILL).unwrap();
+    }
+
+    fn end(&mut self, _: &Tap) {
+        let log = self.0.candidate.log();
+        eventually("both chargers are shadowed again", || {
+            log.connected().len() == 2
+        });
+        assert_eq!(log.strays(), []);
+    }
+}
+
+#[test]
+fn law_10_every_loss_is_visible() {
+    let lived = survives(|| Box::new(Losses(Plane::new())));
+    let sent = lived.recording.of_kind(Kind::ShadowSent);
+    let note = |fact: &Fact, key: &str| fact.note_json()[key].clone();
+    let synthetic = sent
+        .iter()
+        .filter(|fact| !note(fact, "synthetic").is_null());
+    let translated = sent.iter().filter(|fact| {
+        let rewrites = note(fact, "rewrites");
+        rewrites
+            .as_array()
+            .is_some_and(|rewrites| !rewrites.is_empty())
+    });
+    let losses = [
+        ("withheld", count(&lived, Kind::ShadowWithheld)),
+        ("gap", count(&lived, Kind::Gap)),
+        ("synthetic", synthetic.count()),
+        ("translated", translated.count()),
+        ("refused", count(&lived, Kind::ShadowRefused)),
+        ("learned", count(&lived, Kind::IdentifierLearned)),
+    ];
+    assert!(losses.iter().all(|(_, count)| *count > 0), "{losses:?}");
+
+    assert!(frames_in_gaps(&lived) > 0);
+    assert_eq!(lived.verified["accounting"]["gaps"], losses[1].1);
+    let diffs = lived.recording.diffs();
+    let not_comparable = &diffs["outcomes"]["not_comparable"];
+    assert!(not_comparable["shadow-gap"].as_u64() > Some(0), "{diffs:#}");
+    assert!(not_comparable["synthetic"].as_u64() > Some(0), "{diffs:#}");
+    assert!(
+        diffs["handshakes"]["divergent"].as_u64() > Some(0),
+        "{diffs:#}"
+    );
+    let exchanges = lived.recording.exchanges();
+    for withheld in lived.recording.of_kind(Kind::ShadowWithheld) {
+        let exchange = exchanges.iter().find(|one| one.id == withheld.cause);
+        let outcome = exchange.map(|exchange| exchange.outcome);
+        assert_eq!(outcome, Some(Outcome::NotComparable), "{withheld:?}");
+    }
 }
