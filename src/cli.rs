@@ -19,6 +19,7 @@ pub mod verify;
 pub mod vitals;
 
 use std::fmt::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -114,6 +115,23 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+/// Writes a part of the result to stdout. A reader that has seen enough (`| head`) is no error.
+fn say(text: &str) -> Result<(), CliError> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(cannot_say(&error)),
+        _ => Ok(()),
+    }
+}
+
+fn cannot_say(error: &std::io::Error) -> CliError {
+    CliError::new(
+        Exit::Environment,
+        "ENV-002",
+        format!("cannot write to stdout: {error}"),
+    )
 }
 
 fn to_json(value: &impl Serialize) -> Result<String, CliError> {

@@ -29,7 +29,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     for warning in warnings(&config) {
         eprintln!("warning: {warning}");
     }
-    println!("{} is fine", options.config.display());
+    super::say(&format!("{} is fine\n", options.config.display()))?;
     eprintln!("next: evenkeel tap {}", options.config.display());
     Ok(Exit::Parity)
 }
@@ -47,7 +47,7 @@ fn show(options: &Options, config: &Config) -> Result<(), CliError> {
             Origin::Line(line) => format!("{} line {line}", options.config.display()),
             Origin::Default => "default".to_owned(),
         };
-        println!("{key:<24} {value:<40} {origin}");
+        super::say(&format!("{key:<24} {value:<40} {origin}\n"))?;
     }
     Ok(())
 }

@@ -59,9 +59,9 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     super::judging::bring_up_to_date(place.path())?;
     let diffs = views::diffs(&Reader::open(place.path())?, &Filter::default())?;
     if options.json {
-        println!("{}", super::to_json(&diffs)?);
+        super::say(&(super::to_json(&diffs)? + "\n"))?;
     } else {
-        print!("\n{}", summary(&diffs));
+        super::say(&format!("\n{}", summary(&diffs)))?;
     }
     if let Some(kept) = &options.recording {
         let kept = kept.display();
@@ -98,7 +98,7 @@ async fn play(options: &Options, recording: &Path) -> Result<(), CliError> {
         },
     )?;
     if !options.headless {
-        banner(&tap, recording);
+        banner(&tap, recording)?;
     }
     // Both simulated backends share a path-less URL on the tap: it adds each backend's own path.
     let fleet = world.fleet(tap.url());
@@ -112,16 +112,14 @@ async fn play(options: &Options, recording: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-fn banner(tap: &TapChild, recording: &Path) {
-    println!(
-        "DEMO  chargers -> {} -> legacy, copied to candidate; recording {}",
+fn banner(tap: &TapChild, recording: &Path) -> Result<(), CliError> {
+    super::say(&format!(
+        "DEMO  chargers -> {} -> legacy, copied to candidate; recording {}\n      \
+         twelve chargers at {SPEED} times speed; {} things differ on purpose. Ctrl-C ends it.\n\n",
         tap.url(),
-        recording.display()
-    );
-    println!(
-        "      twelve chargers at {SPEED} times speed; {} things differ on purpose. Ctrl-C ends it.\n",
+        recording.display(),
         SEEDED.len()
-    );
+    ))
 }
 
 /// Prints one line per judged event until the time is over or the user has seen enough.
@@ -151,7 +149,7 @@ async fn stream(options: &Options, recording: &Path) -> Result<(), CliError> {
                 // The ledger appears with the first judged fact.
                 if let Ok(reader) = Reader::open(recording) {
                     for event in feed.next(&reader)? {
-                        println!("{}", line(began, &event));
+                        super::say(&(line(began, &event) + "\n"))?;
                     }
                 }
             }

@@ -49,12 +49,12 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let reader = Reader::open(&dir)?;
     let diffs = views::diffs(&reader, &filter)?;
     if options.json {
-        println!("{}", super::to_json(&diffs)?);
+        super::say(&(super::to_json(&diffs)? + "\n"))?;
     } else {
-        print!("{}", summary(&diffs));
+        super::say(&summary(&diffs))?;
         if options.finding.is_some() {
             for finding in &diffs.findings {
-                print!("{}", detail(&dir, &reader, finding)?);
+                super::say(&detail(&dir, &reader, finding)?)?;
             }
         }
     }

@@ -49,9 +49,5 @@ fn stdout_gone(error: &std::io::Error) -> Result<Exit, CliError> {
     if error.kind() == std::io::ErrorKind::BrokenPipe {
         return Ok(Exit::Parity);
     }
-    Err(CliError::new(
-        Exit::Environment,
-        "ENV-002",
-        format!("cannot write to stdout: {error}"),
-    ))
+    Err(super::cannot_say(error))
 }

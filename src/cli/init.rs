@@ -42,7 +42,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         .replace("{LEGACY}", &options.legacy)
         .replace("{CANDIDATE}", &options.candidate);
     if options.print {
-        print!("{text}");
+        super::say(&text)?;
         return Ok(Exit::Parity);
     }
     let file = options.file.display();
@@ -53,7 +53,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         .and_then(|mut out| out.write_all(text.as_bytes()));
     match write {
         Ok(()) => {
-            println!("wrote {file}");
+            super::say(&format!("wrote {file}\n"))?;
             eprintln!(
                 "next: edit the two URLs, then  evenkeel check {file}  and  evenkeel tap {file}"
             );

@@ -1,5 +1,7 @@
 //! `evenkeel verify`: is this recording what it claims to be?
 
+use std::fmt::Write as _;
+
 use clap::Args;
 use serde::Serialize;
 
@@ -75,9 +77,9 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         accounting,
     );
     if options.json {
-        println!("{}", super::to_json(&verified)?);
+        super::say(&(super::to_json(&verified)? + "\n"))?;
     } else {
-        print(&verified);
+        super::say(&shown(&verified))?;
     }
     Ok(if verified.ok {
         Exit::Parity
@@ -128,7 +130,8 @@ fn conclude(
     }
 }
 
-fn print(verified: &Verified) {
+fn shown(verified: &Verified) -> String {
+    let mut out = String::new();
     let word = |ok: bool| if ok { "ok    " } else { "BROKEN" };
     let Verified {
         ledger,
@@ -136,7 +139,8 @@ fn print(verified: &Verified) {
         containment,
         ..
     } = verified;
-    println!(
+    let _ = writeln!(
+        out,
         "{} ledger       {} facts judged again: {}",
         word(ledger.ok),
         ledger.judged_facts,
@@ -146,7 +150,8 @@ fn print(verified: &Verified) {
             format!("{} became {}", ledger.digest, ledger.rejudged)
         }
     );
-    println!(
+    let _ = writeln!(
+        out,
         "{} accounting   {} frames seen = {} recorded + {} in {} gaps ({} connections, {} still open, {} without counts)",
         word(accounting.ok),
         accounting.frames_seen,
@@ -157,13 +162,15 @@ fn print(verified: &Verified) {
         accounting.open,
         accounting.uncounted,
     );
-    println!(
+    let _ = writeln!(
+        out,
         "{} containment  {} bytes reached their peer exactly as sent",
         word(containment.ok),
         containment.bytes
     );
     for broken in &verified.broken {
-        println!(
+        let _ = writeln!(
+            out,
             "       {} connection {} {}: {:?}",
             super::printable(&broken.charger),
             broken.conn,
@@ -171,4 +178,5 @@ fn print(verified: &Verified) {
             broken.breach
         );
     }
+    out
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::clock::Micros;
 use crate::facts::{Dir, Leg};
@@ -141,7 +141,8 @@ pub async fn run<L: LegHost, S: SeenCounts>(
     let mut inbox = Inbox::default();
     let mut status = StatusLine::default();
     let mut committed = table.recorder().committed();
-    let mut ticks = interval_at(Instant::now() + STATUS_EVERY, STATUS_EVERY);
+    // The first tick comes at once: who waits for a plane that records need not wait longer than it takes.
+    let mut ticks = interval(STATUS_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = loop {
         // While the disk works but is slower than the traffic, records are better left with the live plane.

@@ -225,25 +225,24 @@ impl Tap {
         rustix::io::ioctl_fionread(self.unread.as_ref().unwrap()).unwrap()
     }
 
-    /// Ctrl-C; how the tap ended, and all that it logged.
-    pub fn interrupt(mut self) -> (ExitStatus, Vec<String>) {
+    /// Ctrl-C, and how the tap ended.
+    pub fn interrupt(&mut self) -> ExitStatus {
         kill_process(self.pid(), Signal::INT).unwrap();
         let mut status = None;
         eventually("the tap ends", || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
-        // The log ends when the shadow plane is gone, too.
-        self.reader.take().unwrap().join().unwrap();
-        (status.unwrap(), self.log())
+        status.unwrap()
     }
 
     /// Ctrl-C, which must end the tap well; then its recording and its log.
-    pub fn stop(self) -> (Recording, Vec<String>) {
-        let recording = self.recording();
-        let (status, log) = self.interrupt();
-        assert_eq!(status.code(), Some(0), "{log:#?}");
-        (recording, log)
+    pub fn stop(mut self) -> (Recording, Vec<String>) {
+        let status = self.interrupt();
+        // The log ends when the shadow plane is gone, too.
+        self.reader.take().unwrap().join().unwrap();
+        assert_eq!(status.code(), Some(0), "{:#?}", self.log());
+        (self.recording(), self.log())
     }
 }
 
