@@ -297,6 +297,7 @@ fn ctrl_c_twice_waits_for_nobody() {
     kill_process(tap.pid(), Signal::INT).unwrap();
     tap.says("once more to leave at once");
     assert_eq!(tap.interrupt().code(), Some(130));
-    kill_process(shadow, Signal::CONT).unwrap();
-    tap.says("recording closed and judged");
+    // A kernel may have hung up on it already: it was stopped, and its parent is gone.
+    let _ = kill_process(shadow, Signal::KILL);
+    tap.recording().verify();
 }

@@ -150,34 +150,34 @@ impl Shift {
 
     async fn start(&mut self) {
         let model = json!({ "chargePointVendor": "Tallow", "chargePointModel": "Kerb 11" });
-        self.old("BootNotification", model).await;
+        self.say_old("BootNotification", model).await;
         let station = json!({ "vendorName": "Tallow", "model": "Lobby 22" });
         let boot = json!({ "reason": "PowerUp", "chargingStation": station });
-        self.new("BootNotification", boot).await;
+        self.say_new("BootNotification", boot).await;
         self.status("Available", "Available").await;
-        self.old("Authorize", json!({ "idTag": "TAG-1" })).await;
+        self.say_old("Authorize", json!({ "idTag": "TAG-1" })).await;
         self.status("Preparing", "Occupied").await;
         let start = json!({
             "connectorId": 1, "idTag": "TAG-1", "meterStart": 1000, "timestamp": stamp(0),
         });
-        let started = self.old("StartTransaction", start).await;
+        let started = self.say_old("StartTransaction", start).await;
         self.transaction = started.at("/transactionId").clone();
         let token = json!({ "idToken": "TAG-1", "type": "ISO14443" });
         let mut started = event("Started", "Authorized", 0);
         started["idToken"] = token;
         started["evse"] = json!({ "id": 1, "connectorId": 1 });
-        self.new("TransactionEvent", started).await;
+        self.say_new("TransactionEvent", started).await;
     }
 
     async fn status(&mut self, old: &str, new: &str) {
         let status = json!({
             "connectorId": 1, "errorCode": "NoError", "status": old, "timestamp": stamp(0),
         });
-        self.old("StatusNotification", status).await;
+        self.say_old("StatusNotification", status).await;
         let status = json!({
             "evseId": 1, "connectorId": 1, "connectorStatus": new, "timestamp": stamp(0),
         });
-        self.new("StatusNotification", status).await;
+        self.say_new("StatusNotification", status).await;
     }
 
     /// So many samples of both sessions, with some vendor data, one every few milliseconds.
@@ -192,15 +192,15 @@ impl Shift {
             let meter = json!({
                 "connectorId": 1, "transactionId": self.transaction, "meterValue": [sample],
             });
-            self.old("MeterValues", meter).await;
-            self.new(
+            self.say_old("MeterValues", meter).await;
+            self.say_new(
                 "TransactionEvent",
                 event("Updated", "MeterValuePeriodic", number),
             )
             .await;
             let data = json!({ "vendorId": "Tallow", "data": "x".repeat(FILLER) });
-            self.old("DataTransfer", data.clone()).await;
-            self.new("DataTransfer", data).await;
+            self.say_old("DataTransfer", data.clone()).await;
+            self.say_new("DataTransfer", data).await;
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -211,12 +211,14 @@ impl Shift {
             legacy.command(OLD, "GetConfiguration", json!({})),
             self.old.next_command(PATIENCE),
         );
-        (asked.unwrap(), heard.unwrap());
+        asked.unwrap();
+        heard.unwrap();
         let (asked, heard) = tokio::join!(
             legacy.command(NEW, "ClearCache", json!({})),
             self.new.next_command(PATIENCE),
         );
-        (asked.unwrap(), heard.unwrap());
+        asked.unwrap();
+        heard.unwrap();
     }
 
     /// The journal of the 1.6 charger.
@@ -235,10 +237,10 @@ impl Shift {
             "transactionId": self.transaction, "idTag": "TAG-1", "meterStop": 1000 + self.samples,
             "timestamp": stamp(self.samples), "reason": "Local",
         });
-        self.old("StopTransaction", stop).await;
+        self.say_old("StopTransaction", stop).await;
         let mut ended = event("Ended", "StopAuthorized", self.samples + 1);
         ended["transactionInfo"]["stoppedReason"] = json!("Local");
-        self.new("TransactionEvent", ended).await;
+        self.say_new("TransactionEvent", ended).await;
         self.status("Available", "Available").await;
         let journals = [(OLD, self.old.journal()), (NEW, self.new.journal())];
         self.old.close(1000).await.unwrap();
@@ -256,14 +258,14 @@ impl Shift {
         }
     }
 
-    async fn old(&mut self, action: &str, payload: Value) -> Answer {
+    async fn say_old(&mut self, action: &str, payload: Value) -> Answer {
         let since = Instant::now();
         let answer = self.old.call(action, payload).await.unwrap();
         self.waits.push(since.elapsed());
         answer
     }
 
-    async fn new(&mut self, action: &str, payload: Value) -> Answer {
+    async fn say_new(&mut self, action: &str, payload: Value) -> Answer {
         let since = Instant::now();
         let answer = self.new.call(action, payload).await.unwrap();
         self.waits.push(since.elapsed());

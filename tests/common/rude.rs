@@ -66,7 +66,7 @@ fn serve(mut guest: TcpStream, manner: Manner, sent: &AtomicU64) {
         return;
     }
     let chunk = vec![b'x'; 64 * 1024];
-    let mut send = |bytes: &[u8]| {
+    let mut push = |bytes: &[u8]| {
         guest.write_all(bytes).ok()?;
         sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         Some(())
@@ -74,13 +74,13 @@ fn serve(mut guest: TcpStream, manner: Manner, sent: &AtomicU64) {
     match manner {
         // The connection stays until the test's process ends.
         Manner::Deaf => std::mem::forget(guest),
-        Manner::Noise => while send(&chunk).is_some() {},
+        Manner::Noise => while push(&chunk).is_some() {},
         Manner::Frames(size) => loop {
             let mut head = vec![0x81, 127];
             head.extend_from_slice(&size.to_be_bytes());
             let mut body = Some(());
             for _ in 0..size.div_ceil(chunk.len() as u64) {
-                body = body.and_then(|()| send(&head)).and_then(|()| send(&chunk));
+                body = body.and_then(|()| push(&head)).and_then(|()| push(&chunk));
                 head.clear();
             }
             if body.is_none() {

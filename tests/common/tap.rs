@@ -86,7 +86,7 @@ impl Setup {
     fn write(&self) -> PathBuf {
         let mut text = format!(
             "[tap]\nlisten = \"127.0.0.1:0\"\nrecording = {:?}\n",
-            self.recording
+            self.recording.to_str().unwrap()
         );
         let _ = write!(
             text,

@@ -1,0 +1,205 @@
+//! Laws of the design that only whole processes can keep.
+
+use std::fs;
+use std::io::ErrorKind;
+
+use evenkeel::facts::{Fact, Kind};
+use evenkeel::ledger::row::Outcome;
+use evenkeel::ocpp::Version;
+use evenkeel::ocpp::actions::{self, Side};
+use evenkeel::replay::sim::Fault;
+use rustix::process::{Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::night::{Backend, NEW, OLD, candidate};
+use crate::plane::Plane;
+use crate::tap::{Tap, eventually};
+use crate::{Healthy, Trouble, count, frames_in_gaps, ledger_of, live_digest, survives, tapped};
+
+#[test]
+fn law_3_nothing_waits_for_the_shadow() {
+    let lived = survives(|| {
+        Box::new(Plane {
+            handover: "64KiB",
+            begin: |_, victim| kill_process(victim, Signal::STOP).unwrap(),
+            end: |tap, victim| {
+                eventually("health notices the silence", || !tap.is_well());
+                assert!(tap.metric("evenkeel_frames_lost_total") > 0);
+                kill_process(victim, Signal::CONT).unwrap();
+            },
+            ..Plane::new()
+        })
+    });
+    assert!(frames_in_gaps(&lived) > 0);
+}
+
+#[test]
+fn law_6_one_path_for_live_and_for_later() {
+    let lived = tapped(&mut Healthy(candidate()));
+    let live = live_digest(&lived);
+    assert_eq!(lived.verified["ledger"]["digest"], live);
+    assert_eq!(lived.verified["ledger"]["rejudged"], live);
+    let diffs = lived.recording.diffs();
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = ledger_of(&lived.recording.0).into_os_string();
+        file.push(suffix);
+        // The two companions are there only while someone has the ledger open.
+        if let Err(error) = fs::remove_file(&file) {
+            assert_eq!(
+                (error.kind(), suffix.is_empty()),
+                (ErrorKind::NotFound, false)
+            );
+        }
+    }
+    assert_eq!(lived.recording.diffs(), diffs);
+    assert_eq!(diffs["digest"], live);
+}
+
+/// A candidate that sends every command there is while cars charge.
+struct Commanding(Backend);
+
+impl Trouble for Commanding {
+    fn candidate(&self) -> String {
+        self.0.url()
+    }
+
+    fn begin(&mut self, _: &Tap) {
+        eventually("both sessions are open at the candidate", || {
+            self.0.log().transactions().len() == 2
+        });
+        for _ in 0..5 {
+            for (charger, version) in [(OLD, Version::V16), (NEW, Version::V201)] {
+                let sessions = self.0.log().transactions();
+                let session = sessions.iter().find(|one| one.charger == charger).unwrap();
+                let transaction: Value = serde_json::from_str(&session.id).unwrap();
+                for action in actions::all(version).filter(|one| one.sender.allows(Side::Csms)) {
+                    let payload = command(action.name, &transaction);
+                    // A refusal is an answer, too.
+                    self.0.order(charger, action.name, payload);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, _: &Tap) {
+        let commands = self.0.log().commands();
+        assert!(commands.len() > 200);
+        assert!(commands.iter().all(|sent| sent.answer.is_some()));
+    }
+}
+
+/// A command that a charger would obey.
+fn command(action: &str, transaction: &Value) -> Value {
+    match action {
+        "RemoteStopTransaction" | "RequestStopTransaction" => {
+            json!({ "transactionId": transaction })
+        }
+        "RemoteStartTransaction" => json!({ "connectorId": 1, "idTag": "TAG-1" }),
+        "Reset" => json!({ "type": "Hard" }),
+        "UnlockConnector" => json!({ "connectorId": 1, "evseId": 1 }),
+        "ChangeAvailability" => {
+            json!({ "connectorId": 0, "type": "Inoperative", "operationalStatus": "Inoperative" })
+        }
+        "ChangeConfiguration" => json!({ "key": "HeartbeatInterval", "value": "1" }),
+        "TriggerMessage" => json!({ "requestedMessage": "BootNotification" }),
+        "UpdateFirmware" => {
+            json!({ "location": "http://x/", "retrieveDate": "2026-01-01T00:00:00Z" })
+        }
+        _ => json!({}),
+    }
+}
+
+#[test]
+fn law_2_the_candidate_cannot_reach_the_charger() {
+    let lived = survives(|| Box::new(Commanding(candidate())));
+    let [received, answered] =
+        [Kind::ShadowReceived, Kind::ShadowAnswered].map(|kind| count(&lived, kind));
+    assert!(
+        answered > 200 && received > answered,
+        "{received} received, {answered} answered"
+    );
+    assert_eq!(lived.verified["containment"]["ok"], true);
+    let diffs = lived.recording.diffs();
+    let extra = diffs["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|one| one["kind"] == "extra command");
+    assert!(extra.count() > 10, "{diffs:#}");
+}
+
+/// A candidate that is killed, refuses whoever comes back, and is reached again by a new shadow plane.
+struct Losses(Plane);
+
+impl Trouble for Losses {
+    fn candidate(&self) -> String {
+        self.0.candidate()
+    }
+
+    fn begin(&mut self, tap: &Tap) {
+        let candidate = &mut self.0.candidate;
+        eventually("the candidate opened both sessions", || {
+            candidate.log().transactions().len() == 2
+        });
+        candidate.kill();
+        candidate.misbehave(Fault::RefuseHttp(401));
+        candidate.revive();
+        let recording = tap.recording();
+        eventually("both chargers are refused", || {
+            recording.of_kind(Kind::ShadowRefused).len() >= 2
+        });
+        let before = tap.shadow();
+        candidate.misbehave(Fault::None);
+        kill_process(before, Signal::KILL).unwrap();
+    }
+
+    fn end(&mut self, _: &Tap) {
+        let log = self.0.candidate.log();
+        eventually("both chargers are shadowed again", || {
+            log.connected().len() == 2
+        });
+        assert_eq!(log.strays(), []);
+    }
+}
+
+#[test]
+fn law_10_every_loss_is_visible() {
+    let lived = survives(|| Box::new(Losses(Plane::new())));
+    let sent = lived.recording.of_kind(Kind::ShadowSent);
+    let note = |fact: &Fact, key: &str| fact.note_json()[key].clone();
+    let synthetic = sent
+        .iter()
+        .filter(|fact| !note(fact, "synthetic").is_null());
+    let translated = sent.iter().filter(|fact| {
+        let rewrites = note(fact, "rewrites");
+        rewrites
+            .as_array()
+            .is_some_and(|rewrites| !rewrites.is_empty())
+    });
+    let losses = [
+        ("withheld", count(&lived, Kind::ShadowWithheld)),
+        ("gap", count(&lived, Kind::Gap)),
+        ("synthetic", synthetic.count()),
+        ("translated", translated.count()),
+        ("refused", count(&lived, Kind::ShadowRefused)),
+        ("learned", count(&lived, Kind::IdentifierLearned)),
+    ];
+    assert!(losses.iter().all(|(_, count)| *count > 0), "{losses:?}");
+
+    assert!(frames_in_gaps(&lived) > 0);
+    assert_eq!(lived.verified["accounting"]["gaps"], losses[1].1);
+    let diffs = lived.recording.diffs();
+    let not_comparable = &diffs["outcomes"]["not_comparable"];
+    assert!(not_comparable["shadow-gap"].as_u64() > Some(0), "{diffs:#}");
+    assert!(not_comparable["synthetic"].as_u64() > Some(0), "{diffs:#}");
+    assert!(
+        diffs["handshakes"]["divergent"].as_u64() > Some(0),
+        "{diffs:#}"
+    );
+    let exchanges = lived.recording.exchanges();
+    for withheld in lived.recording.of_kind(Kind::ShadowWithheld) {
+        let exchange = exchanges.iter().find(|one| one.id == withheld.cause);
+        let outcome = exchange.map(|exchange| exchange.outcome);
+        assert_eq!(outcome, Some(Outcome::NotComparable), "{withheld:?}");
+    }
+}
