@@ -302,6 +302,7 @@ impl Splice {
         let (from, to) = self.ends(end);
         while !from.spill.is_empty() {
             match Pin::new(&mut to.socket).poll_write(cx, &from.spill) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(Ending::Reset(end.other()))),
                 Poll::Ready(Ok(n)) => {
                     let rest = from.spill.split_off(n);
                     let written = std::mem::replace(&mut from.spill, rest);
