@@ -63,7 +63,7 @@ impl Ending {
         }
     }
 
-    /// Who ended it, in the words of [`Closed::by`].
+    /// Who ended it, in the words of [`Closed::by`](super::handover::Closed::by).
     pub const fn by(self) -> &'static str {
         match self {
             Self::Fin(end) | Self::Reset(end) | Self::Timeout(end) => end.word(),
@@ -71,7 +71,7 @@ impl Ending {
         }
     }
 
-    /// How, in the words of [`Closed::how`].
+    /// How, in the words of [`Closed::how`](super::handover::Closed::how).
     pub const fn how(self) -> &'static str {
         match self {
             Self::Fin(_) => "fin",

@@ -188,6 +188,7 @@ impl Splice {
         halves[0].spill = early;
         if charger_ended {
             halves[0].state = State::Ended;
+            halves[0].watch_failure();
         }
         Box::new(Self {
             shared,
