@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
 use crate::clock::Micros;
+use crate::facts::resume::Resume;
 use crate::facts::{Dir, Kind, Leg, Recorder};
 use crate::ocpp::{Class, Envelope, Version};
 
@@ -79,6 +80,22 @@ impl Legs {
             memories: RefCell::default(),
             running: Rc::default(),
         })
+    }
+
+    /// Takes what an earlier run recorded towards `shadow`: identifiers, and what introduces a charger. To be called before
+    /// connections are opened.
+    pub fn resume(&self, shadow: Leg, resume: &Resume) {
+        for (charger, learned) in &resume.learned {
+            let pairs = learned.iter().filter_map(|pair| {
+                let class = Class::from_word(&pair.class)?;
+                Some((class, pair.authority.as_str(), pair.shadow.as_str()))
+            });
+            self.restore(shadow, charger, pairs);
+        }
+        for (charger, remembered) in &resume.chargers {
+            let texts = remembered.boot.iter().chain(&remembered.statuses);
+            self.remember(shadow, charger, texts.map(String::as_str));
+        }
     }
 
     /// Takes identifiers that an earlier run recorded for a charger: class, authority's and shadow's JSON text, oldest
@@ -208,6 +225,32 @@ impl LegHost for Legs {
         let links = self.links.borrow();
         let connected = links.values().filter(|link| link.is_connected()).count();
         json!({"legs": links.len(), "connected": connected, "queued_bytes": queued})
+    }
+}
+
+impl LegHost for Rc<Legs> {
+    fn opened(&self, info: &ConnInfo) {
+        Legs::opened(self, info);
+    }
+
+    fn message(&self, conn: u64, dir: Dir, seq: u64, at: Micros, text: &Arc<str>) {
+        Legs::message(self, conn, dir, seq, at, text);
+    }
+
+    fn gap(&self, conn: u64, dir: Dir) {
+        Legs::gap(self, conn, dir);
+    }
+
+    fn closed(&self, conn: u64, at: Micros) {
+        Legs::closed(self, conn, at);
+    }
+
+    fn stopping(&self) {
+        Legs::stopping(self);
+    }
+
+    fn status(&self) -> Value {
+        Legs::status(self)
     }
 }
 

@@ -316,13 +316,10 @@ impl Link {
         } else {
             Contradiction::TakesLast
         };
-        memory.learn(
-            &self.common.recorder,
-            (&self.charger, self.conn),
-            taught.cause,
-            taught.pairs,
-            contradiction,
-        );
+        let about = self
+            .fact(Kind::IdentifierLearned, None)
+            .because(taught.cause);
+        memory.learn(&self.common.recorder, &about, taught.pairs, contradiction);
     }
 
     /// Learns identifiers outside an exchange.

@@ -1,12 +1,10 @@
 //! What is kept about a charger from one connection to the next: its model, its identifiers, the last commands.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::clock::Clock;
-use crate::facts::{Fact, Kind, Recorder};
+use crate::facts::{Fact, Recorder};
 use crate::ocpp::json::Step;
 use crate::ocpp::relation::Identifier;
 use crate::ocpp::{Class, Envelope, Relation};
@@ -44,12 +42,12 @@ pub enum Contradiction {
 }
 
 impl Memory {
-    /// Learns identifier pairs, recording each first: a pair that the recording does not hold is not used.
+    /// Learns identifier pairs, recording each first (`about` is the fact without its note): a pair that the recording does
+    /// not hold is not used.
     pub fn learn(
         &mut self,
         recorder: &Recorder,
-        (charger, conn): (&Arc<str>, u64),
-        cause: u64,
+        about: &Fact,
         pairs: Vec<(Class, String, String)>,
         contradiction: Contradiction,
     ) {
@@ -60,12 +58,11 @@ impl Memory {
                 Some(_) if contradiction == Contradiction::KeepsFirst => continue,
                 _ => {}
             }
-            let fact = Fact::new(Kind::IdentifierLearned, Clock::system().now())
-                .on(charger, conn)
-                .because(cause)
+            let fact = about
+                .clone()
                 .note(&json!({"class": class.word(), "authority": authority, "shadow": shadow}));
             let Some(seq) = recorder.record(fact) else {
-                tracing::warn!(charger = %charger.escape_debug(), class = class.word(),
+                tracing::warn!(charger = %about.charger.escape_debug(), class = class.word(),
                     "identifier not learned: the recorder is full");
                 continue;
             };

@@ -164,11 +164,19 @@ pub struct World {
 impl World {
     /// Short waits towards a candidate, changed by `tune`.
     pub fn new(candidate: &Candidate, tune: impl FnOnce(&mut ShadowSettings)) -> Self {
+        Self::recording(candidate, Recorder::in_memory(), tune)
+    }
+
+    /// The same, with facts going to `recorder`.
+    pub fn recording(
+        candidate: &Candidate,
+        recorder: Recorder,
+        tune: impl FnOnce(&mut ShadowSettings),
+    ) -> Self {
         let endpoint = Endpoint::parse(&candidate.url()).unwrap();
         let mut settings = ShadowSettings::new(Leg::Candidate, endpoint);
         settings.backoff = (Duration::from_millis(5), Duration::from_millis(20));
         tune(&mut settings);
-        let recorder = Recorder::in_memory();
         Self {
             legs: Rc::new(Legs::new(vec![settings], &recorder).unwrap()),
             recorder,
