@@ -54,7 +54,7 @@ pub async fn run(link: Rc<Link>, dialler: Rc<Dialler>, pace: Rc<Pace>, mut charg
                 match end {
                     End::Charger(ending) => {
                         if ending == Ending::Closed {
-                            socket.finish(None, GOODBYE).await;
+                            Box::pin(socket.finish(None, GOODBYE)).await;
                         }
                         return;
                     }
@@ -62,7 +62,7 @@ pub async fn run(link: Rc<Link>, dialler: Rc<Dialler>, pace: Rc<Pace>, mut charg
                         tracing::info!(charger = %link.charger.escape_debug(), conn = link.conn,
                             why = %end.to_string().escape_debug(), "shadow leg lost");
                         link.lost(&end.to_string());
-                        socket.finish(Some(&end), GOODBYE).await;
+                        Box::pin(socket.finish(Some(&end), GOODBYE)).await;
                     }
                 }
             }

@@ -29,9 +29,12 @@ use super::settings::ShadowSettings;
 pub struct Legs {
     backends: Vec<Backend>,
     links: RefCell<HashMap<u64, Rc<Link>>>,
-    memories: RefCell<HashMap<(Leg, Arc<str>), Rc<RefCell<Memory>>>>,
+    memories: RefCell<Memories>,
     running: Rc<Running>,
 }
+
+/// What is kept per shadow backend and charger.
+type Memories = HashMap<(Leg, Arc<str>), Rc<RefCell<Memory>>>;
 
 /// A backend that may be a shadow: both may, once some chargers have moved.
 struct Backend {
@@ -193,11 +196,9 @@ impl LegHost for Legs {
         }
     }
 
-    fn gap(&self, conn: u64, dir: Dir) {
-        // What the authority sent inside a gap teaches nothing; only the charger's own messages can be missed by others.
-        if dir == Dir::FromCharger
-            && let Some(link) = self.link(conn)
-        {
+    fn gap(&self, conn: u64, _: Dir) {
+        // Either way a transaction may have begun unseen: the charger's start or the authority's answer is missing.
+        if let Some(link) = self.link(conn) {
             link.mark_gap();
         }
     }
@@ -258,4 +259,28 @@ impl LegHost for Rc<Legs> {
 /// (1.5, 2.0) are not understood.
 fn version(subprotocol: Option<&str>) -> Option<Version> {
     subprotocol.map_or(Some(Version::V16), Version::from_subprotocol)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shadow::settings::Endpoint;
+
+    #[test]
+    fn an_idle_leg_is_small() {
+        let endpoint = Endpoint::parse("ws://127.0.0.1:1").unwrap();
+        let settings = Rc::new(ShadowSettings::new(Leg::Candidate, endpoint));
+        let common = Rc::new(Common {
+            settings: Rc::clone(&settings),
+            recorder: Recorder::in_memory(),
+            queued: Cell::new(0),
+        });
+        let about = (Arc::from("CP1"), 1);
+        let link = Rc::new(Link::new(common, Rc::default(), about, Version::V16, None));
+        let dialler = Rc::new(Dialler::new(settings).unwrap());
+        let task = leg::run(link, dialler, Rc::new(Pace::new(1)), true);
+        // The task, the link, tungstenite's read buffer (1 KiB), and the allocator's share stay below 4 KiB.
+        let bytes = size_of_val(&task) + size_of::<Link>() + size_of::<Memory>() + 1024;
+        assert!(bytes <= 3584, "{bytes} bytes");
+    }
 }

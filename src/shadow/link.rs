@@ -141,12 +141,12 @@ impl Link {
         self.withhold(withheld);
     }
 
-    /// Whether frames from the charger were lost on this connection.
+    /// Whether messages were lost on this connection.
     pub fn has_gap(&self) -> bool {
         self.state.borrow().gap
     }
 
-    /// Frames from the charger were lost.
+    /// Messages were lost.
     pub fn mark_gap(&self) {
         self.state.borrow_mut().gap = true;
     }
@@ -272,7 +272,7 @@ impl Link {
         }
     }
 
-    /// The shadow answered a mirrored CALL; `fact` is its ShadowReceived.
+    /// The shadow answered a mirrored CALL; `fact` is its `ShadowReceived`.
     pub fn shadow_answered(&self, call: &Mirrored, answer: &Envelope<'_>, fact: u64) {
         let half = if answer.kind == MessageType::CallResult {
             self.read_answer(&call.action, answer.payload, fact)

@@ -26,7 +26,7 @@ pub struct Memory {
     pub relation: Relation,
     /// The last commands of both backends.
     pub commands: Commands,
-    /// The IdentifierLearned fact that must be synced before a translated message may leave.
+    /// The `IdentifierLearned` fact that must be synced before a translated message may leave.
     pub barrier: u64,
     assigned: VecDeque<Box<str>>,
     ended: VecDeque<Box<str>>,

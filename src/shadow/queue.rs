@@ -75,7 +75,7 @@ pub enum Call {
 pub struct Outstanding {
     /// The CALL.
     pub call: Call,
-    /// Its ShadowSent fact; 0 if the recorder had no room.
+    /// Its `ShadowSent` fact; 0 if the recorder had no room.
     pub sent: u64,
     /// When it was sent.
     pub at: Micros,

@@ -55,7 +55,7 @@ impl ShadowSettings {
             ca_file: None,
             answer_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(10),
-            backoff: (Duration::from_secs(1), Duration::from_secs(60)),
+            backoff: (Duration::from_secs(1), Duration::from_mins(1)),
             queue: QueueLimits::default(),
             queue_bytes_total: 64 << 20,
             max_message: 1 << 20,

@@ -60,7 +60,7 @@ pub enum Plan {
 }
 
 impl Translated {
-    /// Adds to a ShadowSent note what was done to the message.
+    /// Adds to a `ShadowSent` note what was done to the message.
     pub fn describe(&self, note: &mut Value) {
         note["rewrites"] = self
             .rewrites
@@ -166,7 +166,7 @@ fn echoes<'a>(
     identifiers::sites(version, &call.action, Part::Request).filter(|site| site.role == Role::Echo)
 }
 
-/// The transaction that a 2.x TransactionEvent is about.
+/// The transaction that a 2.x `TransactionEvent` is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransactionEvent {
     /// The charger's transaction id, as JSON text.
@@ -177,7 +177,7 @@ pub struct TransactionEvent {
     pub ends: bool,
 }
 
-/// Reads a 2.x TransactionEvent; `None` for anything else, and for one without a transaction id.
+/// Reads a 2.x `TransactionEvent`; `None` for anything else, and for one without a transaction id.
 pub fn transaction_event(version: Version, call: &Envelope<'_>) -> Option<TransactionEvent> {
     if version == Version::V16 || call.action != "TransactionEvent" {
         return None;

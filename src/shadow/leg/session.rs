@@ -28,8 +28,8 @@ const LATE: usize = 16;
 
 /// How long to wait before a BootNotification is repeated when the backend names no interval, and the bounds of what it
 /// may name.
-const BOOT_INTERVAL: Duration = Duration::from_secs(60);
-const BOOT_INTERVALS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
+const BOOT_INTERVAL: Duration = Duration::from_mins(1);
+const BOOT_INTERVALS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(1));
 
 /// Why a session is over.
 pub(super) enum End {
@@ -375,7 +375,7 @@ impl<'a> Session<'a> {
         match (odd, Envelope::parse(text)) {
             (None, Ok(message)) => match message.kind {
                 MessageType::CallResult | MessageType::CallError => self.answered(text, &message),
-                MessageType::Call => return self.stand_in(text, &message).await,
+                MessageType::Call => return Box::pin(self.stand_in(text, &message)).await,
                 MessageType::Send | MessageType::CallResultError => {
                     self.received(0, text.as_bytes(), None);
                 }
@@ -486,7 +486,11 @@ impl<'a> Session<'a> {
             };
             stand_in::answer(text, command, situation)
         };
-        let follow = std::mem::take(&mut answer.follow);
+        let asked = answer.follow.len();
+        let follow = self.translated(std::mem::take(&mut answer.follow));
+        if asked > 0 && follow.is_empty() {
+            answer = stand_in::refuse(text, command, self.link.version);
+        }
         self.write(&answer.text).await?;
         let sent = self
             .link
@@ -495,24 +499,31 @@ impl<'a> Session<'a> {
             .body(answer.text)
             .note(&json!({"action": command.action, "source": answer.source}));
         self.link.common().recorder.record(sent);
-        for (action, payload) in follow {
-            self.follow(action, &payload);
-        }
+        self.link.with_queue(|queue| {
+            for call in follow {
+                queue.push_synthetic(call);
+            }
+        });
         Ok(())
     }
 
-    /// Queues a CALL that a triggered charger would send now. It is translated like any other; what cannot be stays here.
-    fn follow(&mut self, action: &str, payload: &str) {
-        let mut call = self.ids.call(action, payload, "trigger");
-        if let Plan::Send(translated) = self.plan(&call.text) {
-            if !translated.rewrites.is_empty() && !self.is_synced() {
-                return;
+    /// The CALLs that a triggered charger would send now, translated like any other; what cannot be is left out.
+    fn translated(&mut self, follow: Vec<(&'static str, Box<str>)>) -> Vec<Synthetic> {
+        let mut calls = Vec::new();
+        for (action, payload) in follow {
+            let mut call = self.ids.call(action, &payload, "trigger");
+            let Plan::Send(done) = self.plan(&call.text) else {
+                continue;
+            };
+            if !done.rewrites.is_empty() && !self.is_synced() {
+                continue;
             }
-            if let Some(text) = translated.text {
+            if let Some(text) = done.text {
                 call.text = text.into();
             }
-            self.link.with_queue(|queue| queue.push_synthetic(call));
+            calls.push(call);
         }
+        calls
     }
 }
 
