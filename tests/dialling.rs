@@ -1,5 +1,7 @@
 //! Opening a leg against backends of every manner.
 
+#![allow(clippy::unwrap_used, reason = "a failed expectation ends the test")]
+
 mod shadow_support;
 
 use std::io::Write;
@@ -120,13 +122,13 @@ fn a_certificate_that_nobody_trusts_is_refused() {
             settings.ca_file = Some(file.path().to_owned());
             let dialler = Dialler::new(Rc::new(settings)).unwrap();
             let acceptor = acceptor(&ours);
-            let backend = async {
+            let backend = Box::pin(async {
                 let (tcp, _) = listener.accept().await.unwrap();
                 let Ok(tls) = acceptor.accept(tcp).await else {
                     return None;
                 };
                 tokio_tungstenite::accept_async(tls).await.ok()
-            };
+            });
             let attempt = dialler.dial("CP1", None);
             let (outcome, _backend) =
                 within("the handshake", async { tokio::join!(attempt, backend) }).await;
