@@ -1,5 +1,148 @@
-//! The command line.
-/// Runs the command line.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+//! The command line: one thin file per verb; wires the parts together.
+
+pub mod check;
+pub mod child;
+pub mod config;
+pub mod demo;
+pub mod diffs;
+pub mod error;
+pub mod export;
+pub mod health;
+pub mod init;
+pub mod judging;
+pub mod logging;
+pub mod recording;
+pub mod rules;
+pub mod shadow_plane;
+pub mod tap;
+pub mod verify;
+pub mod vitals;
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+
+use crate::facts::RecordingError;
+use crate::ledger::LedgerError;
+use error::{CliError, Exit};
+use judging::JudgingError;
+
+/// Shadow-traffic parity tester for EV-charging backends.
+///
+/// First look:   evenkeel demo
+/// First tap:    evenkeel init, evenkeel check evenkeel.toml, evenkeel tap evenkeel.toml
+/// Afterwards:   evenkeel diffs RECORDING, evenkeel verify RECORDING
+///
+/// Exit codes: 0 parity, 1 divergence, 2 usage or configuration, 3 not enough evidence,
+/// 4 environment, 5 integrity, 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "evenkeel", version, verbatim_doc_comment, max_term_width = 110)]
+struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Demo(demo::Options),
+    Init(init::Options),
+    Check(check::Options),
+    Tap(tap::Options),
+    Diffs(diffs::Options),
+    Verify(verify::Options),
+    Export(export::Options),
+    #[command(name = shadow_plane::VERB, hide = true)]
+    ShadowPlane(shadow_plane::Options),
+}
+
+/// Parses the arguments, runs the verb, renders its error.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    run(&args.verb).map_or_else(
+        |error| {
+            eprint!("{}", error.render());
+            error.exit.into()
+        },
+        ExitCode::from,
+    )
+}
+
+fn run(verb: &Verb) -> Result<Exit, CliError> {
+    match verb {
+        Verb::Demo(options) => demo::run(options),
+        Verb::Init(options) => init::run(options),
+        Verb::Check(options) => check::run(options),
+        Verb::Tap(options) => tap::run(options),
+        Verb::Diffs(options) => diffs::run(options),
+        Verb::Verify(options) => verify::run(options),
+        Verb::Export(options) => export::run(options),
+        Verb::ShadowPlane(options) => shadow_plane::run(options),
+    }
+}
+
+impl From<RecordingError> for CliError {
+    fn from(error: RecordingError) -> Self {
+        Self::new(Exit::Environment, "REC-003", chain(&error))
+    }
+}
+
+impl From<LedgerError> for CliError {
+    fn from(error: LedgerError) -> Self {
+        Self::new(Exit::Environment, "LED-001", chain(&error))
+            .help("ledger.db can be removed at any time: it is rebuilt from facts.db")
+    }
+}
+
+impl From<JudgingError> for CliError {
+    fn from(error: JudgingError) -> Self {
+        Self::new(Exit::Environment, "LED-002", chain(&error))
+    }
+}
+
+/// An error and its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let said = inner.to_string();
+        // Some errors repeat their cause in their own words.
+        if !text.contains(&said) {
+            let _ = write!(text, ": {said}");
+        }
+        cause = inner.source();
+    }
+    text
+}
+
+fn to_json(value: &impl Serialize) -> Result<String, CliError> {
+    serde_json::to_string(value).map_err(|error| {
+        CliError::new(
+            Exit::Environment,
+            "OUT-001",
+            format!("cannot write JSON: {error}"),
+        )
+    })
+}
+
+/// Text from chargers and backends with control characters made visible: a terminal must not obey it.
+fn printable(text: &str) -> String {
+    text.chars()
+        .flat_map(|c| {
+            let shown: Box<dyn Iterator<Item = char>> = if c.is_control() {
+                Box::new(c.escape_default())
+            } else {
+                Box::new(std::iter::once(c))
+            };
+            shown
+        })
+        .collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

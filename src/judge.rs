@@ -1,1 +1,230 @@
 //! Judgement: facts in, ledger rows out.
+//!
+//! A pure function of facts and rules. Facts come in the order of their sequence numbers; rows leave in an order that
+//! depends on nothing else, so judging a recording twice, in whatever pieces, gives the same ledger bit for bit. Time
+//! passes only as facts say so.
+
+pub mod compare;
+pub mod rules;
+pub mod tree;
+
+mod commands;
+mod exchanges;
+mod findings;
+mod handshake;
+mod notes;
+mod relations;
+mod sessions;
+mod world;
+
+use crate::clock::Micros;
+use crate::facts::{Dir, Fact, Kind};
+use crate::ledger::row::Row;
+use crate::ocpp::{Envelope, MessageType};
+use commands::Commands;
+use exchanges::{Bench, Exchanges};
+pub use rules::Rules;
+use world::World;
+
+/// Where rows go.
+type Out<'a> = &'a mut dyn FnMut(Row);
+
+/// The judge of one recording.
+#[derive(Debug)]
+pub struct Judge {
+    rules: Rules,
+    now: Micros,
+    world: World,
+    exchanges: Exchanges,
+    commands: Commands,
+}
+
+impl Judge {
+    /// A judge that has seen nothing yet.
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            now: Micros::MIN,
+            world: World::default(),
+            exchanges: Exchanges::default(),
+            commands: Commands::default(),
+        }
+    }
+
+    /// Takes the next fact; `out` gets the rows that follow from it.
+    pub fn feed(&mut self, fact: &Fact, out: &mut impl FnMut(Row)) {
+        let mut bench = Bench {
+            rules: &self.rules,
+            world: &mut self.world,
+            out,
+        };
+        if fact.at > self.now {
+            self.now = fact.at;
+            self.exchanges.expire(self.now, &mut bench);
+            self.commands.expire(self.now, &mut bench);
+        }
+        match fact.kind {
+            Kind::Message => message(&mut self.exchanges, &mut self.commands, fact, &mut bench),
+            Kind::ShadowSent => self.exchanges.sent(fact, &mut bench),
+            Kind::ShadowReceived => {
+                received(&mut self.exchanges, &mut self.commands, fact, &mut bench);
+            }
+            Kind::ShadowSilent => self.exchanges.shadow(fact, &mut bench),
+            Kind::ShadowWithheld => self.exchanges.withheld(fact, &mut bench),
+            Kind::ShadowOpened | Kind::ShadowRefused => handshake::judge(fact, &mut bench),
+            Kind::Opaque => opaque(&mut self.exchanges, &mut self.commands, fact, &mut bench),
+            Kind::IdentifierLearned => learned(fact, &mut bench),
+            Kind::ConnOpened => bench.world.open(fact),
+            Kind::ConnClosed | Kind::ShadowClosed => {
+                ended(&mut self.exchanges, &mut self.commands, fact, &mut bench);
+            }
+            Kind::Gap => gap(&mut self.exchanges, &mut self.commands, fact, &mut bench),
+            Kind::TapStarted | Kind::TapStopped | Kind::PlaneStarted => {
+                restarted(&mut self.exchanges, &mut self.commands, fact, &mut bench);
+            }
+            Kind::Tick
+            | Kind::ConnRefused
+            | Kind::Control
+            | Kind::ShadowAnswered
+            | Kind::Quirk
+            | Kind::BackendRecord
+            | Kind::RulesLoaded
+            | Kind::Decision
+            | Kind::Triage
+            | Kind::AuthorityChanged => {}
+        }
+    }
+
+    /// Exchanges that are not judged yet.
+    pub fn pending(&self) -> u64 {
+        self.exchanges.pending()
+    }
+
+    /// Commands that still wait for their twin.
+    pub fn pending_commands(&self) -> u64 {
+        self.commands.pending()
+    }
+}
+
+/// A message between charger and authority.
+fn message(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench: &mut Bench<'_>) {
+    let Some(Ok(envelope)) = fact.text().map(Envelope::parse) else {
+        opaque(exchanges, commands, fact, bench);
+        return;
+    };
+    match (fact.dir, envelope.kind) {
+        (Some(Dir::FromCharger), MessageType::Call) => {
+            if envelope.action == "BootNotification"
+                && let Some(said) = bench.world.boot(&fact.charger, envelope.payload)
+            {
+                (bench.out)(Row::Charger(said));
+            }
+            exchanges.call(fact, &envelope, bench);
+        }
+        (Some(Dir::ToCharger), MessageType::Call) => commands.sent(fact, &envelope, true, bench),
+        (Some(Dir::ToCharger), kind) if kind.is_answer() => {
+            exchanges.answer(fact, &envelope, bench);
+        }
+        // What the charger answers to commands is the same for both backends; a SEND has no answer.
+        _ => {}
+    }
+}
+
+/// A message of the shadow: an answer, or a command.
+fn received(
+    exchanges: &mut Exchanges,
+    commands: &mut Commands,
+    fact: &Fact,
+    bench: &mut Bench<'_>,
+) {
+    if fact.cause != 0 {
+        exchanges.shadow(fact, bench);
+    } else if let Some(Ok(envelope)) = fact.text().map(Envelope::parse)
+        && envelope.kind == MessageType::Call
+    {
+        commands.sent(fact, &envelope, false, bench);
+    }
+}
+
+/// A message that cannot be read.
+fn opaque(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench: &mut Bench<'_>) {
+    let from_charger = fact.dir == Some(Dir::FromCharger);
+    if !from_charger {
+        commands.spoil(Some(fact.conn));
+    }
+    exchanges.opaque(fact, from_charger, bench);
+}
+
+fn learned(fact: &Fact, bench: &mut Bench<'_>) {
+    let note: notes::Learned = notes::read(fact);
+    bench
+        .world
+        .learn(&fact.charger, &note.class, &note.authority, &note.shadow);
+}
+
+/// One side of a connection ended. The shadow's answers to what it was sent may still be on their way when the charger
+/// leaves; when both are gone nothing more comes.
+fn ended(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench: &mut Bench<'_>) {
+    let note: notes::Because = notes::read(fact);
+    let conn = bench.world.conn(fact);
+    if fact.kind == Kind::ConnClosed {
+        conn.closed = true;
+        commands.cut(fact.conn, fact.at);
+    } else {
+        conn.shadow_open = false;
+        // A leg that ends with its charger or the tap ended in time; any other leaves commands without a chance.
+        if !conn.closed && !matches!(note.why.as_str(), "charger connection closed" | "stopping") {
+            commands.spoil(Some(fact.conn));
+        }
+    }
+    let conn = bench.world.conn(fact);
+    let (closed, shadow_open) = (conn.closed, conn.shadow_open);
+    if fact.kind == Kind::ConnClosed {
+        exchanges.closed(fact.conn, bench);
+    }
+    if closed && !shadow_open {
+        exchanges.lost(Some(fact.conn), bench);
+        bench.world.prune(fact.conn);
+    }
+}
+
+/// Frames were lost on a connection, or (without one) anywhere.
+fn gap(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench: &mut Bench<'_>) {
+    let conn = (fact.conn != 0).then_some(fact.conn);
+    exchanges.gap(conn, bench);
+    commands.spoil(conn);
+    if conn.is_some() {
+        bench.world.charger(&fact.charger).sessions.gap();
+    } else {
+        for charger in bench.world.chargers.values_mut() {
+            charger.sessions.gap();
+        }
+    }
+}
+
+/// The tap or its shadow plane began or ended: what was open is lost; commands had their time when the tap stops in
+/// order, else not.
+fn restarted(
+    exchanges: &mut Exchanges,
+    commands: &mut Commands,
+    fact: &Fact,
+    bench: &mut Bench<'_>,
+) {
+    let plane: notes::Plane = notes::read(fact);
+    if fact.kind == Kind::PlaneStarted && !plane.restart {
+        return;
+    }
+    if fact.kind != Kind::TapStopped {
+        commands.spoil(None);
+    }
+    exchanges.lost(None, bench);
+    commands.close(bench);
+    match fact.kind {
+        Kind::PlaneStarted => {
+            for conn in bench.world.conns.values_mut() {
+                conn.shadow_open = false;
+            }
+        }
+        _ => bench.world.conns.clear(),
+    }
+}

@@ -1,1 +1,157 @@
-//! The derived tables.
+//! The ledger: derived tables in `ledger.db`, written exactly once.
+//!
+//! Rows are applied together with the cursor (the last fact that they follow from) in one transaction. After a crash the
+//! judge is fed from the first fact again and its rows are thrown away up to the cursor; what follows is written. The
+//! ledger can be rebuilt from the facts at any time, so it is synced less strictly than they are.
+
+pub mod digest;
+pub mod feed;
+pub mod query;
+pub mod row;
+pub mod views;
+
+mod schema;
+mod tally;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+pub use digest::Digest;
+pub use row::Row;
+use tally::Batch;
+
+/// File name inside a recording.
+pub const FILE: &str = "ledger.db";
+
+/// Why the ledger cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The database refused.
+    #[error("{doing} {path}: {source}")]
+    Database {
+        /// What was tried.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the database said.
+        source: rusqlite::Error,
+    },
+    /// A value in the database makes no sense.
+    #[error("damaged ledger {path}: {what}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// How far judgement has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// The last fact that has been judged; 0 if none.
+    pub seq: u64,
+    /// Digest of all rows up to there.
+    pub digest: Digest,
+    /// What is open after that fact.
+    pub pending: Pending,
+}
+
+/// What is seen and not judged yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pending {
+    /// Exchanges.
+    pub exchanges: u64,
+    /// Commands.
+    pub commands: u64,
+}
+
+/// The writer of a recording's ledger. There is one.
+#[derive(Debug)]
+pub struct Ledger {
+    db: Connection,
+    path: PathBuf,
+    cursor: Cursor,
+}
+
+impl Ledger {
+    /// Opens or creates the ledger in the recording `dir`, judged by the rules with this fingerprint. A ledger of other
+    /// rules, or of another schema, is emptied: it has to be judged again.
+    pub fn open(dir: &Path, rules: &str) -> Result<Self, LedgerError> {
+        let path = dir.join(FILE);
+        let failed = |doing| {
+            let path = path.clone();
+            move |source| LedgerError::Database {
+                doing,
+                path,
+                source,
+            }
+        };
+        let db = Connection::open(&path).map_err(failed("open"))?;
+        schema::prepare(&db).map_err(failed("prepare"))?;
+        let mut ledger = Self {
+            db,
+            path: path.clone(),
+            cursor: Cursor::default(),
+        };
+        if schema::belongs_to(&ledger.db, rules).map_err(failed("read"))? {
+            ledger.cursor = query::read_cursor(&ledger.db, &path)?;
+        } else {
+            schema::reset(&mut ledger.db, rules).map_err(failed("reset"))?;
+        }
+        Ok(ledger)
+    }
+
+    /// Empties the ledger in `dir`: the next judgement starts from the first fact.
+    pub fn rebuild(dir: &Path, rules: &str) -> Result<Self, LedgerError> {
+        let mut ledger = Self::open(dir, rules)?;
+        schema::reset(&mut ledger.db, rules).map_err(|source| LedgerError::Database {
+            doing: "reset",
+            path: ledger.path.clone(),
+            source,
+        })?;
+        ledger.cursor = Cursor::default();
+        Ok(ledger)
+    }
+
+    /// How far the ledger is.
+    pub const fn cursor(&self) -> &Cursor {
+        &self.cursor
+    }
+
+    /// Writes the rows that follow from the facts behind the cursor up to `seq`, and moves the cursor there: both or
+    /// neither.
+    pub fn apply(&mut self, rows: &[Row], seq: u64, pending: Pending) -> Result<(), LedgerError> {
+        let mut next = Cursor {
+            seq,
+            digest: self.cursor.digest,
+            pending,
+        };
+        for row in rows {
+            next.digest.absorb(row);
+        }
+        write(&mut self.db, rows, &next).map_err(|source| LedgerError::Database {
+            doing: "write",
+            path: self.path.clone(),
+            source,
+        })?;
+        self.cursor = next;
+        Ok(())
+    }
+}
+
+fn write(db: &mut Connection, rows: &[Row], next: &Cursor) -> rusqlite::Result<()> {
+    let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let mut batch = Batch::default();
+    for row in rows {
+        schema::insert(&tx, row)?;
+        batch.count(row);
+    }
+    batch.flush(&tx)?;
+    schema::set(&tx, "cursor", &next.seq.to_string())?;
+    schema::set(&tx, "digest", &next.digest.hex())?;
+    schema::set(&tx, "pending", &next.pending.exchanges.to_string())?;
+    schema::set(&tx, "pending_commands", &next.pending.commands.to_string())?;
+    tx.commit()
+}

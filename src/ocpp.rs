@@ -4,11 +4,14 @@ pub mod actions;
 pub mod envelope;
 pub mod identifiers;
 pub mod json;
+pub mod lint;
+pub mod quirks;
 pub mod refusals;
 pub mod relation;
 pub mod rewrite;
 pub mod severity;
 pub mod version;
+pub mod weight;
 
 pub use actions::{Action, Reply, Sender, Side};
 pub use envelope::{Envelope, EnvelopeError, MessageType};

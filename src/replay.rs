@@ -1,1 +1,3 @@
 //! Simulated chargers and backends.
+
+pub mod sim;

@@ -4,8 +4,6 @@
 //! Nothing here can write to a charger: the hand-over runs one way, and no module below holds a handle to a charger's
 //! socket. A leg owns its socket to the shadow backend and nothing else.
 
-pub mod observe;
-
 pub mod commands;
 pub mod dial;
 pub mod exchanges;
@@ -14,6 +12,7 @@ pub mod legs;
 pub mod link;
 pub mod memory;
 pub mod model;
+pub mod observe;
 pub mod pace;
 pub mod plane;
 pub mod prime;

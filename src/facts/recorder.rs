@@ -428,6 +428,21 @@ fn take_lock(dir: &Path, wait: Duration) -> Result<fs::File, RecordingError> {
     Ok(file)
 }
 
+/// Holds a recording that nobody records into: what derives from it may be written meanwhile.
+#[derive(Debug)]
+pub struct Claim {
+    _lock: fs::File,
+}
+
+/// Claims the recording in `dir`; `None` while a recorder is at work in it.
+pub fn claim(dir: &Path) -> Result<Option<Claim>, RecordingError> {
+    match take_lock(dir, Duration::ZERO) {
+        Ok(lock) => Ok(Some(Claim { _lock: lock })),
+        Err(RecordingError::Locked { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn sign(file: &mut fs::File) -> std::io::Result<()> {
     use std::io::Write as _;
     file.set_len(0)?;

@@ -62,7 +62,8 @@ pub struct Action {
     pub versions: &'static [Version],
     /// For a charger's CALL: what it costs when a backend answers with an error, too late, or not at all.
     pub unanswered: Severity,
-    /// For a command: what it costs when the shadow never sends what the authority sent.
+    /// For a command: what it costs when the shadow never sends what the authority sent. The payload may raise it:
+    /// [`super::weight::of_command`].
     pub missing: Severity,
     /// For a command: what it costs when the shadow sends what the authority did not.
     pub extra: Severity,

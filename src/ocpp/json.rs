@@ -97,6 +97,40 @@ pub fn walk_object<'a>(
     }
 }
 
+/// How deep [`walk_objects`] looks. OCPP nests ten levels; what is deeper would cost time for nothing.
+const MAX_DEPTH: usize = 64;
+
+/// A member of an object: its name, unescaped, and where its value lies.
+pub type Member<'a> = (Cow<'a, str>, Range<usize>);
+
+/// Calls `object` with the members of every object at any depth, outer objects before those inside them.
+pub fn walk_objects<'a>(
+    text: &'a str,
+    mut object: impl FnMut(&[Member<'a>]),
+) -> Result<(), SyntaxError> {
+    let bytes = text.as_bytes();
+    let mut open = vec![(0, whole(bytes)?)];
+    while let Some((depth, value)) = open.pop() {
+        let inner = depth + 1;
+        let first = open.len();
+        match bytes.get(value.start) {
+            _ if inner > MAX_DEPTH => {}
+            Some(b'{') => {
+                let mut members = Vec::new();
+                walk_object(text, value.start, |name, at| members.push((name, at)))?;
+                object(&members);
+                open.extend(members.into_iter().map(|(_, at)| (inner, at)));
+            }
+            Some(b'[') => {
+                walk_array(bytes, value.start, |at| open.push((inner, at)))?;
+            }
+            _ => {}
+        }
+        open[first..].reverse();
+    }
+    Ok(())
+}
+
 fn walk_array(
     bytes: &[u8],
     at: usize,
@@ -226,6 +260,28 @@ mod tests {
         );
         assert!(found(text, &[Step::Key("c")]).is_empty());
         assert!(found(text, &[Step::Key("a"), Step::Key("z")]).is_empty());
+    }
+
+    #[test]
+    fn objects_are_walked_at_any_depth_outer_first() {
+        let text = r#"{"a":{"b":[1,{"c":2}]},"d":{"e":3}}"#;
+        let mut seen = Vec::new();
+        walk_objects(text, |members| {
+            for (name, at) in members {
+                seen.push(format!("{name}={}", &text[at.clone()]));
+            }
+        })
+        .unwrap();
+        let inside = [
+            r#"a={"b":[1,{"c":2}]}"#,
+            r#"d={"e":3}"#,
+            r#"b=[1,{"c":2}]"#,
+            "c=2",
+            "e=3",
+        ];
+        assert_eq!(seen, inside);
+        let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+        walk_objects(&deep, |_| panic!("no object here")).unwrap();
     }
 
     #[test]

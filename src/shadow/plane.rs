@@ -5,6 +5,7 @@
 //! does not fit is counted.
 
 use std::io;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,6 +45,28 @@ pub trait LegHost {
     /// Counters for the status line and tick facts.
     fn status(&self) -> serde_json::Value {
         serde_json::Value::Null
+    }
+}
+
+/// Shared legs: who started them also waits for them to end.
+impl<L: LegHost> LegHost for Rc<L> {
+    fn opened(&self, conn: &ConnInfo) {
+        L::opened(self, conn);
+    }
+    fn message(&self, conn: u64, dir: Dir, seq: u64, at: Micros, text: &Arc<str>) {
+        L::message(self, conn, dir, seq, at, text);
+    }
+    fn gap(&self, conn: u64, dir: Dir) {
+        L::gap(self, conn, dir);
+    }
+    fn closed(&self, conn: u64, at: Micros) {
+        L::closed(self, conn, at);
+    }
+    fn stopping(&self) {
+        L::stopping(self);
+    }
+    fn status(&self) -> serde_json::Value {
+        L::status(self)
     }
 }
 

@@ -1,0 +1,154 @@
+//! The configuration file, `evenkeel.toml`: read, checked, and said back.
+
+pub mod file;
+pub mod flags;
+pub mod show;
+pub mod units;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::facts::Leg;
+pub use file::load;
+
+/// A tap, fully configured: every default filled in, every path as the process sees it. Serialised when handed to the
+/// shadow plane; holds references to secrets, never secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// Where chargers connect.
+    pub listen: Vec<SocketAddr>,
+    /// Where the recording goes.
+    pub recording: PathBuf,
+    /// The path in front of the identity in chargers' URLs; empty for none.
+    pub base_path: String,
+    /// The backend whose answers chargers hear.
+    pub authority: Leg,
+    /// Certificate and key for chargers that speak TLS to the tap.
+    pub tls: Option<TlsFiles>,
+    /// The backend of today.
+    pub legacy: Backend,
+    /// The backend that may take over.
+    pub candidate: Backend,
+    /// Limits of the shadow leg.
+    pub shadow: Shadow,
+    /// Limits of the tap.
+    pub limits: Limits,
+    /// How a vanished peer is noticed.
+    pub keepalive: Keepalive,
+    /// Where metrics and health are served, if anywhere.
+    pub health: Option<SocketAddr>,
+    /// The operator's rule files, first match first.
+    pub rules: Vec<PathBuf>,
+}
+
+/// PEM files of a TLS server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsFiles {
+    /// Certificate chain.
+    pub cert: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+}
+
+/// A backend as configured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backend {
+    /// `ws://` or `wss://` URL; the charger's identity is appended as the last path segment.
+    pub url: String,
+    /// PEM file with the only CAs to trust; the system's when absent.
+    pub ca: Option<PathBuf>,
+    /// User name for Basic authentication on the shadow leg; `{charger}` stands for the charger's.
+    pub user: String,
+    /// Where the password for the shadow leg is.
+    pub password: Option<SecretRef>,
+}
+
+/// Where a secret is, never the secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretRef {
+    /// The content of a file, trailing line break removed.
+    File(PathBuf),
+    /// An environment variable.
+    Env(String),
+}
+
+/// Limits of the shadow leg.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shadow {
+    /// How long the shadow backend may take to answer a CALL.
+    pub answer_timeout: Duration,
+    /// How long connecting and its handshake may take.
+    pub connect_timeout: Duration,
+    /// Messages kept for one charger while the shadow backend is away or slow.
+    pub queue_messages: usize,
+    /// Bytes of those.
+    pub queue_bytes: usize,
+    /// Bytes of those for all chargers together.
+    pub total_bytes: usize,
+}
+
+/// Limits of the tap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes waiting between the planes.
+    pub handover: usize,
+    /// Bytes captured of one frame or message.
+    pub capture: usize,
+    /// Bytes waiting for the recording.
+    pub recorder: usize,
+    /// Charger connections held at once.
+    pub connections: usize,
+}
+
+/// How a vanished peer is noticed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keepalive {
+    /// Silence before the first probe.
+    pub idle: Duration,
+    /// Time between probes.
+    pub interval: Duration,
+    /// Probes before the connection counts as dead.
+    pub count: u32,
+    /// How long sent bytes may stay unacknowledged.
+    pub user_timeout: Duration,
+}
+
+impl Default for Shadow {
+    fn default() -> Self {
+        Self {
+            // OCPP 2.x Part 4 names 30 s as a guideline for the charger's own message timeout.
+            answer_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            queue_messages: 500,
+            queue_bytes: 1 << 20,
+            total_bytes: 64 << 20,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            handover: 64 << 20,
+            capture: 1 << 20,
+            recorder: 64 << 20,
+            // Two sockets each within the usual descriptor limit of 20,000, with a reserve.
+            connections: 9_500,
+        }
+    }
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(10),
+            interval: Duration::from_secs(3),
+            count: 3,
+            user_timeout: Duration::from_secs(15),
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! `evenkeel.toml` as text: its sections, and what can be wrong with them.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::units::{Size, Span};
+use super::{Backend, Config, Keepalive, Limits, SecretRef, Shadow, TlsFiles};
+use crate::cli::error::{CliError, Exit, Place};
+use crate::facts::Leg;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    tap: TapSection,
+    legacy: BackendSection,
+    candidate: BackendSection,
+    #[serde(default)]
+    shadow: ShadowSection,
+    #[serde(default)]
+    limits: LimitsSection,
+    #[serde(default)]
+    keepalive: KeepaliveSection,
+    #[serde(default)]
+    health: HealthSection,
+    #[serde(default)]
+    rules: RulesSection,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TapSection {
+    /// One address or a list of them.
+    listen: Spanned<toml::Value>,
+    recording: Spanned<PathBuf>,
+    base_path: Option<Spanned<String>>,
+    authority: Option<Spanned<String>>,
+    tls: Option<TlsSection>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsSection {
+    cert: Spanned<PathBuf>,
+    key: Spanned<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BackendSection {
+    url: Spanned<String>,
+    ca: Option<Spanned<PathBuf>>,
+    user: Option<String>,
+    password: Option<SecretRef>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct ShadowSection {
+    answer_timeout: Option<Span>,
+    connect_timeout: Option<Span>,
+    queue_messages: Option<usize>,
+    queue_bytes: Option<Size>,
+    total_bytes: Option<Size>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct LimitsSection {
+    handover: Option<Size>,
+    capture: Option<Size>,
+    recorder: Option<Size>,
+    connections: Option<usize>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct KeepaliveSection {
+    idle: Option<Span>,
+    interval: Option<Span>,
+    count: Option<u32>,
+    user_timeout: Option<Span>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct HealthSection {
+    listen: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RulesSection {
+    #[serde(default)]
+    files: Vec<PathBuf>,
+}
+
+/// Reads and checks a configuration file. Relative paths in it are relative to the file.
+pub fn load(path: &Path) -> Result<Config, CliError> {
+    let source = std::fs::read_to_string(path).map_err(|error| {
+        CliError::new(
+            Exit::Usage,
+            "CFG-001",
+            format!("cannot read {}: {error}", path.display()),
+        )
+        .help("`evenkeel init` writes a commented configuration to start from")
+    })?;
+    parse(path, &source)
+}
+
+/// [`load`], from text already read.
+pub fn parse(path: &Path, source: &str) -> Result<Config, CliError> {
+    let file: File = toml::from_str(source).map_err(|error| syntax(path, source, &error))?;
+    let check = Checker { path, source };
+    Ok(Config {
+        listen: check.addresses(&file.tap.listen)?,
+        recording: check.beside(file.tap.recording.into_inner()),
+        base_path: check.base_path(file.tap.base_path)?,
+        authority: check.authority(file.tap.authority)?,
+        tls: file
+            .tap
+            .tls
+            .map(|tls| {
+                Ok::<_, CliError>(TlsFiles {
+                    cert: check.existing(&tls.cert)?,
+                    key: check.existing(&tls.key)?,
+                })
+            })
+            .transpose()?,
+        legacy: check.backend(file.legacy)?,
+        candidate: check.backend(file.candidate)?,
+        shadow: shadow(&file.shadow),
+        limits: limits(&file.limits),
+        keepalive: keepalive(&file.keepalive),
+        health: file
+            .health
+            .listen
+            .map(|address| check.address(&address))
+            .transpose()?,
+        rules: file
+            .rules
+            .files
+            .into_iter()
+            .map(|file| check.beside(file))
+            .collect(),
+    })
+}
+
+fn syntax(path: &Path, source: &str, error: &toml::de::Error) -> CliError {
+    let message = error.message().trim().to_owned();
+    let cli = CliError::new(Exit::Usage, "CFG-002", message);
+    let cli = match error.span() {
+        Some(span) => cli.at(Place::new(path, source, span, "here")),
+        None => cli,
+    };
+    cli.help("every key and its default: `evenkeel init --print`")
+}
+
+fn shadow(section: &ShadowSection) -> Shadow {
+    let default = Shadow::default();
+    Shadow {
+        answer_timeout: section
+            .answer_timeout
+            .map_or(default.answer_timeout, |s| s.0),
+        connect_timeout: section
+            .connect_timeout
+            .map_or(default.connect_timeout, |s| s.0),
+        queue_messages: section.queue_messages.unwrap_or(default.queue_messages),
+        queue_bytes: section.queue_bytes.map_or(default.queue_bytes, |s| s.0),
+        total_bytes: section.total_bytes.map_or(default.total_bytes, |s| s.0),
+    }
+}
+
+fn limits(section: &LimitsSection) -> Limits {
+    let default = Limits::default();
+    Limits {
+        handover: section.handover.map_or(default.handover, |s| s.0),
+        capture: section.capture.map_or(default.capture, |s| s.0),
+        recorder: section.recorder.map_or(default.recorder, |s| s.0),
+        connections: section.connections.unwrap_or(default.connections),
+    }
+}
+
+fn keepalive(section: &KeepaliveSection) -> Keepalive {
+    let default = Keepalive::default();
+    Keepalive {
+        idle: section.idle.map_or(default.idle, |s| s.0),
+        interval: section.interval.map_or(default.interval, |s| s.0),
+        count: section.count.unwrap_or(default.count),
+        user_timeout: section.user_timeout.map_or(default.user_timeout, |s| s.0),
+    }
+}
+
+/// Knows the file, so that every complaint can point into it.
+struct Checker<'a> {
+    path: &'a Path,
+    source: &'a str,
+}
+
+impl Checker<'_> {
+    fn error<T>(
+        &self,
+        code: &'static str,
+        at: &Spanned<T>,
+        message: String,
+        label: &str,
+        help: &str,
+    ) -> CliError {
+        CliError::new(Exit::Usage, code, message)
+            .at(Place::new(self.path, self.source, at.span(), label))
+            .help(help)
+    }
+
+    fn addresses(&self, listen: &Spanned<toml::Value>) -> Result<Vec<SocketAddr>, CliError> {
+        let texts: Option<Vec<&str>> = match listen.get_ref() {
+            toml::Value::String(one) => Some(vec![one]),
+            toml::Value::Array(list) => list.iter().map(toml::Value::as_str).collect(),
+            _ => None,
+        };
+        let texts = texts
+            .filter(|texts| !texts.is_empty())
+            .ok_or_else(|| self.no_address(listen, "`tap.listen`"))?;
+        texts
+            .into_iter()
+            .map(|text| {
+                text.parse()
+                    .map_err(|_| self.no_address(listen, &format!("{text:?}")))
+            })
+            .collect()
+    }
+
+    fn no_address<T>(&self, at: &Spanned<T>, what: &str) -> CliError {
+        self.error(
+            "CFG-003",
+            at,
+            format!("{what} is not a listening address"),
+            "expected an IP address and a port",
+            "write for example \"0.0.0.0:9000\" or \"[::1]:9000\"",
+        )
+    }
+
+    fn address(&self, address: &Spanned<String>) -> Result<SocketAddr, CliError> {
+        let text = address.get_ref();
+        text.parse()
+            .map_err(|_| self.no_address(address, &format!("{text:?}")))
+    }
+
+    fn base_path(&self, base: Option<Spanned<String>>) -> Result<String, CliError> {
+        let Some(base) = base else {
+            return Ok(String::new());
+        };
+        let trimmed = base.get_ref().trim_end_matches('/');
+        if trimmed.is_empty() || trimmed.starts_with('/') {
+            return Ok(trimmed.to_owned());
+        }
+        Err(self.error(
+            "CFG-004",
+            &base,
+            format!("base path {:?} does not start with `/`", base.get_ref()),
+            "a path",
+            "write the part of the chargers' URL between host and identity, for example \"/ocpp\"",
+        ))
+    }
+
+    fn authority(&self, authority: Option<Spanned<String>>) -> Result<Leg, CliError> {
+        let Some(authority) = authority else {
+            return Ok(Leg::Legacy);
+        };
+        Leg::from_word(authority.get_ref()).ok_or_else(|| {
+            self.error(
+                "CFG-005",
+                &authority,
+                format!("{:?} is no backend", authority.get_ref()),
+                "`legacy` or `candidate`",
+                "leave it out: the legacy is the authority until a group is moved",
+            )
+        })
+    }
+
+    fn existing(&self, file: &Spanned<PathBuf>) -> Result<PathBuf, CliError> {
+        let full = self.beside(file.get_ref().clone());
+        if full.is_file() {
+            return Ok(full);
+        }
+        Err(self.error(
+            "CFG-006",
+            file,
+            format!("no file {}", full.display()),
+            "not found",
+            "paths are relative to the configuration file",
+        ))
+    }
+
+    fn backend(&self, section: BackendSection) -> Result<Backend, CliError> {
+        let url = section.url.get_ref();
+        let plain = url
+            .strip_prefix("ws://")
+            .or_else(|| url.strip_prefix("wss://"));
+        if !plain.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')) {
+            return Err(self.error(
+                "CFG-007",
+                &section.url,
+                format!("{url:?} is not a WebSocket URL"),
+                "expected ws:// or wss:// and a host",
+                "write for example \"ws://csms.internal:8080/ocpp\"; the charger's identity is appended",
+            ));
+        }
+        if plain.is_some_and(|rest| {
+            rest.split('/')
+                .next()
+                .is_some_and(|host| host.contains('@'))
+        }) {
+            return Err(self.error(
+                "CFG-008",
+                &section.url,
+                "a URL may not hold a password".to_owned(),
+                "remove what stands before the @",
+                "use `user` and `password = { file = \"...\" }`",
+            ));
+        }
+        Ok(Backend {
+            url: url.clone(),
+            ca: section.ca.map(|ca| self.existing(&ca)).transpose()?,
+            user: section.user.unwrap_or_else(|| "{charger}".to_owned()),
+            password: section.password.map(|secret| match secret {
+                SecretRef::File(file) => SecretRef::File(self.beside(file)),
+                env @ SecretRef::Env(_) => env,
+            }),
+        })
+    }
+
+    /// A path of the file as the process sees it.
+    fn beside(&self, file: PathBuf) -> PathBuf {
+        match self.path.parent() {
+            Some(folder) if file.is_relative() => folder.join(file),
+            _ => file,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(source: &str) -> String {
+        parse(Path::new("pilot.toml"), source)
+            .expect_err("must be refused")
+            .render()
+    }
+
+    const GOOD: &str = "[tap]\nlisten = \"127.0.0.1:9000\"\nrecording = \"rec\"\n[legacy]\nurl = \"ws://a:1/x\"\n[candidate]\n\
+                        url = \"wss://b\"\n";
+
+    #[test]
+    fn a_short_file_is_enough() {
+        let config = parse(Path::new("/etc/ev/pilot.toml"), GOOD).unwrap();
+        assert_eq!(config.recording, PathBuf::from("/etc/ev/rec"));
+        assert_eq!(config.authority, Leg::Legacy);
+        assert_eq!(config.shadow, Shadow::default());
+    }
+
+    #[test]
+    fn every_complaint_has_a_place_and_a_fix() {
+        for (source, code, line) in [
+            (GOOD.replace("127.0.0.1:9000", "nowhere"), "CFG-003", 2),
+            (GOOD.replace("ws://a:1/x", "http://a"), "CFG-007", 5),
+            (GOOD.replace("ws://a:1/x", "ws://me:secret@a"), "CFG-008", 5),
+            (GOOD.replace("listen", "lisen"), "CFG-002", 2),
+            (
+                GOOD.replace(
+                    "recording = \"rec\"",
+                    "recording = \"rec\"\nbase_path = \"ocpp\"",
+                ),
+                "CFG-004",
+                4,
+            ),
+            (
+                format!("{GOOD}[shadow]\nanswer_timeout = \"30\"\n"),
+                "CFG-002",
+                9,
+            ),
+            (format!("{GOOD}ca = \"missing.pem\"\n"), "CFG-006", 8),
+        ] {
+            let text = errors(&source);
+            assert!(text.contains(code), "{text}");
+            assert!(
+                text.contains(&format!("pilot.toml line {line}\n")),
+                "{text}"
+            );
+            assert!(text.contains("help: "), "{text}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! `check --show`: every value, and where it came from.
+
+use std::collections::BTreeMap;
+
+use super::units::{say_duration, say_size};
+use super::{Backend, Config, SecretRef};
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The configuration file, at this line.
+    Line(usize),
+    /// Nobody set it.
+    Default,
+}
+
+/// Every setting as `(key, value, origin)`, in the order of the file format.
+pub fn settings(config: &Config, source: &str) -> Vec<(String, String, Origin)> {
+    let lines = lines_of_keys(source);
+    values(config)
+        .into_iter()
+        .map(|(key, value)| {
+            let origin = lines
+                .get(key.as_str())
+                .map_or(Origin::Default, |line| Origin::Line(*line));
+            (key, value, origin)
+        })
+        .collect()
+}
+
+fn values(config: &Config) -> Vec<(String, String)> {
+    let mut all = vec![
+        ("tap.listen".to_owned(), list(&config.listen)),
+        (
+            "tap.recording".to_owned(),
+            config.recording.display().to_string(),
+        ),
+        ("tap.base_path".to_owned(), config.base_path.clone()),
+        (
+            "tap.authority".to_owned(),
+            config.authority.word().to_owned(),
+        ),
+        (
+            "tap.tls".to_owned(),
+            config
+                .tls
+                .as_ref()
+                .map_or("off".to_owned(), |tls| tls.cert.display().to_string()),
+        ),
+    ];
+    for (name, backend) in [("legacy", &config.legacy), ("candidate", &config.candidate)] {
+        all.extend(backend_values(name, backend));
+    }
+    let (shadow, limits, keepalive) = (&config.shadow, &config.limits, &config.keepalive);
+    let rest = [
+        ("shadow.answer_timeout", say_duration(shadow.answer_timeout)),
+        (
+            "shadow.connect_timeout",
+            say_duration(shadow.connect_timeout),
+        ),
+        ("shadow.queue_messages", shadow.queue_messages.to_string()),
+        ("shadow.queue_bytes", say_size(shadow.queue_bytes)),
+        ("shadow.total_bytes", say_size(shadow.total_bytes)),
+        ("limits.handover", say_size(limits.handover)),
+        ("limits.capture", say_size(limits.capture)),
+        ("limits.recorder", say_size(limits.recorder)),
+        ("limits.connections", limits.connections.to_string()),
+        ("keepalive.idle", say_duration(keepalive.idle)),
+        ("keepalive.interval", say_duration(keepalive.interval)),
+        ("keepalive.count", keepalive.count.to_string()),
+        (
+            "keepalive.user_timeout",
+            say_duration(keepalive.user_timeout),
+        ),
+        (
+            "health.listen",
+            config
+                .health
+                .map_or("off".to_owned(), |address| address.to_string()),
+        ),
+        (
+            "rules.files",
+            config
+                .rules
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect::<Vec<_>>()
+                .join(", "),
+        ),
+    ];
+    all.extend(rest.map(|(key, value)| (key.to_owned(), value)));
+    all
+}
+
+fn backend_values(name: &str, backend: &Backend) -> [(String, String); 4] {
+    let password = match &backend.password {
+        None => "none".to_owned(),
+        Some(SecretRef::File(file)) => format!("file {}", file.display()),
+        Some(SecretRef::Env(variable)) => format!("variable {variable}"),
+    };
+    [
+        (format!("{name}.url"), backend.url.clone()),
+        (
+            format!("{name}.ca"),
+            backend
+                .ca
+                .as_ref()
+                .map_or("system".to_owned(), |ca| ca.display().to_string()),
+        ),
+        (format!("{name}.user"), backend.user.clone()),
+        (format!("{name}.password"), password),
+    ]
+}
+
+fn list(items: &[impl ToString]) -> String {
+    items
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The line of every `section.key` in a file that is known to parse.
+fn lines_of_keys(source: &str) -> BTreeMap<String, usize> {
+    let Ok(document) = toml::de::DeTable::parse(source) else {
+        return BTreeMap::new();
+    };
+    let mut lines = BTreeMap::new();
+    for (section, value) in document.get_ref() {
+        let Some(table) = value.get_ref().as_table() else {
+            continue;
+        };
+        for key in table.keys() {
+            let line = source[..key.span().start].matches('\n').count() + 1;
+            lines.insert(format!("{}.{}", section.get_ref(), key.get_ref()), line);
+        }
+    }
+    lines
+}

@@ -1,0 +1,213 @@
+//! `evenkeel demo`: twelve simulated chargers, two simulated backends, one real tap, six seeded divergences.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use tokio::time::MissedTickBehavior;
+
+use super::child::TapChild;
+use super::config::units::parse_duration;
+use super::diffs::{summary, verdict};
+use super::error::{CliError, Exit};
+use crate::ledger::feed::{Event, Feed};
+use crate::ledger::query::{Filter, Reader};
+use crate::ledger::views;
+use crate::replay::sim::world::{DemoWorld, SEEDED};
+
+/// Shows a tap at work: no configuration, nothing outside loopback.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Say nothing while it runs, only the result.
+    #[arg(long)]
+    headless: bool,
+    /// How long, for example 20s; until Ctrl-C when left out.
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    length: Option<Duration>,
+    /// Same seed, same chargers, same findings.
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    seed: u64,
+    /// Print the result as JSON (schema evenkeel.diffs/1).
+    #[arg(long)]
+    json: bool,
+    /// Keep the recording here; a temporary one is removed at the end.
+    #[arg(long, value_name = "DIR")]
+    recording: Option<PathBuf>,
+}
+
+/// How much faster than real time the simulated chargers live: an hour a minute.
+const SPEED: u32 = 60;
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).ok_or_else(|| "a duration such as 20s or 5m".to_owned())
+}
+
+/// Runs the verb. Exit 1: the seeded divergences were found.
+pub fn run(options: &Options) -> Result<Exit, CliError> {
+    let place = Place::new(options.recording.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            CliError::new(
+                Exit::Environment,
+                "ENV-004",
+                format!("cannot start a runtime: {error}"),
+            )
+        })?;
+    runtime.block_on(play(options, place.path()))?;
+    super::judging::bring_up_to_date(place.path())?;
+    let diffs = views::diffs(&Reader::open(place.path())?, &Filter::default())?;
+    if options.json {
+        println!("{}", super::to_json(&diffs)?);
+    } else {
+        print!("\n{}", summary(&diffs));
+    }
+    if let Some(kept) = &options.recording {
+        let kept = kept.display();
+        eprintln!(
+            "next: evenkeel diffs {kept} --finding ID   evenkeel verify {kept}   evenkeel export facts {kept}"
+        );
+    } else {
+        eprintln!(
+            "next: keep the recording with --recording recordings/demo, then look into it with evenkeel diffs"
+        );
+    }
+    Ok(verdict(&diffs))
+}
+
+async fn play(options: &Options, recording: &Path) -> Result<(), CliError> {
+    let world = DemoWorld::start(options.seed, SPEED)
+        .await
+        .map_err(|error| {
+            CliError::new(
+                Exit::Environment,
+                "DEMO-002",
+                format!("cannot start the simulated backends: {error}"),
+            )
+        })?;
+    let mut tap = TapChild::start(
+        &world.legacy.url(),
+        &world.candidate.url(),
+        recording,
+        |line| {
+            // The demo is about what is compared; the tap's own trouble still has to be seen.
+            if line.contains("ERROR") || line.contains("error[") {
+                eprintln!("tap: {line}");
+            }
+        },
+    )?;
+    if !options.headless {
+        banner(&tap, recording);
+    }
+    // Both simulated backends share a path-less URL on the tap: it adds each backend's own path.
+    let fleet = world.fleet(tap.url());
+    stream(options, recording).await?;
+    for (charger, end) in fleet.stop().await {
+        if let Err(error) = end {
+            eprintln!("simulated charger {charger}: {error}");
+        }
+    }
+    tap.stop();
+    Ok(())
+}
+
+fn banner(tap: &TapChild, recording: &Path) {
+    println!(
+        "DEMO  chargers -> {} -> legacy, copied to candidate; recording {}",
+        tap.url(),
+        recording.display()
+    );
+    println!(
+        "      twelve chargers at {SPEED} times speed; {} things differ on purpose. Ctrl-C ends it.\n",
+        SEEDED.len()
+    );
+}
+
+/// Prints one line per judged event until the time is over or the user has seen enough.
+async fn stream(options: &Options, recording: &Path) -> Result<(), CliError> {
+    let began = Instant::now();
+    let mut feed = Feed::default();
+    let mut tick = tokio::time::interval(Duration::from_millis(200));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut end = std::pin::pin!(async {
+        match options.length {
+            Some(length) => tokio::time::sleep(length).await,
+            None => std::future::pending().await,
+        }
+    });
+    loop {
+        tokio::select! {
+            () = &mut end => return Ok(()),
+            interrupted = tokio::signal::ctrl_c() => {
+                return interrupted.map_err(|error| {
+                    CliError::new(Exit::Environment, "ENV-005", format!("cannot watch for Ctrl-C: {error}"))
+                });
+            }
+            _ = tick.tick() => {
+                if options.headless {
+                    continue;
+                }
+                // The ledger appears with the first judged fact.
+                if let Ok(reader) = Reader::open(recording) {
+                    for event in feed.next(&reader)? {
+                        println!("{}", line(began, &event));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn line(began: Instant, event: &Event) -> String {
+    let seconds = began.elapsed().as_secs_f64();
+    format!(
+        "{seconds:7.1} s  {mark}  {charger:<14} {action:<24} {says}",
+        mark = event.mark(),
+        charger = super::printable(&event.charger),
+        action = super::printable(&event.action),
+        says = event.says(),
+    )
+}
+
+/// Where the demo records: a directory of the user's, or a temporary one that goes with it.
+struct Place {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl Place {
+    fn new(wished: Option<&Path>) -> Result<Self, CliError> {
+        let (path, temporary) = match wished {
+            Some(path) => (path.to_owned(), false),
+            None => (
+                std::env::temp_dir().join(format!("evenkeel-demo-{}", std::process::id())),
+                true,
+            ),
+        };
+        if path.join("facts.db").exists() {
+            return Err(CliError::new(
+                Exit::Usage,
+                "DEMO-003",
+                format!("{} holds a recording already", path.display()),
+            )
+            .help("name a new directory, or remove the old recording"));
+        }
+        Ok(Self { path, temporary })
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.temporary
+            && let Err(error) = std::fs::remove_dir_all(&self.path)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            eprintln!("cannot remove {}: {error}", self.path.display());
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! `evenkeel diffs`: what differs, worst first; with `--finding`, down to the bytes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use clap::Args;
+use similar::{ChangeTag, TextDiff};
+
+use super::error::{CliError, Exit};
+use super::recording::RecordingArg;
+use crate::facts;
+use crate::ledger::query::{Exemplar, Filter, Reader};
+use crate::ledger::views::{self, Diffs, Finding};
+use crate::ocpp::{Envelope, Severity};
+
+/// Lists what differs between the two backends.
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(flatten)]
+    recording: RecordingArg,
+    /// Print JSON (schema evenkeel.diffs/1).
+    #[arg(long)]
+    json: bool,
+    /// Only findings at least this bad: S0, S1, S2, S3 or S4.
+    #[arg(long, value_name = "SEVERITY")]
+    severity: Option<Severity>,
+    /// Only findings about this action.
+    #[arg(long, value_name = "ACTION")]
+    action: Option<String>,
+    /// Only findings seen on this charger.
+    #[arg(long, value_name = "IDENTITY")]
+    charger: Option<String>,
+    /// One finding, with the texts that differ.
+    #[arg(long, value_name = "ID")]
+    finding: Option<String>,
+}
+
+/// Runs the verb. Exit 1 if any finding is listed, 3 if nothing was comparable.
+pub fn run(options: &Options) -> Result<Exit, CliError> {
+    let dir = options.recording.existing()?;
+    let filter = Filter {
+        severity: options.severity,
+        action: options.action.clone(),
+        charger: options.charger.clone(),
+        finding: options.finding.clone(),
+    };
+    super::judging::bring_up_to_date(&dir)?;
+    let reader = Reader::open(&dir)?;
+    let diffs = views::diffs(&reader, &filter)?;
+    if options.json {
+        println!("{}", super::to_json(&diffs)?);
+    } else {
+        print!("{}", summary(&diffs));
+        if options.finding.is_some() {
+            for finding in &diffs.findings {
+                print!("{}", detail(&dir, &reader, finding)?);
+            }
+        }
+    }
+    Ok(verdict(&diffs))
+}
+
+/// What the counts mean as an exit code: any finding is a divergence, nothing comparable is no evidence.
+pub fn verdict(diffs: &Diffs) -> Exit {
+    let comparable = |o: &views::Outcomes| o.equal + o.explained + o.divergent;
+    if !diffs.findings.is_empty() {
+        Exit::Divergence
+    } else if comparable(&diffs.outcomes) + comparable(&diffs.commands) == 0 {
+        Exit::Evidence
+    } else {
+        Exit::Parity
+    }
+}
+
+/// The list of findings and the counts behind it, as text.
+pub fn summary(diffs: &Diffs) -> String {
+    let mut out = String::new();
+    if diffs.findings.is_empty() {
+        out.push_str("no findings\n");
+    }
+    for finding in &diffs.findings {
+        let _ = writeln!(
+            out,
+            "{severity}  {id}  {title}\n      {count} of {of} {unit}, {chargers}{models}",
+            severity = finding.severity,
+            id = finding.id,
+            title = finding.title,
+            count = finding.count,
+            of = finding.exposure.of,
+            unit = finding.exposure.unit,
+            chargers = counted(finding.chargers.len(), "charger"),
+            models = if finding.models.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", finding.models.join(", "))
+            },
+        );
+    }
+    out.push('\n');
+    for (name, outcomes) in [
+        ("exchanges", &diffs.outcomes),
+        ("commands", &diffs.commands),
+        ("handshakes", &diffs.handshakes),
+    ] {
+        let _ = writeln!(
+            out,
+            "{name:<10} = {} equal  ~ {} explained  x {} divergent  n {} not comparable{}  {} pending",
+            outcomes.equal,
+            outcomes.explained,
+            outcomes.divergent,
+            outcomes.not_comparable.get("total").copied().unwrap_or(0),
+            reasons(&outcomes.not_comparable),
+            outcomes.pending,
+        );
+    }
+    let _ = writeln!(out, "digest     {}", diffs.digest);
+    out
+}
+
+fn reasons(not_comparable: &BTreeMap<String, u64>) -> String {
+    let reasons: Vec<String> = not_comparable
+        .iter()
+        .filter(|(reason, count)| *reason != "total" && **count > 0)
+        .map(|(reason, count)| format!("{reason} {count}"))
+        .collect();
+    if reasons.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", reasons.join(", "))
+    }
+}
+
+/// `1 charger`, `2 chargers`.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The rule, its reason and the exemplars of one finding, with the differing lines.
+fn detail(dir: &Path, reader: &Reader, finding: &Finding) -> Result<String, CliError> {
+    let mut out = format!(
+        "\n{}\n  rule    {} ({})\n  seen    {} to {}\n  on      {}\n",
+        finding.title,
+        finding.rule,
+        finding.reason,
+        finding.first_seen,
+        finding.last_seen,
+        finding.chargers.join(", "),
+    );
+    let facts = facts::Reader::open(dir)?;
+    for exemplar in reader.exemplars(&finding.id, 3)? {
+        out.push_str(&shown(&facts, &exemplar)?);
+    }
+    Ok(out)
+}
+
+fn shown(facts: &facts::Reader, exemplar: &Exemplar) -> Result<String, CliError> {
+    let text = |seq: u64| -> Result<String, CliError> {
+        let fact = if seq == 0 { None } else { facts.by_seq(seq)? };
+        Ok(fact
+            .map(|fact| String::from_utf8_lossy(&fact.body).into_owned())
+            .unwrap_or_default())
+    };
+    let [call, authority, shadow] = exemplar.facts;
+    let mut out = format!(
+        "\n  {} {} at {}\n",
+        super::printable(&exemplar.charger),
+        exemplar.pointer,
+        views::rfc3339(exemplar.at)
+    );
+    let call = text(call)?;
+    if !call.is_empty() {
+        let _ = writeln!(out, "    charger   {}", super::printable(&call));
+    }
+    let (authority, shadow) = (pretty(&text(authority)?), pretty(&text(shadow)?));
+    let diff = TextDiff::from_lines(&authority, &shadow);
+    for change in diff.iter_all_changes() {
+        let mark = match change.tag() {
+            ChangeTag::Delete => "- authority",
+            ChangeTag::Insert => "+ shadow   ",
+            ChangeTag::Equal => "           ",
+        };
+        let _ = writeln!(
+            out,
+            "    {mark} {}",
+            super::printable(change.value().trim_end())
+        );
+    }
+    Ok(out)
+}
+
+/// The payload of a message, one member per line, keys sorted: two spellings of the same thing look the same.
+fn pretty(text: &str) -> String {
+    let Ok(envelope) = Envelope::parse(text) else {
+        return format!("{text}\n");
+    };
+    let head = match envelope.kind {
+        crate::ocpp::MessageType::CallError => {
+            format!("CALLERROR {} {:?}\n", envelope.code, envelope.description)
+        }
+        crate::ocpp::MessageType::Call => format!("CALL {}\n", envelope.action),
+        _ => String::new(),
+    };
+    let body = serde_json::from_str::<serde_json::Value>(envelope.payload)
+        .and_then(|value| serde_json::to_string_pretty(&value))
+        .unwrap_or_else(|_| envelope.payload.to_owned());
+    format!("{head}{body}\n")
+}

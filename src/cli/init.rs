@@ -1,0 +1,105 @@
+//! `evenkeel init`: writes a commented configuration.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write as _};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::error::{CliError, Exit};
+
+/// Writes a commented configuration file to start from.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Where to write it; never overwritten.
+    #[arg(value_name = "FILE", default_value = "evenkeel.toml")]
+    file: PathBuf,
+    /// WebSocket URL of the legacy CSMS; the charger's identity is appended.
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "ws://legacy.example:8080/ocpp"
+    )]
+    legacy: String,
+    /// WebSocket URL of the candidate CSMS.
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "ws://candidate.example:8080/ocpp"
+    )]
+    candidate: String,
+    /// Print the file to stdout instead.
+    #[arg(long)]
+    print: bool,
+}
+
+/// Every key with its default, and what it is for.
+pub const TEMPLATE: &str = include_str!("init/evenkeel.toml");
+
+/// Runs the verb.
+pub fn run(options: &Options) -> Result<Exit, CliError> {
+    let text = TEMPLATE
+        .replace("{LEGACY}", &options.legacy)
+        .replace("{CANDIDATE}", &options.candidate);
+    if options.print {
+        print!("{text}");
+        return Ok(Exit::Parity);
+    }
+    let file = options.file.display();
+    let write = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&options.file)
+        .and_then(|mut out| out.write_all(text.as_bytes()));
+    match write {
+        Ok(()) => {
+            println!("wrote {file}");
+            eprintln!(
+                "next: edit the two URLs, then  evenkeel check {file}  and  evenkeel tap {file}"
+            );
+            Ok(Exit::Parity)
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Err(
+                CliError::new(Exit::Usage, "CFG-010", format!("{file} exists already"))
+                    .help("name another file, or --print to look at the template"),
+            )
+        }
+        Err(error) => Err(CliError::new(
+            Exit::Environment,
+            "ENV-001",
+            format!("cannot write {file}: {error}"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::cli::config::file::parse;
+
+    #[test]
+    fn the_template_is_a_valid_configuration_of_defaults() {
+        let text = TEMPLATE
+            .replace("{LEGACY}", "ws://a")
+            .replace("{CANDIDATE}", "ws://b");
+        let written = parse(Path::new("x.toml"), &text).unwrap();
+        let uncommented: String = text
+            .lines()
+            .map(|line| {
+                line.strip_prefix("# ")
+                    .filter(|rest| rest.contains(" = "))
+                    .unwrap_or(line)
+            })
+            .filter(|line| {
+                !line.starts_with("tls ") && !line.starts_with("ca ") && !line.starts_with("files ")
+            })
+            .fold(String::new(), |all, line| all + line + "\n");
+        let spelled = parse(Path::new("x.toml"), &uncommented).unwrap();
+        assert_eq!(written.shadow, spelled.shadow);
+        assert_eq!(written.limits, spelled.limits);
+        assert_eq!(written.keepalive, spelled.keepalive);
+    }
+}

@@ -1,0 +1,252 @@
+//! Connects a recording, the judge and the ledger: once over, live on a thread, or in memory to verify.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::error::CliError;
+use super::rules;
+use crate::facts::{Reader, RecordingError, recorder};
+use crate::judge::{Judge, Rules};
+use crate::ledger::query::Outcomes;
+use crate::ledger::row::Row;
+use crate::ledger::{Cursor, Digest, Ledger, LedgerError, Pending};
+
+/// Facts judged between two writes of the ledger.
+const PAGE: usize = 2_000;
+
+/// Why a recording cannot be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum JudgingError {
+    /// The facts cannot be read.
+    #[error("read facts: {0}")]
+    Facts(#[from] RecordingError),
+    /// The ledger cannot be read or written.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The thread could not be started, or has no way to wait.
+    #[error("start the judge: {0}")]
+    Start(std::io::Error),
+    /// The thread panicked.
+    #[error("the judge panicked")]
+    Panicked,
+}
+
+/// What judging a recording in memory gives.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rejudged {
+    /// How far, and the digest there: what the ledger's cursor must be.
+    pub cursor: Cursor,
+    /// Exchanges by outcome.
+    pub exchanges: Outcomes,
+}
+
+/// A recording under judgement.
+struct Judging {
+    reader: Reader,
+    judge: Judge,
+    ledger: Ledger,
+    /// The last fact that the judge has seen.
+    fed: u64,
+}
+
+impl Judging {
+    fn open(dir: &Path, rules: Rules) -> Result<Self, JudgingError> {
+        Ok(Self {
+            reader: Reader::open(dir)?,
+            ledger: Ledger::open(dir, rules.fingerprint())?,
+            judge: Judge::new(rules),
+            fed: 0,
+        })
+    }
+
+    /// Judges up to the fact `end`. What the ledger holds already is judged again but not written again.
+    fn advance(&mut self, end: u64, progress: &mut dyn FnMut(u64)) -> Result<(), JudgingError> {
+        while self.fed < end {
+            let written = self.ledger.cursor().seq;
+            let until = if self.fed < written {
+                written.min(end)
+            } else {
+                end
+            };
+            let limit = PAGE.min((until - self.fed) as usize);
+            let facts = self.reader.read(self.fed, limit)?;
+            let mut rows = Vec::new();
+            for fact in facts.iter().filter(|fact| fact.seq <= until) {
+                self.judge.feed(fact, &mut |row| rows.push(row));
+                self.fed = fact.seq;
+            }
+            if facts.is_empty() {
+                break;
+            }
+            if self.fed > written {
+                let pending = pending(&self.judge);
+                self.ledger.apply(&rows, self.fed, pending)?;
+            }
+            progress(self.fed);
+        }
+        Ok(())
+    }
+}
+
+fn pending(judge: &Judge) -> Pending {
+    Pending {
+        exchanges: judge.pending(),
+        commands: judge.pending_commands(),
+    }
+}
+
+/// Judges the recording in `dir` into its ledger, up to the fact `up_to` or all of it; goes on where the ledger is.
+/// `progress` hears the last fact judged and the goal.
+pub fn judge_recording(
+    dir: &Path,
+    rules: Rules,
+    up_to: Option<u64>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Digest, JudgingError> {
+    let mut judging = Judging::open(dir, rules)?;
+    let last = judging.reader.last_seq()?;
+    let end = up_to.map_or(last, |up_to| up_to.min(last));
+    judging.advance(end, &mut |done| progress(done, end))?;
+    Ok(judging.ledger.cursor().digest)
+}
+
+/// Judges the recording in `dir` in memory, up to the fact `up_to` or all of it, without touching its ledger.
+pub fn rejudge_digest(
+    dir: &Path,
+    rules: Rules,
+    up_to: Option<u64>,
+) -> Result<Rejudged, JudgingError> {
+    let reader = Reader::open(dir)?;
+    let mut judge = Judge::new(rules);
+    let mut result = Rejudged::default();
+    for fact in reader.facts() {
+        let fact = fact?;
+        if up_to.is_some_and(|up_to| fact.seq > up_to) {
+            break;
+        }
+        judge.feed(&fact, &mut |row| {
+            result.cursor.digest.absorb(&row);
+            if let Row::Exchange(row) = row {
+                result.exchanges.count(row.outcome, row.reason);
+            }
+        });
+        result.cursor.seq = fact.seq;
+    }
+    result.cursor.pending = pending(&judge);
+    result.exchanges.pending = judge.pending();
+    Ok(result)
+}
+
+/// Judges what the ledger of a finished recording lacks, by the rules it was recorded with. A recording that a tap is
+/// writing is left to that tap's own judge.
+pub fn bring_up_to_date(dir: &Path) -> Result<(), CliError> {
+    let Some(_claim) = recorder::claim(dir)? else {
+        return Ok(());
+    };
+    let mut bar = Progress::default();
+    judge_recording(dir, rules::of_recording(dir)?, None, &mut |done, goal| {
+        bar.show(done, goal);
+    })?;
+    Ok(())
+}
+
+/// The digest of the ledger at the fact `up_to`, judged again in memory.
+pub fn rejudge(dir: &Path, up_to: u64) -> Result<String, CliError> {
+    let rejudged = rejudge_digest(dir, rules::of_recording(dir)?, Some(up_to))?;
+    Ok(rejudged.cursor.digest.to_string())
+}
+
+/// One line on stderr, for work that takes longer than a second on a terminal.
+struct Progress {
+    began: Instant,
+    shown: Option<Instant>,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            shown: None,
+        }
+    }
+}
+
+impl Progress {
+    fn show(&mut self, done: u64, goal: u64) {
+        let due = self.shown.unwrap_or(self.began).elapsed() >= Duration::from_secs(1);
+        if due && std::io::stderr().is_terminal() {
+            self.shown = Some(Instant::now());
+            eprint!("\rjudging: {done} of {goal} facts ");
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown.is_some() {
+            eprintln!();
+        }
+    }
+}
+
+/// A thread that follows a growing recording and keeps its ledger.
+#[derive(Debug)]
+pub struct JudgeThread {
+    stop: watch::Sender<bool>,
+    thread: JoinHandle<Result<Digest, JudgingError>>,
+}
+
+impl JudgeThread {
+    /// Starts to judge the recording in `dir`; `committed` tells how far its facts are safe on disk.
+    pub fn spawn(
+        dir: &Path,
+        rules: Rules,
+        committed: watch::Receiver<u64>,
+    ) -> Result<Self, JudgingError> {
+        let mut judging = Judging::open(dir, rules)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .map_err(JudgingError::Start)?;
+        let (stop, stopping) = watch::channel(false);
+        let thread = std::thread::Builder::new()
+            .name("judge".to_owned())
+            .spawn(move || runtime.block_on(follow(&mut judging, committed, stopping)))
+            .map_err(JudgingError::Start)?;
+        Ok(Self { stop, thread })
+    }
+
+    /// Whether the thread has ended by itself: then [`JudgeThread::stop`] tells why.
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Judges what is committed by now, then ends. Blocks until that is done.
+    pub fn stop(self) -> Result<Digest, JudgingError> {
+        // The thread may have ended already, with an error that `join` gives.
+        let _ended = self.stop.send(true);
+        self.thread.join().map_err(|_| JudgingError::Panicked)?
+    }
+}
+
+async fn follow(
+    judging: &mut Judging,
+    mut committed: watch::Receiver<u64>,
+    mut stopping: watch::Receiver<bool>,
+) -> Result<Digest, JudgingError> {
+    loop {
+        let goes_on = tokio::select! {
+            biased;
+            _ = stopping.wait_for(|stop| *stop) => false,
+            changed = committed.wait_for(|seq| *seq > judging.fed) => changed.is_ok(),
+        };
+        let end = *committed.borrow_and_update();
+        judging.advance(end, &mut |_| {})?;
+        if !goes_on {
+            return Ok(judging.ledger.cursor().digest);
+        }
+    }
+}

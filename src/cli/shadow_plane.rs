@@ -1,0 +1,261 @@
+//! The hidden verb that the tap starts as its shadow plane: observer, legs, recorder and judge in one process below the
+//! live plane's priority.
+
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+use tokio::net::UnixStream;
+use tokio::task::LocalSet;
+
+use super::config::{Config, SecretRef};
+use super::error::{CliError, Exit};
+use super::judging::JudgeThread;
+use super::logging::{self, LogFormat};
+use super::rules;
+use crate::clock::Clock;
+use crate::facts::resume::Resume;
+use crate::facts::{Fact, Kind, Leg, Reader, Recorder, recorder};
+use crate::live::seen;
+use crate::ocpp::identifiers::Class;
+use crate::shadow::legs::Legs;
+use crate::shadow::plane::{self, LegHost, SeenCounts, Table};
+use crate::shadow::settings::{Credentials, Endpoint, QueueLimits, Secret, ShadowSettings};
+
+/// The verb's name.
+pub const VERB: &str = "shadow-plane";
+
+/// How far below the live plane the scheduler puts this process.
+const NICENESS: i32 = 15;
+
+/// How long the legs may take to say goodbye, and the recorder to flush.
+const FAREWELL: Duration = Duration::from_secs(4);
+
+/// What the tap passes on.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The configuration as JSON.
+    #[arg(long)]
+    settings: String,
+    /// The live plane's seen-board.
+    #[arg(long)]
+    seen: PathBuf,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t)]
+    log: LogFormat,
+}
+
+/// Runs the shadow plane until the live plane stops or is gone.
+pub fn run(options: &Options) -> Result<Exit, CliError> {
+    let config: Config = serde_json::from_str(&options.settings).map_err(|error| {
+        CliError::new(Exit::Usage, "CFG-012", format!("broken settings: {error}"))
+    })?;
+    let _logging = logging::start(options.log);
+    yield_to_the_live_plane();
+    let stream = hand_over()?;
+    let board = Board::open(&options.seen);
+    let recorder = Recorder::open(&config.recording, limits(&config))?;
+    let resume = Resume::read(&Reader::open(&config.recording)?)?;
+    let rules = rules::load(&config.rules)?;
+    let judge = JudgeThread::spawn(&config.recording, rules, recorder.committed())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            CliError::new(
+                Exit::Environment,
+                "ENV-004",
+                format!("cannot start a runtime: {error}"),
+            )
+        })?;
+    let plane =
+        LocalSet::new().block_on(&runtime, shadow(&config, stream, board, &recorder, resume));
+    recorder.close(FAREWELL)?;
+    let digest = judge.stop()?;
+    tracing::info!(%digest, "recording closed and judged");
+    plane.map(|()| Exit::Parity)
+}
+
+async fn shadow(
+    config: &Config,
+    stream: StdUnixStream,
+    board: Board,
+    recorder: &Recorder,
+    resume: Resume,
+) -> Result<(), CliError> {
+    let legs = std::rc::Rc::new(
+        Legs::new(vec![shadow_settings(config)?], recorder)
+            .map_err(|error| CliError::new(Exit::Environment, "TLS-002", super::chain(&error)))?,
+    );
+    restore(&legs, config.authority.other(), &resume);
+    tell_rules(config, recorder)?;
+    let settings = plane::Settings {
+        capture: config.limits.capture,
+        setup: setup(config),
+    };
+    let table = Table::new(
+        recorder.clone(),
+        std::rc::Rc::clone(&legs),
+        board,
+        resume,
+        settings,
+    );
+    let stream = stream
+        .set_nonblocking(true)
+        .and_then(|()| UnixStream::from_std(stream))
+        .map_err(|error| no_hand_over(&error))?;
+    let ended = plane::run(stream, table).await;
+    legs.stopping();
+    if tokio::time::timeout(FAREWELL, legs.finished())
+        .await
+        .is_err()
+    {
+        tracing::warn!("some shadow legs did not end in time");
+    }
+    match ended {
+        Ok(ended) => {
+            tracing::info!(?ended, "live plane ended");
+            Ok(())
+        }
+        Err(error) => Err(CliError::new(
+            Exit::Environment,
+            "TAP-001",
+            super::chain(&error),
+        )),
+    }
+}
+
+/// The operator's rules go into the recording, so that it can be judged again anywhere.
+fn tell_rules(config: &Config, recorder: &Recorder) -> Result<(), CliError> {
+    let text = rules::joined(&config.rules)?;
+    let hash = super::hex(&Sha256::digest(text.as_bytes()));
+    let fact = Fact::new(Kind::RulesLoaded, Clock::system().now())
+        .body(text)
+        .note(&json!({ "files": config.rules, "hash": format!("sha256:{hash}") }));
+    if recorder.record(fact).is_none() {
+        tracing::error!("the recorder could not take the rules");
+    }
+    Ok(())
+}
+
+fn setup(config: &Config) -> Map<String, Value> {
+    let mut setup = Map::new();
+    setup.insert("legacy".to_owned(), json!(config.legacy.url));
+    setup.insert("candidate".to_owned(), json!(config.candidate.url));
+    setup.insert("authority".to_owned(), json!(config.authority.word()));
+    setup
+}
+
+fn restore(legs: &Legs, shadow: Leg, resume: &Resume) {
+    for (charger, learned) in &resume.learned {
+        let pairs = learned.iter().filter_map(|pair| {
+            let class = Class::from_word(&pair.class)?;
+            Some((class, pair.authority.as_str(), pair.shadow.as_str()))
+        });
+        legs.restore(shadow, charger, pairs);
+    }
+    for (charger, remembered) in &resume.chargers {
+        let texts = remembered.boot.iter().chain(&remembered.statuses);
+        legs.remember(shadow, charger, texts.map(String::as_str));
+    }
+}
+
+fn limits(config: &Config) -> recorder::Limits {
+    recorder::Limits {
+        queue_bytes: config.limits.recorder,
+        ..recorder::Limits::default()
+    }
+}
+
+fn shadow_settings(config: &Config) -> Result<ShadowSettings, CliError> {
+    let leg = config.authority.other();
+    let backend = match leg {
+        Leg::Legacy => &config.legacy,
+        Leg::Candidate => &config.candidate,
+    };
+    let endpoint = Endpoint::parse(&backend.url)
+        .map_err(|error| CliError::new(Exit::Usage, "CFG-007", error.to_string()))?;
+    let password = match &backend.password {
+        None => None,
+        Some(SecretRef::File(file)) => Some(Secret::from_file(file)),
+        Some(SecretRef::Env(name)) => Some(Secret::from_env(name)),
+    };
+    let credentials = match password.transpose().map_err(|error| {
+        CliError::new(Exit::Usage, "CFG-013", error.to_string())
+            .help("the shadow leg logs in with credentials of its own")
+    })? {
+        None => Credentials::None,
+        Some(password) => Credentials::Basic {
+            user: backend.user.clone(),
+            password,
+        },
+    };
+    Ok(ShadowSettings {
+        credentials,
+        ca_file: backend.ca.clone(),
+        answer_timeout: config.shadow.answer_timeout,
+        connect_timeout: config.shadow.connect_timeout,
+        queue: QueueLimits {
+            count: config.shadow.queue_messages,
+            bytes: config.shadow.queue_bytes,
+        },
+        queue_bytes_total: config.shadow.total_bytes,
+        ..ShadowSettings::new(leg, endpoint)
+    })
+}
+
+/// Whatever this process does may wait; what the live plane does may not.
+fn yield_to_the_live_plane() {
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::warn!(%error, "the shadow plane runs at the live plane's priority");
+    }
+}
+
+/// The hand-over socket, which is this process's standard input.
+fn hand_over() -> Result<StdUnixStream, CliError> {
+    std::io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map(StdUnixStream::from)
+        .map_err(|error| no_hand_over(&error))
+}
+
+fn no_hand_over(error: &std::io::Error) -> CliError {
+    CliError::new(
+        Exit::Environment,
+        "TAP-002",
+        format!("no hand-over on standard input: {error}"),
+    )
+    .help("this verb is started by `evenkeel tap`, not by hand")
+}
+
+/// The live plane's seen-board, if it could be opened: exact counts for the case that the live plane is killed.
+struct Board(Option<seen::Reader>);
+
+impl Board {
+    fn open(path: &std::path::Path) -> Self {
+        Self(
+            seen::Reader::open(path)
+                .inspect_err(|error| {
+                    tracing::warn!(%error, "no seen-board: gaps after a kill of the live plane will have no counts");
+                })
+                .ok(),
+        )
+    }
+}
+
+impl SeenCounts for Board {
+    fn seen(&self, slot: u32, conn: u64) -> Option<[u64; 2]> {
+        let seen = self
+            .0
+            .as_ref()?
+            .get(slot)
+            .inspect_err(|error| tracing::warn!(%error, "cannot read the seen-board"))
+            .ok()??;
+        (seen.conn == conn).then_some(seen.frames)
+    }
+}

@@ -1,0 +1,206 @@
+//! `evenkeel tap`: the live plane, which starts and supervises the shadow plane.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::child::LISTENING;
+use super::config::Config;
+use super::config::flags::Flags;
+use super::error::{CliError, Exit};
+use super::logging::{self, LogFormat};
+use super::vitals::TapVitals;
+use super::{health, rules, shadow_plane};
+use crate::clock::Clock;
+use crate::live::{Handover, LiveError, LivePlane, ShadowCommand, settings};
+
+/// Runs the tap: passes chargers' traffic to the authority, copies it to the other backend, records and compares.
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(flatten)]
+    flags: Flags,
+    /// How log lines look.
+    #[arg(long, value_enum, default_value_t)]
+    log: LogFormat,
+    /// End when the process that started the tap ends.
+    #[arg(long, hide = true)]
+    end_with_parent: bool,
+}
+
+/// Runs the verb until Ctrl-C or SIGTERM.
+pub fn run(options: &Options) -> Result<Exit, CliError> {
+    let config = options.flags.resolve()?;
+    rules::load(&config.rules)?;
+    if options.end_with_parent {
+        end_with_parent()?;
+    }
+    let _logging = logging::start(options.log);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            CliError::new(
+                Exit::Environment,
+                "ENV-004",
+                format!("cannot start a runtime: {error}"),
+            )
+        })?;
+    runtime.block_on(serve(&config, options.log))?;
+    Ok(Exit::Parity)
+}
+
+async fn serve(config: &Config, log: LogFormat) -> Result<(), CliError> {
+    let plane = LivePlane::bind(live_settings(config)?).map_err(|error| cannot_run(&error))?;
+    let scheme = if config.tls.is_some() { "wss" } else { "ws" };
+    for address in plane.local_addrs() {
+        tracing::info!("{LISTENING}{scheme}://{address}");
+    }
+    if let Some(address) = config.health {
+        let vitals = Arc::new(TapVitals::new(plane.metrics()));
+        let bound = health::serve(address, vitals)?;
+        tracing::info!("metrics and health on http://{bound}");
+    }
+    let command = shadow_command(config, log, plane.seen_board())?;
+    let (stop, stopping) = watch::channel(false);
+    tokio::spawn(stop_on_signal(stop)?);
+    plane
+        .run(Handover::spawn(command), stopping)
+        .await
+        .map_err(|error| cannot_run(&error))
+}
+
+/// The first signal ends every connection, hands over what is left and lets the recording close; the second leaves.
+fn stop_on_signal(
+    stop: watch::Sender<bool>,
+) -> Result<impl Future<Output = ()> + Send + 'static, CliError> {
+    let no_signals = |error: std::io::Error| {
+        CliError::new(
+            Exit::Environment,
+            "ENV-005",
+            format!("cannot watch for signals: {error}"),
+        )
+    };
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(no_signals)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(no_signals)?;
+    Ok(async move {
+        for first in [true, false] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if first {
+                tracing::info!("stopping; once more to leave at once");
+                stop.send_replace(true);
+            }
+        }
+        tracing::warn!("left at once; what the shadow plane still held will be accounted by it");
+        std::process::exit(Exit::Interrupted as i32);
+    })
+}
+
+fn live_settings(config: &Config) -> Result<settings::Settings, CliError> {
+    let backend = |name: &str, backend: &super::config::Backend| {
+        settings::Backend::parse(&backend.url)
+            .map(|parsed| settings::Backend {
+                ca_file: backend.ca.clone(),
+                ..parsed
+            })
+            .map_err(|error| CliError::new(Exit::Usage, "CFG-007", format!("{name}.url: {error}")))
+    };
+    let keepalive = &config.keepalive;
+    let first = config
+        .listen
+        .first()
+        .copied()
+        .ok_or_else(|| CliError::new(Exit::Usage, "CFG-003", "no listening address"))?;
+    let defaults = settings::Settings::new(
+        first,
+        backend("legacy", &config.legacy)?,
+        backend("candidate", &config.candidate)?,
+    );
+    Ok(settings::Settings {
+        listen: config.listen.clone(),
+        base_path: config.base_path.clone(),
+        authority: config.authority,
+        tls: config.tls.as_ref().map(|tls| settings::TlsFiles {
+            certificates: tls.cert.clone(),
+            key: tls.key.clone(),
+        }),
+        handover_bytes: config.limits.handover,
+        capture_limit: u32::try_from(config.limits.capture).unwrap_or(u32::MAX),
+        charger_keepalive: settings::Keepalive {
+            idle: keepalive.idle,
+            interval: keepalive.interval,
+            count: keepalive.count,
+        },
+        user_timeout: keepalive.user_timeout,
+        max_connections: config.limits.connections,
+        // Epochs are unique in a recording because no two connections, of this run or an earlier one, begin in the same
+        // microsecond. Asking the recording instead would make the live plane wait for a disk.
+        first_conn: Clock::system().now().unsigned_abs(),
+        ..defaults
+    })
+}
+
+fn shadow_command(
+    config: &Config,
+    log: LogFormat,
+    board: PathBuf,
+) -> Result<ShadowCommand, CliError> {
+    let program = std::env::current_exe().map_err(|error| {
+        CliError::new(
+            Exit::Environment,
+            "ENV-006",
+            format!("cannot find the own program: {error}"),
+        )
+    })?;
+    let args: [OsString; 7] = [
+        shadow_plane::VERB.into(),
+        "--settings".into(),
+        super::to_json(config)?.into(),
+        "--seen".into(),
+        board.into(),
+        "--log".into(),
+        match log {
+            LogFormat::Text => "text".into(),
+            LogFormat::Json => "json".into(),
+        },
+    ];
+    Ok(ShadowCommand {
+        program: program.into(),
+        args: args.into(),
+    })
+}
+
+fn cannot_run(error: &LiveError) -> CliError {
+    let text = super::chain(error);
+    match error {
+        LiveError::Listen { address, .. } => {
+            CliError::new(Exit::Environment, "NET-001", format!("cannot {text}")).help(format!(
+                "is another tap, or the backend itself, on {address}? `ss -ltnp` tells"
+            ))
+        }
+        LiveError::Tls(_) => CliError::new(Exit::Usage, "TLS-001", text).help(
+            "both files must be PEM; the certificate file begins with the tap's own certificate",
+        ),
+        LiveError::NoListener | LiveError::Board(_) => {
+            CliError::new(Exit::Environment, "NET-002", text)
+        }
+    }
+}
+
+fn end_with_parent() -> Result<(), CliError> {
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::INT)).map_err(
+        |error| {
+            CliError::new(
+                Exit::Environment,
+                "ENV-007",
+                format!("cannot follow the parent process: {error}"),
+            )
+        },
+    )
+}

@@ -1,0 +1,171 @@
+//! What the tap's health endpoint tells.
+
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+
+use super::health::Vitals;
+use crate::live::Metrics;
+
+/// Reads the live plane's counters and the shadow plane's latest status line.
+pub struct TapVitals {
+    metrics: Arc<Metrics>,
+    registry: Registry,
+}
+
+impl TapVitals {
+    /// Vitals of the plane that counts in `metrics`.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        let mut registry = Registry::with_prefix("evenkeel");
+        registry.register_collector(Box::new(Planes(Arc::clone(&metrics))));
+        Self { metrics, registry }
+    }
+}
+
+impl Vitals for TapVitals {
+    fn metrics(&self) -> String {
+        let mut text = String::new();
+        // Writing into a string cannot fail; an empty scrape would be noticed.
+        match encode(&mut text, &self.registry) {
+            Ok(()) => text,
+            Err(_) => String::new(),
+        }
+    }
+
+    fn health(&self) -> (bool, String) {
+        let shadow = shadow(&self.metrics);
+        let breaches = self.metrics.breaches.get();
+        let recording = shadow["state"] == "recording";
+        let well = breaches == 0 && recording;
+        let body = json!({
+            "schema": "evenkeel.health/1",
+            "ok": well,
+            "live": {
+                "open": self.metrics.open.get(),
+                "breaches": breaches,
+                "lost_frames": self.metrics.lost.get(),
+                "shadow_restarts": self.metrics.shadow_restarts.get(),
+            },
+            "shadow": shadow,
+        });
+        (well, format!("{body}\n"))
+    }
+}
+
+fn shadow(metrics: &Metrics) -> Value {
+    serde_json::from_str(&metrics.shadow_status()).unwrap_or(Value::Null)
+}
+
+/// The counters of both planes as Prometheus metrics, read when scraped.
+#[derive(Debug)]
+struct Planes(Arc<Metrics>);
+
+impl Collector for Planes {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let live = &self.0;
+        for (name, help, value) in [
+            (
+                "connections_open",
+                "Charger connections open now",
+                live.open.get(),
+            ),
+            (
+                "connections_pending",
+                "Chargers waiting for their authority's answer",
+                live.pending.get(),
+            ),
+        ] {
+            gauge(&mut encoder, name, help, value)?;
+        }
+        for (name, help, value) in [
+            (
+                "connections_accepted",
+                "Chargers accepted by their authority",
+                live.accepted.get(),
+            ),
+            (
+                "connections_refused",
+                "Chargers refused or given up",
+                live.refused.get(),
+            ),
+            (
+                "frames_seen",
+                "WebSocket frames seen, both directions",
+                live.frames.get(),
+            ),
+            (
+                "frames_lost",
+                "Frames that the live plane could not hand over",
+                live.lost.get(),
+            ),
+            (
+                "bytes_forwarded",
+                "Bytes forwarded, both directions",
+                live.bytes.get(),
+            ),
+            ("gaps", "Gaps told to the shadow plane", live.gaps.get()),
+            (
+                "shadow_restarts",
+                "Times the shadow plane was started again",
+                live.shadow_restarts.get(),
+            ),
+            ("accept_errors", "Failed accepts", live.accept_errors.get()),
+            (
+                "containment_breaches",
+                "Connections on which the tap altered a byte",
+                live.breaches.get(),
+            ),
+        ] {
+            counter(&mut encoder, name, help, value)?;
+        }
+        let shadow = shadow(live);
+        for (key, name, help) in [
+            ("seen", "facts_seen", "Facts given to the recorder"),
+            ("committed", "facts_committed", "Facts synced to disk"),
+            (
+                "lost_frames",
+                "recorder_frames_lost",
+                "Frames that the recorder could not take",
+            ),
+        ] {
+            if let Some(value) = shadow[key].as_u64() {
+                counter(&mut encoder, name, help, value)?;
+            }
+        }
+        for (key, name, help) in [
+            ("queued", "facts_queued", "Facts waiting for the disk"),
+            ("legs", "shadow_legs", "Shadow legs"),
+        ] {
+            if let Some(value) = shadow[key].as_u64() {
+                gauge(&mut encoder, name, help, value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn counter(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: u64,
+) -> Result<(), std::fmt::Error> {
+    let metric = ConstCounter::new(value);
+    metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
+}
+
+fn gauge(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: u64,
+) -> Result<(), std::fmt::Error> {
+    let metric = ConstGauge::new(value as i64);
+    metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
+}

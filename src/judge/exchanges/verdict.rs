@@ -1,0 +1,338 @@
+//! What came out of a settled exchange.
+
+use super::Bench;
+use super::open::{Answer, Open, Ours, Theirs};
+use crate::judge::compare::{Context, compare};
+use crate::judge::findings::{Draft, Sides};
+use crate::judge::relations::Answers;
+use crate::judge::rules::Part;
+use crate::judge::sessions::{Phase, Spoil, Thread};
+use crate::ledger::row::{Exchange, Outcome, Reason, Row, Subject};
+use crate::ocpp::json::{self, Step};
+use crate::ocpp::lint::{Lint, lint};
+use crate::ocpp::{Severity, Version, actions, identifiers};
+
+/// A shadow that answers later than this is too late for a charger, µs (semantics 2.8).
+const LATE: i64 = 30_000_000;
+
+const BROKEN: (&str, &str) = (
+    "answer-kind",
+    "One backend answers, the other refuses with an error.",
+);
+const SILENT: (&str, &str) = (
+    "no-answer",
+    "One backend answers, the other does not in time.",
+);
+const TARDY: (&str, &str) = (
+    "late-answer",
+    "Chargers give up waiting after about 30 seconds.",
+);
+
+const SCHEMA: (&str, &str) = (
+    "answer-schema",
+    "A strict charger refuses an answer that breaks its schema.",
+);
+
+/// What is found before it becomes rows.
+#[derive(Default)]
+struct Verdict {
+    spoil: Option<Spoil>,
+    rules: Vec<String>,
+    drafts: Vec<Draft>,
+}
+
+/// Judges a settled exchange: emits its rows and lets its session know.
+pub(super) fn judge(mut open: Open, bench: &mut Bench<'_>) {
+    learn_transaction(&mut open);
+    let verdict = weigh(&open, bench);
+    let findings: Vec<_> = verdict.drafts.iter().map(Draft::finding).collect();
+    let root = verdict
+        .drafts
+        .iter()
+        .zip(&findings)
+        .find(|(draft, _)| draft.is_root())
+        .map(|(_, finding)| finding.clone());
+    remember(&open, &verdict, root.as_deref(), bench);
+    emit(&open, verdict, bench);
+}
+
+/// A 1.6 transaction has no name until the authority's answer.
+fn learn_transaction(open: &mut Open) {
+    let (Some(thread), Ours::Answered(answer)) = (&mut open.thread, &open.ours) else {
+        return;
+    };
+    if open.origin.version == Version::V16 && thread.phase == Phase::Start {
+        thread.transaction = json::locate(&answer.payload, &[Step::Key("transactionId")])
+            .ok()
+            .and_then(|found| found.into_iter().next())
+            .map(|at| answer.payload[at].trim_matches('"').to_owned());
+    }
+}
+
+fn weigh(open: &Open, bench: &mut Bench<'_>) -> Verdict {
+    if let Some(spoil) = spoiled(open, bench) {
+        return Verdict {
+            spoil: Some(spoil),
+            ..Verdict::default()
+        };
+    }
+    let both_failed = || Verdict {
+        spoil: Some(Spoil::plain(Reason::BothFailed)),
+        ..Verdict::default()
+    };
+    let failure = |draft| Verdict {
+        drafts: vec![draft],
+        ..Verdict::default()
+    };
+    match (&open.ours, &open.theirs) {
+        (Ours::Answered(ours), Theirs::Answered(theirs)) => {
+            match (&ours.refused, &theirs.refused) {
+                (Some(_), Some(_)) if unanswered(open) == Severity::S1 => both_failed(),
+                (Some(_), Some(_)) => Verdict::default(),
+                (None, None) => answers(open, ours, theirs, bench),
+                (ours, theirs) => failure(broken(open, ours.as_deref(), theirs.as_deref())),
+            }
+        }
+        (Ours::Answered(ours), _) if ours.refused.is_some() => both_failed(),
+        (Ours::Answered(_), _) => failure(silent(open, "answered", "no answer")),
+        (_, Theirs::Answered(theirs)) if theirs.refused.is_none() => {
+            failure(silent(open, "no answer", "answered"))
+        }
+        _ => both_failed(),
+    }
+}
+
+/// Why the exchange cannot be compared, if so.
+fn spoiled(open: &Open, bench: &mut Bench<'_>) -> Option<Spoil> {
+    if let Some(spoil) = &open.spoil {
+        return Some(spoil.clone());
+    }
+    let conn = bench.world.conns.get(&open.origin.conn);
+    let (boot, refused) = conn.map_or((None, None), |conn| {
+        (conn.boot_root.clone(), conn.refused.clone())
+    });
+    let sessions = &bench.world.charger(&open.origin.charger).sessions;
+    let rooted = |root: Option<String>| {
+        root.map_or(Spoil::plain(Reason::ShadowGap), |root| {
+            Spoil::tainted(&root)
+        })
+    };
+    match open.withheld.as_deref() {
+        Some("unmapped identifier") => Some(sessions.unmapped(open.thread.as_ref())),
+        Some("not accepted") => Some(rooted(boot)),
+        Some("shadow refused") => Some(rooted(refused)),
+        Some("cold start") => Some(Spoil::plain(Reason::ColdStart)),
+        Some("repeat") => Some(Spoil::plain(Reason::Repeat)),
+        Some("solicited") => Some(Spoil::plain(Reason::Solicited)),
+        Some(_) => Some(Spoil::plain(Reason::ShadowGap)),
+        None => open
+            .thread
+            .as_ref()
+            .and_then(|thread| sessions.spoil(thread)),
+    }
+}
+
+fn answers(open: &Open, ours: &Answer, theirs: &Answer, bench: &mut Bench<'_>) -> Verdict {
+    let origin = &open.origin;
+    let context = Context {
+        version: origin.version,
+        action: &open.action,
+        part: Part::Answer,
+        request: &open.request,
+        heard: Some((ours.at, theirs.at)),
+    };
+    let mut verdict = Verdict::default();
+    for difference in compare(bench.rules, &context, &ours.payload, &theirs.payload) {
+        if difference.explained {
+            verdict.rules.push(difference.rule.id.clone());
+        } else {
+            verdict.drafts.push(Draft::field(
+                &difference,
+                Part::Answer,
+                &open.action,
+                origin.authority,
+            ));
+        }
+    }
+    let minted = &mut bench.world.charger(&origin.charger).minted;
+    verdict.drafts.extend(minted.check(&Answers {
+        version: origin.version,
+        action: &open.action,
+        request: &open.request,
+        authority: &ours.payload,
+        shadow: &theirs.payload,
+        leg: origin.authority,
+    }));
+    // rust-ocpp holds identifiers in 32 bits where the schema sets no limit: that has been said already.
+    if verdict
+        .drafts
+        .iter()
+        .all(|draft| draft.kind != "identifier")
+    {
+        verdict.drafts.extend(schema(open, ours, theirs));
+    }
+    verdict.drafts.extend(late(open, ours, theirs));
+    verdict
+}
+
+/// The shadow's answer breaks the schema where the authority's fits.
+fn schema(open: &Open, ours: &Answer, theirs: &Answer) -> Option<Draft> {
+    let fits = |answer: &Answer| {
+        let half = identifiers::Part::Response;
+        let verdict = lint(open.origin.version, &open.action, half, &answer.payload);
+        !matches!(verdict, Lint::Refused { .. })
+    };
+    if ours.payload == theirs.payload || fits(theirs) || !fits(ours) {
+        return None;
+    }
+    let wrong = open.origin.authority.other().word();
+    Some(Draft::whole(
+        SCHEMA,
+        "schema",
+        &open.action,
+        unanswered(open),
+        Sides::of(open.origin.authority, "fits", "breaks the schema"),
+        format!("{} is answered against its schema by {wrong}", open.action),
+    ))
+}
+
+fn late(open: &Open, ours: &Answer, theirs: &Answer) -> Option<Draft> {
+    let (_, sent, _) = open.sent?;
+    if theirs.at - sent <= LATE || ours.at - open.at > LATE {
+        return None;
+    }
+    let slow = open.origin.authority.other().word();
+    Some(Draft::whole(
+        TARDY,
+        "late",
+        &open.action,
+        Severity::S1,
+        Sides::of(open.origin.authority, "in time", "late"),
+        format!("{} is answered after more than 30 s by {slow}", open.action),
+    ))
+}
+
+fn broken(open: &Open, ours: Option<&str>, theirs: Option<&str>) -> Draft {
+    let said = |refused: Option<&str>| refused.unwrap_or("answered").to_owned();
+    let sides = Sides::of(open.origin.authority, said(ours), said(theirs));
+    let (right, wrong, code) = if ours.is_none() {
+        (open.origin.authority, open.origin.authority.other(), theirs)
+    } else {
+        (open.origin.authority.other(), open.origin.authority, ours)
+    };
+    let title = format!(
+        "{} is answered by {}, refused with {} by {}",
+        open.action,
+        right.word(),
+        code.unwrap_or_default(),
+        wrong.word()
+    );
+    Draft::whole(
+        BROKEN,
+        "error",
+        &open.action,
+        unanswered(open),
+        sides,
+        title,
+    )
+}
+
+fn silent(open: &Open, ours: &str, theirs: &str) -> Draft {
+    let sides = Sides::of(open.origin.authority, ours, theirs);
+    let (right, wrong) = if sides.legacy == "answered" {
+        ("legacy", "candidate")
+    } else {
+        ("candidate", "legacy")
+    };
+    let title = format!("{} is answered by {right}, not by {wrong}", open.action);
+    Draft::whole(
+        SILENT,
+        "no-answer",
+        &open.action,
+        unanswered(open),
+        sides,
+        title,
+    )
+}
+
+/// What it costs when a backend does not answer this action.
+fn unanswered(open: &Open) -> Severity {
+    actions::find(open.origin.version, &open.action)
+        .map_or(Severity::S3, |action| action.unanswered)
+}
+
+/// Lets the session, the connection and the identifiers know what came out.
+fn remember(open: &Open, verdict: &Verdict, root: Option<&str>, bench: &mut Bench<'_>) {
+    let comparable = verdict.spoil.is_none();
+    if open.action == "BootNotification"
+        && comparable
+        && let Some(conn) = bench.world.conns.get_mut(&open.origin.conn)
+    {
+        conn.boot_root = root.map(str::to_owned);
+    }
+    let Some(thread) = &open.thread else {
+        return;
+    };
+    let charger = bench.world.charger(&open.origin.charger);
+    // A withheld or lost message spoils its session only if the session begins with it; of a repeat the shadow has the
+    // first copy.
+    let spoil = verdict
+        .spoil
+        .as_ref()
+        .filter(|spoil| thread.phase == Phase::Start && spoil.reason != Reason::Repeat);
+    if comparable || thread.phase != Phase::Authorize {
+        charger.sessions.judged(thread, spoil, root);
+    }
+    release(charger, thread);
+}
+
+fn release(charger: &mut crate::judge::world::Charger, thread: &Thread) {
+    if let (Phase::End, Some(transaction)) = (thread.phase, &thread.transaction) {
+        charger.minted.release(transaction);
+    }
+}
+
+fn emit(open: &Open, verdict: Verdict, bench: &mut Bench<'_>) {
+    let severity = verdict.drafts.iter().map(|draft| draft.severity).min();
+    let outcome = match (&verdict.spoil, severity, verdict.rules.is_empty()) {
+        (Some(_), ..) => Outcome::NotComparable,
+        (None, Some(_), _) => Outcome::Divergent,
+        (None, None, false) => Outcome::Explained,
+        (None, None, true) => Outcome::Equal,
+    };
+    let ours = match &open.ours {
+        Ours::Answered(answer) => Some(answer),
+        _ => None,
+    };
+    let theirs = match &open.theirs {
+        Theirs::Answered(answer) => Some(answer),
+        _ => None,
+    };
+    let sent = open.sent;
+    (bench.out)(Row::Exchange(Exchange {
+        id: open.call,
+        at: open.at,
+        charger: open.origin.charger.to_string(),
+        conn: open.origin.conn,
+        version: open.origin.version.number().to_owned(),
+        action: open.action.clone(),
+        authority: open.origin.authority.word().to_owned(),
+        outcome,
+        reason: verdict.spoil.as_ref().map(|spoil| spoil.reason),
+        root: verdict.spoil.and_then(|spoil| spoil.root),
+        severity,
+        rules: verdict.rules,
+        answer: ours.map_or(0, |answer| answer.seq),
+        sent: sent.map_or(0, |(seq, ..)| seq),
+        shadow: theirs.map_or(0, |answer| answer.seq),
+        authority_us: ours.map(|answer| answer.at - open.at),
+        shadow_us: theirs
+            .zip(sent)
+            .map(|(answer, (_, sent, _))| answer.at - sent),
+        queue_us: sent.and_then(|(.., queued)| queued),
+    }));
+    for draft in verdict.drafts {
+        let row = draft.seen(Subject::Exchange, open.call, open.at, &open.origin);
+        (bench.out)(Row::Divergence(row));
+    }
+}

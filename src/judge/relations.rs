@@ -1,0 +1,156 @@
+//! Identifiers that the shadow mints, compared as relations: stable for a repeated request, unique among live sessions,
+//! small enough for chargers that keep 32 bits.
+
+use std::collections::BTreeMap;
+
+use super::findings::{Draft, Sides};
+use super::tree::Node;
+use crate::facts::Leg;
+use crate::ocpp::identifiers::{Part, Role, sites};
+use crate::ocpp::json;
+use crate::ocpp::relation::Identifier;
+use crate::ocpp::{Class, Severity, Version};
+
+/// The identifiers that the shadow minted for one charger's live transactions.
+#[derive(Debug, Default)]
+pub(super) struct Minted {
+    /// By the authority's identifier.
+    live: BTreeMap<String, Holder>,
+}
+
+#[derive(Debug)]
+struct Holder {
+    shadow: String,
+    request: String,
+}
+
+/// What is wrong with an identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flaw {
+    /// It does not fit 32 bits where the authority's does.
+    Large,
+    /// A repeated request got a new one.
+    Unstable,
+    /// Another live session has it.
+    Reused,
+}
+
+/// Two answers to the same request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Answers<'a> {
+    pub(super) version: Version,
+    pub(super) action: &'a str,
+    pub(super) request: &'a str,
+    pub(super) authority: &'a str,
+    pub(super) shadow: &'a str,
+    pub(super) leg: Leg,
+}
+
+impl Minted {
+    /// Checks what the shadow minted in its answer, and remembers it.
+    pub(super) fn check(&mut self, answers: &Answers<'_>) -> Vec<Draft> {
+        let mut drafts = Vec::new();
+        for site in sites(answers.version, answers.action, Part::Response) {
+            if site.role != Role::Mint {
+                continue;
+            }
+            let read = |text: &str| {
+                let found = json::locate(text, site.path).ok()?.into_iter().next()?;
+                Some(Identifier::read(&text[found]))
+            };
+            let (Some(ours), Some(theirs)) = (read(answers.authority), read(answers.shadow)) else {
+                continue;
+            };
+            let mut flaws = Vec::new();
+            if !ours.is_string() && ours.fits_i32() && !theirs.fits_i32() {
+                flaws.push(Flaw::Large);
+            }
+            if site.class == Class::TransactionId && both_accept(answers) {
+                flaws.extend(self.mint(ours.text(), theirs.text(), answers.request));
+            }
+            drafts.extend(
+                flaws
+                    .into_iter()
+                    .map(|flaw| flaw.draft(site.class, answers)),
+            );
+        }
+        drafts
+    }
+
+    fn mint(&mut self, ours: &str, theirs: &str, request: &str) -> Option<Flaw> {
+        let repeated = self.live.values().find(|holder| holder.request == request);
+        let flaw = match repeated {
+            Some(holder) => (holder.shadow != theirs).then_some(Flaw::Unstable),
+            None => self
+                .live
+                .values()
+                .any(|holder| holder.shadow == theirs)
+                .then_some(Flaw::Reused),
+        };
+        // A charger goes on with the first answer that it gets.
+        let shadow = repeated.map_or_else(|| theirs.to_owned(), |holder| holder.shadow.clone());
+        self.live.insert(
+            ours.to_owned(),
+            Holder {
+                shadow,
+                request: request.to_owned(),
+            },
+        );
+        flaw
+    }
+
+    /// A transaction of the authority ended: its twin may be used again.
+    pub(super) fn release(&mut self, transaction: &str) {
+        self.live.remove(transaction);
+    }
+}
+
+/// A refused start begins no session; backends then answer 0, -1 or anything.
+fn both_accept(answers: &Answers<'_>) -> bool {
+    [answers.authority, answers.shadow].iter().all(|text| {
+        Node::parse(text).is_ok_and(|answer| {
+            answer.at("/idTagInfo/status").and_then(Node::text) == Some("Accepted")
+        })
+    })
+}
+
+impl Flaw {
+    fn draft(self, class: Class, answers: &Answers<'_>) -> Draft {
+        let (name, field) = (answers.leg.other().word(), class.word());
+        let (rule, reason, severity, word, title) = match self {
+            Self::Large => (
+                "identifier-int32",
+                "Some chargers keep 32 bits of an identifier: it passes here and fails after the cutover.",
+                Severity::S3,
+                "more than 32 bits",
+                format!("{name} gives a {field} that does not fit 32 bits"),
+            ),
+            Self::Unstable => (
+                "identifier-stable",
+                "A repeated request begins no second session.",
+                Severity::S2,
+                "another one",
+                format!("{name} gives a repeated {} a new {field}", answers.action),
+            ),
+            Self::Reused => (
+                "identifier-unique",
+                "Two live sessions with one identifier are billed as one.",
+                Severity::S2,
+                "in use",
+                format!("{name} gives a {field} that another live session has"),
+            ),
+        };
+        let sides = Sides::of(answers.leg, "sound", word);
+        let mut draft = Draft::whole(
+            (rule, reason),
+            "identifier",
+            answers.action,
+            severity,
+            sides,
+            title,
+        );
+        draft.path = format!("/{field}");
+        draft.pointer.clone_from(&draft.path);
+        draft
+    }
+}

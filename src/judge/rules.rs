@@ -1,0 +1,439 @@
+//! Rules: how each field is compared, how bad a difference is, and why.
+//!
+//! Built-in rules are written in the TOML that users write. The first rule that matches decides: those of the user's
+//! files first, then the built-in ones. A field that no rule names is compared exactly, at S4; a rule on an object or
+//! array that compares exactly also covers what lies inside, unless a rule names that.
+
+pub mod file;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use rust_decimal::Decimal;
+use sha2::{Digest, Sha256};
+
+use super::tree::{Node, escape};
+use crate::clock::Micros;
+use crate::ocpp::Severity;
+use crate::ocpp::Version;
+
+pub use file::RuleError;
+
+/// Which text a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Part {
+    /// A charger's CALL.
+    Request,
+    /// A backend's answer to it.
+    Answer,
+    /// A CALL that a backend started.
+    Command,
+}
+
+/// How two values are compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Comparator {
+    /// The same value; numbers by value. On objects and arrays: member by member.
+    Exact,
+    /// The same text but for case.
+    CaseInsensitive,
+    /// Numbers at most this far apart.
+    Number(Decimal),
+    /// Instants at most this far apart, µs.
+    Instant(Micros),
+    /// Instants at most this many days apart.
+    Day(i64),
+    /// A backend's clock: at most this far, µs, from the time at which the answer was heard, unless the authority's
+    /// clock is off by as much.
+    Clock(Micros),
+    /// Arrays with the same elements in any order; an absent array is an empty one.
+    Set,
+    /// Arrays whose elements belong together when these members are equal.
+    MapBy(Vec<String>),
+    /// Both there or both absent.
+    Presence,
+    /// Identifiers: each backend has its own, see [`super::relations`].
+    Relation,
+    /// Vendor content: equal as JSON if it is JSON (also JSON inside a string), else as text.
+    Opaque,
+    /// Not compared.
+    Ignore,
+}
+
+/// How values are named in a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// By the value itself: statuses, intervals.
+    Literal,
+    /// By its JSON type only: names, texts, amounts.
+    Kind,
+}
+
+/// A larger difference that is worse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Escalation {
+    /// Above this: seconds for instants and clocks, days for days, the plain number for numbers.
+    pub above: Decimal,
+    /// How bad it is then.
+    pub severity: Severity,
+}
+
+/// One rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Name, unique within its file.
+    pub id: String,
+    /// The versions it is for; empty for all.
+    pub versions: Vec<Version>,
+    /// The action it is for; `*` for all.
+    pub action: String,
+    /// The text it is about.
+    pub part: Part,
+    /// JSON pointer, with `*` for every array element.
+    pub path: String,
+    /// How to compare.
+    pub compare: Comparator,
+    /// How bad a difference is.
+    pub severity: Severity,
+    /// A worse severity for a larger difference.
+    pub escalation: Option<Escalation>,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// How values are named in a finding.
+    pub class: Class,
+    /// If not empty, one of the two values must be one of these.
+    pub values: Vec<String>,
+    /// Members that the charger's request (or the command itself) must have, by name and text.
+    pub when: BTreeMap<String, String>,
+    /// File that it comes from.
+    pub origin: Arc<str>,
+}
+
+/// A place where two texts differ.
+#[derive(Debug, Clone, Copy)]
+pub struct Site<'a> {
+    /// The OCPP version.
+    pub version: Version,
+    /// The action.
+    pub action: &'a str,
+    /// Which text.
+    pub part: Part,
+    /// JSON pointer into it with `*` for array indexes.
+    pub path: &'a str,
+    /// The authority's value.
+    pub authority: Option<&'a Node<'a>>,
+    /// The shadow's value.
+    pub shadow: Option<&'a Node<'a>>,
+    /// What `when` conditions look at.
+    pub request: Option<&'a Node<'a>>,
+}
+
+/// Why a rule does not apply to a site.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mismatch {
+    /// It is about another kind of text.
+    Part(Part),
+    /// It is for other versions.
+    Version(Vec<Version>),
+    /// It is for another action.
+    Action(String),
+    /// It is for another path.
+    Path(String),
+    /// Neither value is one of its values.
+    Values(Vec<String>),
+    /// The request lacks this member, or has another value there.
+    When(String, String),
+}
+
+/// Which rule decides at a site, and why no earlier one did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation<'r> {
+    /// The rule that decides; `None` when the default (exact, S4) does.
+    pub decided: Option<&'r Rule>,
+    /// The rules before it, each with the reason why it does not match.
+    pub tried: Vec<(&'r Rule, Mismatch)>,
+}
+
+/// An ordered set of rules.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    ordered: Vec<Rule>,
+    fallback: Rule,
+    fingerprint: String,
+}
+
+impl Rules {
+    /// The built-in rules alone.
+    pub fn built_in() -> Result<Self, RuleError> {
+        let mut rules = file::parse("builtin-1.6.toml", include_str!("rules/builtin-1.6.toml"))?;
+        rules.extend(file::parse(
+            "builtin-2.0.1.toml",
+            include_str!("rules/builtin-2.0.1.toml"),
+        )?);
+        Ok(Self {
+            fingerprint: fingerprint(&rules),
+            ordered: rules,
+            fallback: fallback(),
+        })
+    }
+
+    /// These rules behind those of a user's file. `name` is how errors call the file.
+    pub fn with_file(mut self, name: &str, text: &str) -> Result<Self, RuleError> {
+        let mut rules = file::parse(name, text)?;
+        rules.append(&mut self.ordered);
+        self.fingerprint = fingerprint(&rules);
+        self.ordered = rules;
+        Ok(self)
+    }
+
+    /// SHA-256 over the rules and the program's version, in hex: ledgers with the same one can be continued.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// All rules in the order in which they are tried.
+    pub fn all(&self) -> &[Rule] {
+        &self.ordered
+    }
+
+    /// The rule that names this site.
+    pub fn find(&self, site: &Site<'_>) -> Option<&Rule> {
+        self.ordered
+            .iter()
+            .find(|rule| rule.mismatch(site).is_none())
+    }
+
+    /// The rule for what no rule names: exact, S4.
+    pub const fn fallback(&self) -> &Rule {
+        &self.fallback
+    }
+
+    /// Which rule decides at a site and why each earlier one does not match.
+    pub fn explain(&self, site: &Site<'_>) -> Explanation<'_> {
+        let mut tried = Vec::new();
+        for rule in &self.ordered {
+            match rule.mismatch(site) {
+                Some(mismatch) => tried.push((rule, mismatch)),
+                None => {
+                    return Explanation {
+                        decided: Some(rule),
+                        tried,
+                    };
+                }
+            }
+        }
+        Explanation {
+            decided: None,
+            tried,
+        }
+    }
+}
+
+fn fingerprint(rules: &[Rule]) -> String {
+    let mut hash = Sha256::new_with_prefix(env!("CARGO_PKG_VERSION"));
+    for rule in rules {
+        hash.update(format!("{rule:?}"));
+    }
+    format!("{:x}", hash.finalize())
+}
+
+fn fallback() -> Rule {
+    Rule {
+        id: "unlisted".to_owned(),
+        versions: Vec::new(),
+        action: "*".to_owned(),
+        part: Part::Answer,
+        path: String::new(),
+        compare: Comparator::Exact,
+        severity: Severity::S4,
+        escalation: None,
+        reason: "no rule names this field".to_owned(),
+        class: Class::Kind,
+        values: Vec::new(),
+        when: BTreeMap::new(),
+        origin: Arc::from("built-in"),
+    }
+}
+
+impl Rule {
+    /// Why this rule does not apply at `site`; `None` if it does.
+    pub fn mismatch(&self, site: &Site<'_>) -> Option<Mismatch> {
+        if self.action != "*" && self.action != site.action {
+            return Some(Mismatch::Action(self.action.clone()));
+        }
+        if self.path != site.path {
+            return Some(Mismatch::Path(self.path.clone()));
+        }
+        if self.part != site.part {
+            return Some(Mismatch::Part(self.part));
+        }
+        if !self.versions.is_empty() && !self.versions.contains(&site.version) {
+            return Some(Mismatch::Version(self.versions.clone()));
+        }
+        let listed = |node: Option<&Node<'_>>| {
+            node.is_some_and(|node| self.values.iter().any(|value| *value == literal(node)))
+        };
+        if !self.values.is_empty() && !listed(site.authority) && !listed(site.shadow) {
+            return Some(Mismatch::Values(self.values.clone()));
+        }
+        self.when
+            .iter()
+            .find(|(name, text)| {
+                let member = site.request.and_then(|request| request.member(name));
+                member.is_none_or(|member| literal(member) != **text)
+            })
+            .map(|(name, text)| Mismatch::When(name.clone(), text.clone()))
+    }
+}
+
+/// A scalar as people write it: strings without quotes.
+pub fn literal(node: &Node<'_>) -> String {
+    match node {
+        Node::Null => "null".to_owned(),
+        Node::Bool(value) => value.to_string(),
+        Node::Number(text) | Node::Raw(text) => (*text).to_owned(),
+        Node::Text(text) => text.clone().into_owned(),
+        Node::Array(elements) => format!("[{}]", joined(elements.iter().map(nested))),
+        Node::Object(members) => format!(
+            "{{{}}}",
+            joined(
+                members
+                    .iter()
+                    .map(|(name, node)| format!("{}:{}", quoted(name), nested(node)))
+            )
+        ),
+    }
+}
+
+fn nested(node: &Node<'_>) -> String {
+    match node {
+        Node::Text(text) => quoted(text),
+        other => literal(other),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    parts.collect::<Vec<_>>().join(",")
+}
+
+/// A pointer with one more token.
+pub(super) fn child(pointer: &str, token: &str) -> String {
+    format!("{pointer}/{}", escape(token))
+}
+
+impl Part {
+    /// The word that rule files use.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Answer => "answer",
+            Self::Command => "command",
+        }
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Part(part) => write!(f, "is about the {}", part.word()),
+            Self::Version(versions) => {
+                write!(
+                    f,
+                    "is for {}",
+                    joined(versions.iter().map(Version::to_string))
+                )
+            }
+            Self::Action(action) => write!(f, "is for {action}"),
+            Self::Path(path) if path.is_empty() => f.write_str("is for the whole"),
+            Self::Path(path) => write!(f, "is for {path}"),
+            Self::Values(values) => write!(f, "needs one of {}", values.join(", ")),
+            Self::When(name, text) => write!(f, "needs {name} = {text} in the request"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINE: &str = r#"
+[[rule]]
+id = "mine"
+versions = ["1.6"]
+action = "BootNotification"
+part = "answer"
+path = "/interval"
+compare = "number"
+tolerance = 600
+severity = "S4"
+reason = "We asked for a longer interval."
+"#;
+
+    fn site<'a>(action: &'a str, path: &'a str) -> Site<'a> {
+        Site {
+            version: Version::V16,
+            action,
+            part: Part::Answer,
+            path,
+            authority: None,
+            shadow: None,
+            request: None,
+        }
+    }
+
+    #[test]
+    fn built_in_rules_are_sound_and_named_once() {
+        let rules = Rules::built_in().unwrap();
+        let mut ids: Vec<_> = rules.all().iter().map(|rule| rule.id.as_str()).collect();
+        ids.sort_unstable();
+        let count = ids.len();
+        ids.dedup();
+        assert_eq!(count, ids.len());
+        assert!(count > 50);
+    }
+
+    #[test]
+    fn the_users_rule_comes_first_and_the_rest_is_explained() {
+        let rules = Rules::built_in()
+            .unwrap()
+            .with_file("mine.toml", MINE)
+            .unwrap();
+        let found = rules.find(&site("BootNotification", "/interval")).unwrap();
+        assert_eq!(found.id, "mine");
+        let explanation = rules.explain(&site("BootNotification", "/status"));
+        assert_eq!(explanation.tried[0].0.id, "mine");
+        assert_eq!(explanation.tried[0].1.to_string(), "is for /interval");
+        assert_eq!(
+            explanation.decided.map(|rule| rule.severity),
+            Some(Severity::S1)
+        );
+        assert_eq!(rules.explain(&site("Nothing", "/x")).decided, None);
+    }
+
+    #[test]
+    fn values_and_request_decide_whether_a_rule_matches() {
+        let rules = Rules::built_in().unwrap();
+        let (accepted, blocked, expired) = (
+            Node::Text("Accepted".into()),
+            Node::Text("Blocked".into()),
+            Node::Text("Expired".into()),
+        );
+        let mut site = site("Authorize", "/idTagInfo/status");
+        site.authority = Some(&accepted);
+        site.shadow = Some(&blocked);
+        assert_eq!(
+            rules.find(&site).map(|rule| rule.severity),
+            Some(Severity::S1)
+        );
+        site.authority = Some(&expired);
+        assert_eq!(
+            rules.find(&site).map(|rule| rule.severity),
+            Some(Severity::S4)
+        );
+    }
+}

@@ -1,0 +1,349 @@
+//! Rule files: TOML text to rules, with errors that say where and how to mend them.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Class, Comparator, Escalation, Part, Rule};
+use crate::ocpp::Severity;
+use crate::ocpp::Version;
+
+const SECOND: i64 = 1_000_000;
+const COMPARATORS: &str = "exact, case-insensitive, number, instant, clock, day, set, map-by, presence, relation, opaque, ignore";
+
+/// Why a rule file cannot be used, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}:{column}: {problem}\n  help: {help}")]
+pub struct RuleError {
+    /// The file's name.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub problem: String,
+    /// What to write instead.
+    pub help: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    rule: Vec<Spanned<Entry>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    id: Spanned<String>,
+    #[serde(default)]
+    versions: Vec<Spanned<String>>,
+    action: String,
+    part: Spanned<String>,
+    path: Spanned<String>,
+    compare: Spanned<String>,
+    tolerance: Option<Spanned<toml::Value>>,
+    key: Option<Vec<String>>,
+    severity: Option<Spanned<String>>,
+    escalate_above: Option<Spanned<toml::Value>>,
+    escalate_to: Option<Spanned<String>>,
+    reason: String,
+    class: Option<Spanned<String>>,
+    #[serde(default)]
+    values: Vec<String>,
+    #[serde(default)]
+    when: BTreeMap<String, String>,
+}
+
+/// A problem at a place, before the place is turned into line and column.
+struct Problem {
+    at: Range<usize>,
+    what: String,
+    help: String,
+}
+
+/// Reads the rules in `text`; `name` is the file's name.
+pub fn parse(name: &str, text: &str) -> Result<Vec<Rule>, RuleError> {
+    let file: File = toml::from_str(text).map_err(|error| {
+        let problem = Problem {
+            at: error.span().unwrap_or(0..0),
+            what: error.message().replace('\n', ", "),
+            help: "a rule is [[rule]] with id, action, part, path, compare, severity and reason"
+                .to_owned(),
+        };
+        locate(name, text, problem)
+    })?;
+    let origin: Arc<str> = Arc::from(name);
+    let mut rules: Vec<Rule> = Vec::with_capacity(file.rule.len());
+    for entry in file.rule {
+        let at = entry.span();
+        let id_at = entry.get_ref().id.span();
+        let rule = build(entry.into_inner(), &at, &origin)
+            .map_err(|problem| locate(name, text, problem))?;
+        if rules.iter().any(|earlier| earlier.id == rule.id) {
+            let twice = problem(
+                id_at,
+                format!("rule {:?} is there twice", rule.id),
+                "give each rule of a file its own id",
+            );
+            return Err(locate(name, text, twice));
+        }
+        rules.push(rule);
+    }
+    Ok(rules)
+}
+
+fn build(entry: Entry, at: &Range<usize>, origin: &Arc<str>) -> Result<Rule, Problem> {
+    let compare = comparator(&entry, at)?;
+    let severity = match &entry.severity {
+        Some(word) => severity(word)?,
+        None if compare == Comparator::Ignore => Severity::S4,
+        None => {
+            return Err(problem(
+                at.clone(),
+                format!("rule {:?} has no severity", entry.id.get_ref()),
+                "add severity = \"S1\" (S0 is the worst, S4 is cosmetic)",
+            ));
+        }
+    };
+    let path = entry.path.get_ref();
+    if !path.is_empty() && !path.starts_with('/') {
+        return Err(problem(
+            entry.path.span(),
+            format!("path {path:?} is not a JSON pointer"),
+            "begin with a slash, as in \"/idTagInfo/status\"; \"\" is the whole",
+        ));
+    }
+    Ok(Rule {
+        versions: versions(&entry.versions)?,
+        part: part(&entry.part)?,
+        escalation: escalation(&entry, at)?,
+        class: class(entry.class.as_ref())?,
+        compare,
+        severity,
+        id: entry.id.into_inner(),
+        action: entry.action,
+        path: entry.path.into_inner(),
+        reason: entry.reason,
+        values: entry.values,
+        when: entry.when,
+        origin: Arc::clone(origin),
+    })
+}
+
+fn comparator(entry: &Entry, at: &Range<usize>) -> Result<Comparator, Problem> {
+    let tolerance = entry.tolerance.as_ref().map(number).transpose()?;
+    let word = entry.compare.get_ref().as_str();
+    let takes_tolerance = matches!(word, "number" | "instant" | "clock" | "day");
+    if let (Some(given), false) = (&entry.tolerance, takes_tolerance) {
+        return Err(problem(
+            given.span(),
+            format!("compare = {word:?} takes no tolerance"),
+            "only number, instant, clock and day do",
+        ));
+    }
+    let micros = || (tolerance.unwrap_or_default() * Decimal::from(SECOND)).trunc();
+    Ok(match word {
+        "exact" => Comparator::Exact,
+        "case-insensitive" => Comparator::CaseInsensitive,
+        "number" => Comparator::Number(tolerance.unwrap_or_default()),
+        "instant" => Comparator::Instant(whole(micros())),
+        "clock" => Comparator::Clock(whole(micros())),
+        "day" => Comparator::Day(tolerance.map_or(1, whole)),
+        "set" => Comparator::Set,
+        "map-by" => Comparator::MapBy(entry.key.clone().filter(|key| !key.is_empty()).ok_or_else(
+            || {
+                problem(
+                    at.clone(),
+                    "compare = \"map-by\" has no key".to_owned(),
+                    "add key = [\"idTag\"]: the members that tell which elements belong together",
+                )
+            },
+        )?),
+        "presence" => Comparator::Presence,
+        "relation" => Comparator::Relation,
+        "opaque" => Comparator::Opaque,
+        "ignore" => Comparator::Ignore,
+        other => {
+            return Err(problem(
+                entry.compare.span(),
+                format!("unknown comparator {other:?}"),
+                &format!("one of {COMPARATORS}"),
+            ));
+        }
+    })
+}
+
+fn escalation(entry: &Entry, at: &Range<usize>) -> Result<Option<Escalation>, Problem> {
+    match (&entry.escalate_above, &entry.escalate_to) {
+        (Some(above), Some(to)) => Ok(Some(Escalation {
+            above: number(above)?,
+            severity: severity(to)?,
+        })),
+        (None, None) => Ok(None),
+        _ => Err(problem(
+            at.clone(),
+            "escalate_above and escalate_to go together".to_owned(),
+            "as in escalate_above = 60, escalate_to = \"S2\"",
+        )),
+    }
+}
+
+fn versions(words: &[Spanned<String>]) -> Result<Vec<Version>, Problem> {
+    words
+        .iter()
+        .map(|word| {
+            Version::from_number(word.get_ref()).ok_or_else(|| {
+                problem(
+                    word.span(),
+                    format!("unknown version {:?}", word.get_ref()),
+                    "one of 1.6, 2.0.1, 2.1",
+                )
+            })
+        })
+        .collect()
+}
+
+fn part(word: &Spanned<String>) -> Result<Part, Problem> {
+    [Part::Request, Part::Answer, Part::Command]
+        .into_iter()
+        .find(|part| part.word() == word.get_ref())
+        .ok_or_else(|| {
+            problem(
+                word.span(),
+                format!("unknown part {:?}", word.get_ref()),
+                "one of answer, request, command",
+            )
+        })
+}
+
+fn class(word: Option<&Spanned<String>>) -> Result<Class, Problem> {
+    let Some(word) = word else {
+        return Ok(Class::Kind);
+    };
+    match word.get_ref().as_str() {
+        "literal" => Ok(Class::Literal),
+        "kind" => Ok(Class::Kind),
+        other => Err(problem(
+            word.span(),
+            format!("unknown class {other:?}"),
+            "literal (the value itself) or kind (its type)",
+        )),
+    }
+}
+
+fn severity(word: &Spanned<String>) -> Result<Severity, Problem> {
+    word.get_ref().parse().map_err(|_| {
+        problem(
+            word.span(),
+            format!("unknown severity {:?}", word.get_ref()),
+            "one of S0, S1, S2, S3, S4",
+        )
+    })
+}
+
+fn number(value: &Spanned<toml::Value>) -> Result<Decimal, Problem> {
+    let text = match value.get_ref() {
+        toml::Value::Integer(number) => number.to_string(),
+        toml::Value::Float(number) => number.to_string(),
+        other => other.to_string(),
+    };
+    Decimal::from_str(&text)
+        .ok()
+        .filter(|number| !number.is_sign_negative())
+        .ok_or_else(|| {
+            problem(
+                value.span(),
+                format!("{text} is not a number from 0"),
+                "seconds for instants and clocks, days for day, the plain number for number",
+            )
+        })
+}
+
+fn whole(number: Decimal) -> i64 {
+    i64::try_from(number.trunc()).unwrap_or(i64::MAX)
+}
+
+fn problem(at: Range<usize>, what: String, help: &str) -> Problem {
+    Problem {
+        at,
+        what,
+        help: help.to_owned(),
+    }
+}
+
+fn locate(file: &str, text: &str, problem: Problem) -> RuleError {
+    let before = text.get(..problem.at.start).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    RuleError {
+        file: file.to_owned(),
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+        problem: problem.what,
+        help: problem.help,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        parse("rules.toml", text).unwrap_err().to_string()
+    }
+
+    const HEAD: &str = "[[rule]]\nid = \"a\"\naction = \"Authorize\"\npart = \"answer\"\npath = \"/x\"\nreason = \"\"\n";
+
+    #[test]
+    fn errors_say_where_and_what_to_write() {
+        assert_eq!(
+            error(&format!("{HEAD}severity = \"S1\"\ncompare = \"equal\"\n")),
+            format!("rules.toml:8:11: unknown comparator \"equal\"\n  help: one of {COMPARATORS}")
+        );
+        assert!(error("[[rule]]\nid = 3\n").starts_with("rules.toml:2:6: "));
+        assert!(error(&format!("{HEAD}colour = 1\n")).contains("unknown field `colour`"));
+        assert!(error(&format!("{HEAD}compare = \"exact\"\n")).contains("has no severity"));
+        assert!(
+            error(&format!("{HEAD}severity = \"S9\"\ncompare = \"exact\"\n"))
+                .starts_with("rules.toml:7:12: ")
+        );
+        assert!(
+            error(&format!("{HEAD}severity = \"S1\"\ncompare = \"map-by\"\n"))
+                .contains("has no key")
+        );
+        assert!(
+            error(&format!(
+                "{HEAD}severity = \"S1\"\ncompare = \"set\"\ntolerance = 3\n"
+            ))
+            .contains("takes no tolerance")
+        );
+    }
+
+    #[test]
+    fn tolerances_keep_their_decimals() {
+        let rules = parse(
+            "rules.toml",
+            &format!("{HEAD}severity = \"S1\"\ncompare = \"number\"\ntolerance = 0.1\n"),
+        )
+        .unwrap();
+        assert_eq!(
+            rules[0].compare,
+            Comparator::Number(Decimal::from_str("0.1").unwrap())
+        );
+    }
+
+    #[test]
+    fn an_id_is_used_once() {
+        let one = format!("{HEAD}compare = \"ignore\"\n");
+        assert!(
+            error(&format!("{one}{one}")).contains("rules.toml:9:6: rule \"a\" is there twice")
+        );
+    }
+}

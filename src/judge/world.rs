@@ -1,0 +1,159 @@
+//! What the judge knows about connections and chargers between facts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::relations::Minted;
+use super::sessions::Sessions;
+use super::tree::Node;
+use crate::facts::{Fact, Leg};
+use crate::ledger::row;
+use crate::live::handover::Opened;
+use crate::ocpp::relation::Relation;
+use crate::ocpp::{Class, Version};
+
+/// Connections and chargers.
+#[derive(Debug, Default)]
+pub(super) struct World {
+    pub(super) conns: BTreeMap<u64, Conn>,
+    pub(super) chargers: BTreeMap<Arc<str>, Charger>,
+}
+
+/// One charger connection.
+#[derive(Debug, Clone)]
+pub(super) struct Conn {
+    pub(super) authority: Leg,
+    pub(super) version: Version,
+    /// What the authority chose in the handshake.
+    pub(super) subprotocol: Option<String>,
+    /// The charger's side has ended.
+    pub(super) closed: bool,
+    /// The shadow leg is open.
+    pub(super) shadow_open: bool,
+    /// The finding of a refused shadow handshake.
+    pub(super) refused: Option<String>,
+    /// The finding of a BootNotification that only one backend accepted.
+    pub(super) boot_root: Option<String>,
+    /// Handshake outcomes that have been judged.
+    pub(super) shaken: BTreeSet<&'static str>,
+}
+
+/// One charger, over all its connections.
+#[derive(Debug, Default)]
+pub(super) struct Charger {
+    pub(super) said: row::Charger,
+    pub(super) sessions: Sessions,
+    pub(super) relation: Relation,
+    pub(super) minted: Minted,
+}
+
+/// Where something was seen: what every row about it repeats.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    pub(super) charger: Arc<str>,
+    pub(super) conn: u64,
+    pub(super) authority: Leg,
+    pub(super) version: Version,
+    pub(super) model: String,
+    pub(super) firmware: String,
+}
+
+impl World {
+    /// The connection of `fact`. One that was never announced (its opening fell into a gap) is taken for OCPP 1.6 with
+    /// the fact's leg as authority.
+    pub(super) fn conn(&mut self, fact: &Fact) -> &mut Conn {
+        self.conns.entry(fact.conn).or_insert_with(|| Conn {
+            authority: match fact.kind {
+                crate::facts::Kind::Message => fact.leg.unwrap_or(Leg::Legacy),
+                _ => fact.leg.map_or(Leg::Legacy, Leg::other),
+            },
+            version: Version::V16,
+            subprotocol: None,
+            closed: false,
+            shadow_open: false,
+            refused: None,
+            boot_root: None,
+            shaken: BTreeSet::new(),
+        })
+    }
+
+    /// The charger of `fact`.
+    pub(super) fn charger(&mut self, charger: &Arc<str>) -> &mut Charger {
+        self.chargers.entry(Arc::clone(charger)).or_default()
+    }
+
+    /// A connection was accepted, or is announced again after a restart of the shadow plane.
+    pub(super) fn open(&mut self, fact: &Fact) {
+        let opened: Option<Opened> = serde_json::from_str(&fact.note).ok();
+        let conn = self.conn(fact);
+        let Some(opened) = opened else {
+            return;
+        };
+        conn.authority = opened.authority;
+        conn.version = opened
+            .subprotocol
+            .as_deref()
+            .and_then(Version::from_subprotocol)
+            .unwrap_or(Version::V16);
+        conn.subprotocol = opened.subprotocol;
+    }
+
+    /// Where a fact was seen.
+    pub(super) fn origin(&mut self, fact: &Fact) -> Origin {
+        let conn = self.conn(fact);
+        let (authority, version) = (conn.authority, conn.version);
+        let said = &self.charger(&fact.charger).said;
+        Origin {
+            charger: Arc::clone(&fact.charger),
+            conn: fact.conn,
+            authority,
+            version,
+            model: said.model.clone(),
+            firmware: said.firmware.clone(),
+        }
+    }
+
+    /// Takes what a BootNotification says about its charger; returns it if it is news.
+    pub(super) fn boot(&mut self, charger: &Arc<str>, payload: &str) -> Option<row::Charger> {
+        let node = Node::parse(payload).ok()?;
+        let text = |paths: [&str; 2]| {
+            paths
+                .iter()
+                .find_map(|path| node.at(path)?.text())
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let said = row::Charger {
+            charger: charger.to_string(),
+            vendor: text(["/chargePointVendor", "/chargingStation/vendorName"]),
+            model: text(["/chargePointModel", "/chargingStation/model"]),
+            firmware: text(["/firmwareVersion", "/chargingStation/firmwareVersion"]),
+        };
+        let known = &mut self.charger(charger).said;
+        if *known == said {
+            return None;
+        }
+        known.clone_from(&said);
+        Some(said)
+    }
+
+    /// Takes an identifier pair that the shadow leg learned.
+    pub(super) fn learn(&mut self, charger: &Arc<str>, class: &str, authority: &str, shadow: &str) {
+        if let Some(class) = Class::from_word(class) {
+            self.charger(charger)
+                .relation
+                .relearn(class, authority, shadow);
+        }
+    }
+
+    /// Forgets connections of which nothing more can come.
+    pub(super) fn prune(&mut self, conn: u64) {
+        if self
+            .conns
+            .get(&conn)
+            .is_some_and(|conn| conn.closed && !conn.shadow_open)
+        {
+            self.conns.remove(&conn);
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Ledger rows: what the judge concludes, as plain owned data.
+//!
+//! The canonical serialisation of a row is its JSON with fields in declaration order; the ledger's digest is taken over
+//! it, so a field added, renamed or moved changes every digest.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Micros;
+use crate::ocpp::Severity;
+
+/// One conclusion of the judge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Row {
+    /// A charger's CALL has been judged.
+    Exchange(Exchange),
+    /// A command of either backend has been judged.
+    Command(Command),
+    /// A shadow handshake has been judged.
+    Handshake(Handshake),
+    /// One judged difference of the exchange, command or handshake in the row before it.
+    Divergence(Divergence),
+    /// What a charger said about itself.
+    Charger(Charger),
+}
+
+/// What came out of an exchange, command or handshake. `pending` is the absence of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// No difference.
+    Equal,
+    /// Differences, all of them explained by rules.
+    Explained,
+    /// At least one unexplained difference.
+    Divergent,
+    /// No comparison was possible; there is a [`Reason`].
+    NotComparable,
+}
+
+/// Why something is not comparable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// It could not be delivered, observed or paired.
+    ShadowGap,
+    /// It refers to state from before the recording.
+    ColdStart,
+    /// It follows a root divergence.
+    Tainted,
+    /// The charger sent it because the authority asked.
+    Solicited,
+    /// The tap made it up.
+    Synthetic,
+    /// It depends on a simulated charger state.
+    Simulated,
+    /// Its content cannot be read.
+    Opaque,
+    /// Both backends failed.
+    BothFailed,
+    /// The connection ended before the authority answered.
+    Unanswered,
+    /// The charger repeated what only the authority had not answered; a charger of the shadow would not have.
+    Repeat,
+}
+
+/// A charger's CALL with both answers. Its identity is the sequence number of the CALL's fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exchange {
+    /// Sequence number of the CALL (of the `ShadowSent` for a synthetic one).
+    pub id: u64,
+    /// When the charger sent it, µs.
+    pub at: Micros,
+    /// The charger.
+    pub charger: String,
+    /// Connection epoch.
+    pub conn: u64,
+    /// OCPP version number.
+    pub version: String,
+    /// The action; empty if it cannot be read.
+    pub action: String,
+    /// The authority's name: `legacy` or `candidate`.
+    pub authority: String,
+    /// What came out.
+    pub outcome: Outcome,
+    /// Why not comparable.
+    pub reason: Option<Reason>,
+    /// The root finding, when tainted.
+    pub root: Option<String>,
+    /// Worst severity, when divergent.
+    pub severity: Option<Severity>,
+    /// Rules that explained a difference.
+    pub rules: Vec<String>,
+    /// Sequence number of the authority's answer; 0 if none.
+    pub answer: u64,
+    /// Sequence number of the `ShadowSent`; 0 if none.
+    pub sent: u64,
+    /// Sequence number of the shadow's answer; 0 if none.
+    pub shadow: u64,
+    /// From CALL to the authority's answer, µs.
+    pub authority_us: Option<i64>,
+    /// From the mirrored copy to the shadow's answer, µs.
+    pub shadow_us: Option<i64>,
+    /// How long the mirrored copy waited in the tap, µs.
+    pub queue_us: Option<i64>,
+}
+
+/// A command of one backend, with the other's equivalent if it has one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// Sequence number of the authority's command, or of the shadow's when the authority has none.
+    pub id: u64,
+    /// When it was sent, µs.
+    pub at: Micros,
+    /// The charger.
+    pub charger: String,
+    /// Connection epoch.
+    pub conn: u64,
+    /// OCPP version number.
+    pub version: String,
+    /// The action.
+    pub action: String,
+    /// The authority's name.
+    pub authority: String,
+    /// What came out.
+    pub outcome: Outcome,
+    /// Why not comparable.
+    pub reason: Option<Reason>,
+    /// Worst severity, when divergent.
+    pub severity: Option<Severity>,
+    /// Rules that explained a difference.
+    pub rules: Vec<String>,
+    /// Sequence number of the authority's command; 0 if none.
+    pub ours: u64,
+    /// Sequence number of the shadow's command; 0 if none.
+    pub theirs: u64,
+    /// How much later the shadow's command came, µs.
+    pub lag_us: Option<i64>,
+}
+
+/// A shadow handshake, compared with the one that the authority accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handshake {
+    /// Sequence number of the `ShadowOpened` or `ShadowRefused`.
+    pub id: u64,
+    /// When, µs.
+    pub at: Micros,
+    /// The charger.
+    pub charger: String,
+    /// Connection epoch.
+    pub conn: u64,
+    /// The authority's name.
+    pub authority: String,
+    /// What came out.
+    pub outcome: Outcome,
+    /// Why not comparable.
+    pub reason: Option<Reason>,
+    /// Worst severity, when divergent.
+    pub severity: Option<Severity>,
+    /// The shadow's HTTP status, if it answered.
+    pub status: Option<u16>,
+    /// What happened, in words.
+    pub why: String,
+}
+
+/// One judged difference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Divergence {
+    /// Finding id: `F-` and eight characters.
+    pub finding: String,
+    /// What it is a difference of.
+    pub subject: Subject,
+    /// Identity of the subject.
+    pub id: u64,
+    /// When, µs.
+    pub at: Micros,
+    /// The charger.
+    pub charger: String,
+    /// Connection epoch.
+    pub conn: u64,
+    /// The charger's model, as far as known.
+    pub model: String,
+    /// The charger's firmware, as far as known.
+    pub firmware: String,
+    /// The rule that decided.
+    pub rule: String,
+    /// The rule's reason.
+    pub reason: String,
+    /// Direction word of what differs.
+    pub direction: String,
+    /// The action; empty for a handshake.
+    pub action: String,
+    /// JSON pointer with `*` for array indexes; empty for the whole.
+    pub path: String,
+    /// JSON pointer into this subject's texts.
+    pub pointer: String,
+    /// Kind of difference: `value`, `type`, `missing`, ...
+    pub kind: String,
+    /// How bad.
+    pub severity: Severity,
+    /// Value class on legacy.
+    pub legacy: String,
+    /// Value class on the candidate.
+    pub candidate: String,
+    /// A sentence.
+    pub title: String,
+}
+
+/// What a divergence is a difference of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// An exchange.
+    Exchange,
+    /// A command.
+    Command,
+    /// A handshake.
+    Handshake,
+}
+
+/// What a charger said about itself in its last BootNotification.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charger {
+    /// The charger.
+    pub charger: String,
+    /// Vendor name.
+    pub vendor: String,
+    /// Model name.
+    pub model: String,
+    /// Firmware version.
+    pub firmware: String,
+}
+
+impl Outcome {
+    /// All outcomes.
+    pub const ALL: [Self; 4] = [
+        Self::Equal,
+        Self::Explained,
+        Self::Divergent,
+        Self::NotComparable,
+    ];
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Equal => "equal",
+            Self::Explained => "explained",
+            Self::Divergent => "divergent",
+            Self::NotComparable => "not comparable",
+        }
+    }
+
+    /// Whether it counts in a denominator.
+    pub const fn is_comparable(self) -> bool {
+        !matches!(self, Self::NotComparable)
+    }
+}
+
+impl Reason {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ShadowGap => "shadow-gap",
+            Self::ColdStart => "cold-start",
+            Self::Tainted => "tainted",
+            Self::Solicited => "solicited",
+            Self::Synthetic => "synthetic",
+            Self::Simulated => "simulated",
+            Self::Opaque => "opaque",
+            Self::BothFailed => "both-failed",
+            Self::Unanswered => "unanswered",
+            Self::Repeat => "repeat",
+        }
+    }
+}
+
+impl Subject {
+    /// The word for one.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Exchange => "exchange",
+            Self::Command => "command",
+            Self::Handshake => "handshake",
+        }
+    }
+}

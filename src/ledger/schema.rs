@@ -1,0 +1,182 @@
+//! Tables and the statements that fill them.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::row::{Command, Divergence, Exchange, Handshake, Row};
+use crate::ocpp::Severity;
+
+/// Changes whenever a table does: an older ledger is judged again rather than migrated.
+const VERSION: &str = "1";
+
+const TABLES: [&str; 9] = [
+    "exchanges",
+    "commands",
+    "handshakes",
+    "divergences",
+    "findings",
+    "sightings",
+    "tallies",
+    "latencies",
+    "chargers",
+];
+
+/// Sets the connection up and creates what is missing.
+pub(super) fn prepare(db: &Connection) -> rusqlite::Result<()> {
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    db.pragma_update(None, "synchronous", "NORMAL")?;
+    db.busy_timeout(std::time::Duration::from_secs(10))?;
+    db.set_prepared_statement_cache_capacity(32);
+    // A ledger of another schema is derived data: drop it.
+    if get_if_any(db, "schema")?.is_some_and(|version| version != VERSION) {
+        for table in TABLES {
+            db.execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?;
+        }
+    }
+    db.execute_batch(include_str!("schema.sql"))
+}
+
+/// Whether what the ledger holds was judged under this schema and these rules.
+pub(super) fn belongs_to(db: &Connection, rules: &str) -> rusqlite::Result<bool> {
+    Ok(get(db, "schema")?.as_deref() == Some(VERSION)
+        && get(db, "rules")?.as_deref() == Some(rules))
+}
+
+/// Empties every table.
+pub(super) fn reset(db: &mut Connection, rules: &str) -> rusqlite::Result<()> {
+    let tx = db.transaction()?;
+    for table in TABLES {
+        tx.execute(&format!("DELETE FROM {table}"), [])?;
+    }
+    tx.execute("DELETE FROM meta", [])?;
+    set(&tx, "schema", VERSION)?;
+    set(&tx, "rules", rules)?;
+    tx.commit()
+}
+
+/// A value of the meta table.
+pub(super) fn get(db: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?
+        .query_row([key], |row| row.get(0))
+        .optional()
+}
+
+fn get_if_any(db: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
+    if db.table_exists(None, "meta")? {
+        get(db, key)
+    } else {
+        Ok(None)
+    }
+}
+
+/// Sets a value of the meta table.
+pub(super) fn set(db: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2",
+    )?
+    .execute([key, value])
+    .map(drop)
+}
+
+/// Severity as the database sorts it: 0 is the worst.
+pub(super) const fn rank(severity: Severity) -> u8 {
+    severity as u8
+}
+
+/// Inserts one row.
+pub(super) fn insert(db: &Connection, row: &Row) -> rusqlite::Result<()> {
+    match row {
+        Row::Exchange(exchange) => insert_exchange(db, exchange),
+        Row::Command(command) => insert_command(db, command),
+        Row::Handshake(handshake) => insert_handshake(db, handshake),
+        Row::Divergence(divergence) => insert_divergence(db, divergence),
+        Row::Charger(said) => db
+            .prepare_cached("INSERT OR REPLACE INTO chargers VALUES (?1, ?2, ?3, ?4)")?
+            .execute([&said.charger, &said.vendor, &said.model, &said.firmware])
+            .map(drop),
+    }
+}
+
+fn insert_exchange(db: &Connection, row: &Exchange) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO exchanges VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+    )?
+    .execute(params![
+        row.id as i64,
+        row.at,
+        row.charger,
+        row.conn as i64,
+        row.version,
+        row.action,
+        row.authority,
+        row.outcome.word(),
+        row.reason.map(super::row::Reason::word),
+        row.root,
+        row.severity.map(rank),
+        row.rules.join(","),
+        row.answer as i64,
+        row.sent as i64,
+        row.shadow as i64,
+        row.authority_us,
+        row.shadow_us,
+        row.queue_us,
+    ])
+    .map(drop)
+}
+
+fn insert_command(db: &Connection, row: &Command) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO commands VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+    )?
+    .execute(params![
+        row.id as i64,
+        row.at,
+        row.charger,
+        row.conn as i64,
+        row.version,
+        row.action,
+        row.authority,
+        row.outcome.word(),
+        row.reason.map(super::row::Reason::word),
+        row.severity.map(rank),
+        row.rules.join(","),
+        row.ours as i64,
+        row.theirs as i64,
+        row.lag_us,
+    ])
+    .map(drop)
+}
+
+fn insert_handshake(db: &Connection, row: &Handshake) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT INTO handshakes VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?
+        .execute(params![
+            row.id as i64,
+            row.at,
+            row.charger,
+            row.conn as i64,
+            row.authority,
+            row.outcome.word(),
+            row.reason.map(super::row::Reason::word),
+            row.severity.map(rank),
+            row.status,
+            row.why,
+        ])
+        .map(drop)
+}
+
+fn insert_divergence(db: &Connection, row: &Divergence) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO divergences (finding, subject, id, at, charger, conn, pointer, severity) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    )?
+    .execute(params![
+        row.finding,
+        row.subject.word(),
+        row.id as i64,
+        row.at,
+        row.charger,
+        row.conn as i64,
+        row.pointer,
+        rank(row.severity),
+    ])
+    .map(drop)
+}

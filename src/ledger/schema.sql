@@ -1,0 +1,127 @@
+CREATE TABLE IF NOT EXISTS meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One row per judged CALL of a charger; id is the sequence number of its fact.
+CREATE TABLE IF NOT EXISTS exchanges (
+    id           INTEGER PRIMARY KEY,
+    at           INTEGER NOT NULL,
+    charger      TEXT NOT NULL,
+    conn         INTEGER NOT NULL,
+    version      TEXT NOT NULL,
+    action       TEXT NOT NULL,
+    authority    TEXT NOT NULL,
+    outcome      TEXT NOT NULL,
+    reason       TEXT,
+    root         TEXT,
+    severity     INTEGER,
+    rules        TEXT NOT NULL,
+    answer       INTEGER NOT NULL,
+    sent         INTEGER NOT NULL,
+    shadow       INTEGER NOT NULL,
+    authority_us INTEGER,
+    shadow_us    INTEGER,
+    queue_us     INTEGER
+) STRICT;
+
+-- One row per judged command; ours and theirs are the facts of the authority's and the shadow's.
+CREATE TABLE IF NOT EXISTS commands (
+    id        INTEGER PRIMARY KEY,
+    at        INTEGER NOT NULL,
+    charger   TEXT NOT NULL,
+    conn      INTEGER NOT NULL,
+    version   TEXT NOT NULL,
+    action    TEXT NOT NULL,
+    authority TEXT NOT NULL,
+    outcome   TEXT NOT NULL,
+    reason    TEXT,
+    severity  INTEGER,
+    rules     TEXT NOT NULL,
+    ours      INTEGER NOT NULL,
+    theirs    INTEGER NOT NULL,
+    lag_us    INTEGER
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS handshakes (
+    id        INTEGER PRIMARY KEY,
+    at        INTEGER NOT NULL,
+    charger   TEXT NOT NULL,
+    conn      INTEGER NOT NULL,
+    authority TEXT NOT NULL,
+    outcome   TEXT NOT NULL,
+    reason    TEXT,
+    severity  INTEGER,
+    status    INTEGER,
+    why       TEXT NOT NULL
+) STRICT;
+
+-- One row per difference; subject and id name the row above that it belongs to.
+CREATE TABLE IF NOT EXISTS divergences (
+    number   INTEGER PRIMARY KEY,
+    finding  TEXT NOT NULL,
+    subject  TEXT NOT NULL,
+    id       INTEGER NOT NULL,
+    at       INTEGER NOT NULL,
+    charger  TEXT NOT NULL,
+    conn     INTEGER NOT NULL,
+    pointer  TEXT NOT NULL,
+    severity INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS divergences_of_finding ON divergences (finding, number);
+CREATE INDEX IF NOT EXISTS divergences_of_subject ON divergences (id);
+
+-- Divergences with one signature.
+CREATE TABLE IF NOT EXISTS findings (
+    id         TEXT PRIMARY KEY,
+    subject    TEXT NOT NULL,
+    rule       TEXT NOT NULL,
+    reason     TEXT NOT NULL,
+    direction  TEXT NOT NULL,
+    action     TEXT NOT NULL,
+    path       TEXT NOT NULL,
+    kind       TEXT NOT NULL,
+    severity   INTEGER NOT NULL,
+    legacy     TEXT NOT NULL,
+    candidate  TEXT NOT NULL,
+    title      TEXT NOT NULL,
+    count      INTEGER NOT NULL,
+    first_seen INTEGER NOT NULL,
+    last_seen  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Where a finding was seen.
+CREATE TABLE IF NOT EXISTS sightings (
+    finding  TEXT NOT NULL,
+    charger  TEXT NOT NULL,
+    model    TEXT NOT NULL,
+    firmware TEXT NOT NULL,
+    count    INTEGER NOT NULL,
+    PRIMARY KEY (finding, charger, model, firmware)
+) STRICT, WITHOUT ROWID;
+
+-- How often what came out.
+CREATE TABLE IF NOT EXISTS tallies (
+    subject TEXT NOT NULL,
+    action  TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    reason  TEXT NOT NULL,
+    count   INTEGER NOT NULL,
+    PRIMARY KEY (subject, action, outcome, reason)
+) STRICT, WITHOUT ROWID;
+
+-- Answer times: how many fell into each bucket (see tally.rs).
+CREATE TABLE IF NOT EXISTS latencies (
+    action TEXT NOT NULL,
+    what   TEXT NOT NULL,
+    bucket INTEGER NOT NULL,
+    count  INTEGER NOT NULL,
+    PRIMARY KEY (action, what, bucket)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS chargers (
+    charger  TEXT PRIMARY KEY,
+    vendor   TEXT NOT NULL,
+    model    TEXT NOT NULL,
+    firmware TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -1,0 +1,189 @@
+//! Counts, added up in memory for a batch and written once.
+//!
+//! Answer times go into buckets: eight to each power of two, so a bucket is at most an eighth wide and percentiles are
+//! that exact, whatever the number of exchanges.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
+
+use super::row::{Divergence, Exchange, Outcome, Reason, Row};
+use super::schema::rank;
+
+/// What a batch of rows adds to the counts.
+#[derive(Default)]
+pub(super) struct Batch<'a> {
+    tallies: BTreeMap<(&'static str, &'a str, &'static str, &'static str), u64>,
+    latencies: BTreeMap<(&'a str, &'static str, u32), u64>,
+    findings: BTreeMap<&'a str, Finding<'a>>,
+    sightings: BTreeMap<(&'a str, &'a str, &'a str, &'a str), u64>,
+}
+
+struct Finding<'a> {
+    first: &'a Divergence,
+    count: u64,
+    worst: u8,
+    since: i64,
+    until: i64,
+}
+
+impl<'a> Batch<'a> {
+    /// Counts one row.
+    pub(super) fn count(&mut self, row: &'a Row) {
+        match row {
+            Row::Exchange(row) => {
+                self.outcome("exchange", &row.action, row.outcome, row.reason);
+                self.times(row);
+            }
+            Row::Command(row) => self.outcome("command", &row.action, row.outcome, row.reason),
+            Row::Handshake(row) => self.outcome("handshake", "", row.outcome, row.reason),
+            Row::Divergence(row) => self.divergence(row),
+            Row::Charger(_) => {}
+        }
+    }
+
+    fn outcome(
+        &mut self,
+        subject: &'static str,
+        action: &'a str,
+        outcome: Outcome,
+        reason: Option<Reason>,
+    ) {
+        let reason = reason.map_or("", Reason::word);
+        *self
+            .tallies
+            .entry((subject, action, outcome.word(), reason))
+            .or_default() += 1;
+    }
+
+    fn times(&mut self, row: &'a Exchange) {
+        let times = [
+            ("authority", row.authority_us),
+            ("shadow", row.shadow_us),
+            ("queue", row.queue_us),
+        ];
+        for (what, time) in times {
+            if let Some(time) = time {
+                *self
+                    .latencies
+                    .entry((&row.action, what, bucket(time)))
+                    .or_default() += 1;
+            }
+        }
+    }
+
+    fn divergence(&mut self, row: &'a Divergence) {
+        let finding = self.findings.entry(&row.finding).or_insert(Finding {
+            first: row,
+            count: 0,
+            worst: rank(row.severity),
+            since: row.at,
+            until: row.at,
+        });
+        finding.count += 1;
+        finding.worst = finding.worst.min(rank(row.severity));
+        finding.since = finding.since.min(row.at);
+        finding.until = finding.until.max(row.at);
+        *self
+            .sightings
+            .entry((&row.finding, &row.charger, &row.model, &row.firmware))
+            .or_default() += 1;
+    }
+
+    /// Adds the counts to the tables.
+    pub(super) fn flush(self, db: &Connection) -> rusqlite::Result<()> {
+        for ((subject, action, outcome, reason), count) in self.tallies {
+            db.prepare_cached(
+                "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4, ?5) \
+                 ON CONFLICT DO UPDATE SET count = count + excluded.count",
+            )?
+            .execute(params![subject, action, outcome, reason, count as i64])?;
+        }
+        for ((action, what, bucket), count) in self.latencies {
+            db.prepare_cached(
+                "INSERT INTO latencies VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT DO UPDATE SET count = count + excluded.count",
+            )?
+            .execute(params![action, what, bucket, count as i64])?;
+        }
+        for ((finding, charger, model, firmware), count) in self.sightings {
+            db.prepare_cached(
+                "INSERT INTO sightings VALUES (?1, ?2, ?3, ?4, ?5) \
+                 ON CONFLICT DO UPDATE SET count = count + excluded.count",
+            )?
+            .execute(params![finding, charger, model, firmware, count as i64])?;
+        }
+        self.findings
+            .into_iter()
+            .try_for_each(|(id, finding)| finding.flush(db, id))
+    }
+}
+
+impl Finding<'_> {
+    fn flush(&self, db: &Connection, id: &str) -> rusqlite::Result<()> {
+        db.prepare_cached(
+            "INSERT INTO findings VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+             ON CONFLICT DO UPDATE SET count = count + excluded.count, \
+                severity = min(severity, excluded.severity), \
+                first_seen = min(first_seen, excluded.first_seen), \
+                last_seen = max(last_seen, excluded.last_seen)",
+        )?
+        .execute(params![
+            id,
+            self.first.subject.word(),
+            self.first.rule,
+            self.first.reason,
+            self.first.direction,
+            self.first.action,
+            self.first.path,
+            self.first.kind,
+            self.worst,
+            self.first.legacy,
+            self.first.candidate,
+            self.first.title,
+            self.count as i64,
+            self.since,
+            self.until,
+        ])
+        .map(drop)
+    }
+}
+
+/// The bucket of a time, µs. Times below eight have one each.
+pub(super) fn bucket(time: i64) -> u32 {
+    let time = time.max(0) as u64;
+    if time < 8 {
+        return time as u32;
+    }
+    let power = time.ilog2();
+    power * 8 - 16 + ((time >> (power - 3)) & 7) as u32
+}
+
+/// The largest time that falls into a bucket, µs.
+pub(super) fn upper(bucket: u32) -> i64 {
+    if bucket < 8 {
+        return i64::from(bucket);
+    }
+    let (power, eighth) = ((bucket + 16) / 8, (bucket + 16) % 8);
+    let lower = u64::from(8 + eighth) << (power - 3);
+    (lower + (1u64 << (power - 3)) - 1) as i64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_holds_its_times_and_is_an_eighth_wide() {
+        let mut before = None;
+        for time in (0..5_000).chain([30_000_000, 86_400_000_000]) {
+            let bucket = bucket(time);
+            assert!(before <= Some(bucket));
+            before = Some(bucket);
+            assert!(
+                time <= upper(bucket) && upper(bucket) <= time + time / 8,
+                "{time}"
+            );
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The ledger as JSON: schema `evenkeel.diffs/1`.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, SecondsFormat};
+use serde::Serialize;
+
+use super::LedgerError;
+use super::query::{self, Filter, Reader};
+use super::row::Subject;
+use crate::clock::Micros;
+use crate::ocpp::Severity;
+
+/// Name and version of the form.
+pub const SCHEMA: &str = "evenkeel.diffs/1";
+
+/// What `diffs --json` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diffs {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// The last fact that has been judged.
+    pub judged: u64,
+    /// Exchanges by outcome.
+    pub outcomes: Outcomes,
+    /// Commands by outcome.
+    pub commands: Outcomes,
+    /// Shadow handshakes by outcome.
+    pub handshakes: Outcomes,
+    /// Findings, worst and most frequent first.
+    pub findings: Vec<Finding>,
+    /// Digest of the ledger.
+    pub digest: String,
+}
+
+/// Counts per outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Outcomes {
+    /// No difference.
+    pub equal: u64,
+    /// Explained by rules.
+    pub explained: u64,
+    /// Divergent.
+    pub divergent: u64,
+    /// Not comparable: `total`, and by reason.
+    pub not_comparable: BTreeMap<String, u64>,
+    /// Not judged yet.
+    pub pending: u64,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// `F-` and eight characters.
+    pub id: String,
+    /// The worst severity seen.
+    pub severity: Severity,
+    /// How often.
+    pub count: u64,
+    /// The action; empty for handshakes.
+    pub action: String,
+    /// JSON pointer with `*`.
+    pub path: String,
+    /// Kind of difference.
+    pub kind: String,
+    /// A sentence.
+    pub title: String,
+    /// Value class on legacy.
+    pub legacy: String,
+    /// Value class on the candidate.
+    pub candidate: String,
+    /// The rule that decided.
+    pub rule: String,
+    /// Its reason.
+    pub reason: String,
+    /// On which chargers.
+    pub chargers: Vec<String>,
+    /// Out of how many.
+    pub exposure: Exposure,
+    /// When first, RFC 3339.
+    pub first_seen: String,
+    /// When last, RFC 3339.
+    pub last_seen: String,
+    /// Models.
+    pub models: Vec<String>,
+    /// Firmware.
+    pub firmware: Vec<String>,
+    /// The first few that show it.
+    pub exemplars: Vec<u64>,
+}
+
+/// A denominator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exposure {
+    /// How many were comparable.
+    pub of: u64,
+    /// What they are: `exchanges`, `commands` or `handshakes`.
+    pub unit: String,
+}
+
+/// Reads the view. The counts are of the whole ledger; only findings are filtered.
+pub fn diffs(reader: &Reader, filter: &Filter) -> Result<Diffs, LedgerError> {
+    let cursor = reader.cursor()?;
+    Ok(Diffs {
+        schema: SCHEMA,
+        judged: cursor.seq,
+        outcomes: reader.outcomes(Subject::Exchange)?.into(),
+        commands: reader.outcomes(Subject::Command)?.into(),
+        handshakes: reader.outcomes(Subject::Handshake)?.into(),
+        findings: reader
+            .findings(filter)?
+            .into_iter()
+            .map(Finding::from)
+            .collect(),
+        digest: cursor.digest.to_string(),
+    })
+}
+
+/// A stamp as RFC 3339 in UTC with milliseconds.
+pub fn rfc3339(at: Micros) -> String {
+    DateTime::from_timestamp_micros(at)
+        .unwrap_or_default()
+        .to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+impl From<query::Outcomes> for Outcomes {
+    fn from(outcomes: query::Outcomes) -> Self {
+        let total = outcomes.not_comparable.values().sum();
+        let mut not_comparable = outcomes.not_comparable;
+        not_comparable.insert("total".to_owned(), total);
+        Self {
+            equal: outcomes.equal,
+            explained: outcomes.explained,
+            divergent: outcomes.divergent,
+            not_comparable,
+            pending: outcomes.pending,
+        }
+    }
+}
+
+impl From<query::Finding> for Finding {
+    fn from(finding: query::Finding) -> Self {
+        Self {
+            exposure: Exposure {
+                of: finding.of,
+                unit: format!("{}s", finding.subject.word()),
+            },
+            first_seen: rfc3339(finding.first_seen),
+            last_seen: rfc3339(finding.last_seen),
+            id: finding.id,
+            severity: finding.severity,
+            count: finding.count,
+            action: finding.action,
+            path: finding.path,
+            kind: finding.kind,
+            title: finding.title,
+            legacy: finding.legacy,
+            candidate: finding.candidate,
+            rule: finding.rule,
+            reason: finding.reason,
+            chargers: finding.chargers,
+            models: finding.models,
+            firmware: finding.firmware,
+            exemplars: finding.exemplars,
+        }
+    }
+}

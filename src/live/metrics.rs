@@ -1,0 +1,88 @@
+//! Counters that other threads may read while the live plane runs.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::handover::Counters;
+use crate::clock::Clock;
+
+/// A counter. Nothing is ordered by it, hence relaxed.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    /// Adds `n`.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Takes `n` away: for the gauges among the counters.
+    pub fn sub(&self, n: u64) {
+        self.0.fetch_sub(n, Ordering::Relaxed);
+    }
+
+    /// The value now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What the live plane counts. Shared with the health endpoint, which runs on a thread of its own.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Connections open now (a gauge).
+    pub open: Count,
+    /// Connections that wait for their authority's answer (a gauge).
+    pub pending: Count,
+    /// Requests that asked for no WebSocket: health checks, scanners. Relayed, and no more.
+    pub plain: Count,
+    /// Connections accepted by an authority.
+    pub accepted: Count,
+    /// Connections refused, unreachable or given up.
+    pub refused: Count,
+    /// Frames seen, both directions.
+    pub frames: Count,
+    /// Frames that this plane knows to lie in gaps. The shadow plane's gap facts are the exact account.
+    pub lost: Count,
+    /// Bytes forwarded, both directions.
+    pub bytes: Count,
+    /// Gaps told to the shadow plane.
+    pub gaps: Count,
+    /// Connections whose beginning and end could not be kept for an absent shadow plane.
+    pub unannounced: Count,
+    /// Times the shadow plane was lost and another one was needed.
+    pub shadow_restarts: Count,
+    /// Failed accepts.
+    pub accept_errors: Count,
+    /// Connections on which a byte was altered, lost or added. Anything but zero is severity S0.
+    pub breaches: Count,
+    status: Mutex<String>,
+}
+
+impl Metrics {
+    /// The counters as a tick carries them.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            open: self.open.get(),
+            accepted: self.accepted.get(),
+            refused: self.refused.get(),
+            frames: self.frames.get(),
+            lost: self.lost.get(),
+            bytes: self.bytes.get(),
+            drift_us: Clock::system().drift(),
+        }
+    }
+
+    /// The shadow plane's latest status line (JSON); empty while it is away or has said nothing yet.
+    pub fn shadow_status(&self) -> String {
+        self.status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Replaces the shadow plane's status line.
+    pub fn set_shadow_status(&self, line: String) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = line;
+    }
+}

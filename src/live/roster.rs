@@ -1,0 +1,382 @@
+//! The open connections, and the one place where they speak to the shadow plane.
+//!
+//! While the shadow plane is away frames are only counted. A new one is told every open connection with the frames seen
+//! so far, and every connection that ended untold; it knows what it recorded, so it can write the exact gap itself.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+use tokio::sync::Notify;
+
+use super::handover::{Closed, Hello, Lost, Opened, Part, Record, Refused};
+use super::metrics::Metrics;
+use super::seen;
+use super::tank::{Offer, Tank};
+use super::walker::Step;
+use crate::clock::{Clock, Micros};
+use crate::facts::Dir;
+
+/// Ended connections that are remembered for a shadow plane that is away.
+const UNTOLD: usize = 10_000;
+
+/// Every open connection, the tank and the seen-board.
+pub struct Roster {
+    hello: Hello,
+    metrics: Arc<Metrics>,
+    inner: RefCell<Inner>,
+    /// There is something to hand over.
+    pub filled: Notify,
+    /// The last connection ended.
+    pub emptied: Notify,
+    /// The first connection opened.
+    pub peopled: Notify,
+}
+
+struct Inner {
+    tank: Tank,
+    board: seen::Writer,
+    open: HashMap<u64, Rc<Entry>>,
+    /// Whether somebody takes what is put in the tank.
+    attached: bool,
+    /// Ended connections whose records are still in the tank, with their position behind them.
+    leaving: VecDeque<(u64, Departed)>,
+    /// Ended connections that a later shadow plane must be told.
+    untold: VecDeque<Departed>,
+}
+
+struct Departed {
+    entry: Rc<Entry>,
+    at: Micros,
+    closed: Closed,
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub struct Entry {
+    /// Connection epoch.
+    pub conn: u64,
+    at: Micros,
+    opened: Opened,
+    seen: [Cell<u64>; 2],
+    /// Frames up to here were seen before the current shadow plane was told of the connection: they are in its gap.
+    announced: [Cell<u64>; 2],
+    lost: [Cell<bool>; 2],
+    ending: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Entry {
+    /// Whether the tap wants the connection to end. Otherwise the task is woken when it does.
+    pub fn is_ending(&self, cx: &Context<'_>) -> bool {
+        let mut waker = self.waker.borrow_mut();
+        if !waker
+            .as_ref()
+            .is_some_and(|known| known.will_wake(cx.waker()))
+        {
+            *waker = Some(cx.waker().clone());
+        }
+        self.ending.get()
+    }
+
+    /// Makes the connection end, with a FIN to both ends.
+    pub fn end(&self) {
+        self.ending.set(true);
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn opened(&self) -> Opened {
+        Opened {
+            seen: [self.seen[0].get(), self.seen[1].get()],
+            ..self.opened.clone()
+        }
+    }
+
+    fn lost_record(&self, dir: Dir) -> Record<'static> {
+        let lost = Lost {
+            frames: self.seen[dir.index()].get(),
+            why: "impossible frame length".to_owned(),
+        };
+        Record::Lost(self.conn, dir, Clock::system().now(), lost)
+    }
+}
+
+impl Roster {
+    /// An empty roster.
+    pub fn new(board: seen::Writer, handover_bytes: usize, metrics: Arc<Metrics>) -> Self {
+        Self {
+            hello: Hello {
+                run: run_identity(),
+                started: Clock::system().now(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                restart: 0,
+            },
+            metrics,
+            inner: RefCell::new(Inner {
+                tank: Tank::new(handover_bytes),
+                board,
+                open: HashMap::new(),
+                attached: false,
+                leaving: VecDeque::new(),
+                untold: VecDeque::new(),
+            }),
+            filled: Notify::new(),
+            emptied: Notify::new(),
+            peopled: Notify::new(),
+        }
+    }
+
+    /// Where the seen-board can be opened.
+    pub fn board_path(&self) -> PathBuf {
+        self.inner.borrow().board.path()
+    }
+
+    /// The connections open now.
+    pub fn open(&self) -> Vec<Rc<Entry>> {
+        self.inner.borrow().open.values().map(Rc::clone).collect()
+    }
+
+    /// Whether no connection is open.
+    pub fn is_empty(&self) -> bool {
+        self.inner.borrow().open.is_empty()
+    }
+
+    /// An authority accepted a charger.
+    pub fn opened(&self, conn: u64, at: Micros, mut opened: Opened) -> io::Result<Rc<Entry>> {
+        let mut inner = self.inner.borrow_mut();
+        opened.slot = inner.board.claim(conn)?;
+        let entry = Rc::new(Entry {
+            conn,
+            at,
+            opened,
+            seen: Default::default(),
+            announced: Default::default(),
+            lost: Default::default(),
+            ending: Cell::new(false),
+            waker: RefCell::new(None),
+        });
+        inner.open.insert(conn, Rc::clone(&entry));
+        if inner.open.len() == 1 {
+            self.peopled.notify_one();
+        }
+        self.metrics.open.add(1);
+        self.metrics.accepted.add(1);
+        if inner.attached {
+            inner.tank.push(&Record::Opened(conn, at, entry.opened()));
+            self.filled.notify_one();
+        }
+        Ok(entry)
+    }
+
+    /// A charger got no connection.
+    pub fn refused(&self, conn: u64, refused: Refused) {
+        self.metrics.refused.add(1);
+        self.push(&Record::Refused(conn, Clock::system().now(), refused));
+    }
+
+    /// Notes how many frames a direction has seen. Called before their bytes are forwarded.
+    pub fn seen(&self, entry: &Entry, dir: Dir, frames: u64) {
+        let before = entry.seen[dir.index()].replace(frames);
+        self.metrics.frames.add(frames - before);
+        let noted = self
+            .inner
+            .borrow()
+            .board
+            .note(entry.opened.slot, dir, frames);
+        if let Err(error) = noted {
+            tracing::error!(conn = entry.conn, %error, "cannot write the seen-board");
+        }
+    }
+
+    /// Hands over what was walked of `bytes`, which came off the socket at `at`.
+    pub fn hand_over(&self, entry: &Entry, dir: Dir, at: Micros, bytes: &[u8], steps: &[Step]) {
+        let mut inner = self.inner.borrow_mut();
+        if !inner.attached {
+            let begun = steps.iter().filter(|step| step.first).count();
+            self.metrics.lost.add(begun as u64);
+            return;
+        }
+        let announced = entry.announced[dir.index()].get();
+        for step in steps.iter().filter(|step| step.frame > announced) {
+            let part = Part {
+                conn: entry.conn,
+                dir,
+                frame: step.frame,
+                at,
+                first: step.first,
+                last: step.last,
+                cut: step.cut,
+                bytes: &bytes[step.range.clone()],
+            };
+            if inner.tank.offer(&part) == Offer::Lost {
+                self.metrics.lost.add(1);
+            }
+        }
+        if !inner.tank.is_empty() {
+            self.filled.notify_one();
+        }
+    }
+
+    /// A direction's frame boundaries can't be found any more. Told once.
+    pub fn lost(&self, entry: &Entry, dir: Dir) {
+        if entry.lost[dir.index()].replace(true) {
+            return;
+        }
+        self.close_gap(&mut self.inner.borrow_mut(), entry.conn, dir);
+        self.push(&entry.lost_record(dir));
+    }
+
+    /// A connection ended.
+    pub fn closed(&self, entry: &Rc<Entry>, closed: Closed) {
+        let mut inner = self.inner.borrow_mut();
+        inner.open.remove(&entry.conn);
+        inner.board.release(entry.opened.slot);
+        self.metrics.open.sub(1);
+        if inner.open.is_empty() {
+            self.emptied.notify_one();
+        }
+        let departed = Departed {
+            entry: Rc::clone(entry),
+            at: Clock::system().now(),
+            closed,
+        };
+        if !inner.attached {
+            self.remember(&mut inner, departed);
+            return;
+        }
+        for dir in Dir::BOTH {
+            self.close_gap(&mut inner, entry.conn, dir);
+        }
+        inner.tank.push(&departed.record());
+        let position = inner.tank.written();
+        inner.leaving.push_back((position, departed));
+        self.filled.notify_one();
+    }
+
+    /// Tells the counters.
+    pub fn tick(&self) {
+        let counters = self.metrics.counters();
+        self.push(&Record::Tick(Clock::system().now(), counters));
+    }
+
+    /// Tells that the plane stops in order.
+    pub fn stopping(&self) {
+        self.push(&Record::Stopping(Clock::system().now()));
+    }
+
+    /// A shadow plane is there: greets it and tells it what it must know.
+    pub fn attach(&self, restart: u64) {
+        let mut inner = self.inner.borrow_mut();
+        let inner = &mut *inner;
+        inner.attached = true;
+        let hello = Hello {
+            restart,
+            ..self.hello.clone()
+        };
+        inner.tank.announce(&Record::Hello(hello));
+        for departed in inner.untold.drain(..) {
+            let Entry { conn, at, .. } = *departed.entry;
+            let opened = departed.entry.opened();
+            inner.tank.announce(&Record::Opened(conn, at, opened));
+            inner.tank.announce(&departed.record());
+            let position = inner.tank.written();
+            inner.leaving.push_back((position, departed));
+        }
+        for entry in inner.open.values() {
+            let opened = entry.opened();
+            inner
+                .tank
+                .announce(&Record::Opened(entry.conn, entry.at, opened));
+            for dir in Dir::BOTH {
+                entry.announced[dir.index()].set(entry.seen[dir.index()].get());
+                if entry.lost[dir.index()].get() {
+                    inner.tank.announce(&entry.lost_record(dir));
+                }
+            }
+        }
+        let counters = self.metrics.counters();
+        inner
+            .tank
+            .announce(&Record::Tick(Clock::system().now(), counters));
+        self.filled.notify_one();
+    }
+
+    /// The shadow plane is gone, and with it all that it has not taken.
+    pub fn detach(&self) {
+        let mut inner = self.inner.borrow_mut();
+        inner.attached = false;
+        inner.tank.clear();
+        self.metrics.set_shadow_status(String::new());
+        for (_, departed) in std::mem::take(&mut inner.leaving) {
+            self.remember(&mut inner, departed);
+        }
+    }
+
+    /// Whether the shadow plane has missed a record that nothing makes good; see [`Tank::is_overrun`].
+    pub fn is_overrun(&self) -> bool {
+        self.inner.borrow().tank.is_overrun()
+    }
+
+    /// Whether everything is handed over.
+    pub fn is_drained(&self) -> bool {
+        self.inner.borrow().tank.is_empty()
+    }
+
+    /// Lets `write` take some of the oldest bytes; it returns how many it took.
+    pub fn drain(&self, write: impl FnOnce(&[u8]) -> io::Result<usize>) -> io::Result<()> {
+        let mut inner = self.inner.borrow_mut();
+        let n = write(inner.tank.front())?;
+        let told = inner.tank.advance(n);
+        self.metrics.gaps.add(told);
+        let taken = inner.tank.taken();
+        while inner
+            .leaving
+            .front()
+            .is_some_and(|(position, _)| *position <= taken)
+        {
+            inner.leaving.pop_front();
+        }
+        Ok(())
+    }
+
+    fn push(&self, record: &Record<'_>) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.attached {
+            inner.tank.push(record);
+            self.filled.notify_one();
+        }
+    }
+
+    fn close_gap(&self, inner: &mut RefMut<'_, Inner>, conn: u64, dir: Dir) {
+        if inner.tank.close_gap(conn, dir) {
+            self.metrics.gaps.add(1);
+        }
+    }
+
+    fn remember(&self, inner: &mut RefMut<'_, Inner>, departed: Departed) {
+        if inner.untold.len() == UNTOLD {
+            inner.untold.pop_front();
+            self.metrics.unannounced.add(1);
+        }
+        inner.untold.push_back(departed);
+    }
+}
+
+impl Departed {
+    fn record(&self) -> Record<'static> {
+        Record::Closed(self.entry.conn, self.at, self.closed.clone())
+    }
+}
+
+/// 32 hex digits. The standard library's hash keys are the system's random numbers.
+fn run_identity() -> String {
+    let word = || RandomState::new().hash_one(Clock::system().now());
+    format!("{:016x}{:016x}", word(), word())
+}

@@ -1,0 +1,638 @@
+//! The line between one charger and its authority: one task, two directions, no buffer while idle.
+//!
+//! Until the authority has answered, what the charger sends is held and what the authority sends is relayed and read
+//! along. After a 101 both directions are walked for frame boundaries; after anything else they are bytes. In every state
+//! an end is copied in kind: FIN as FIN once all before it is through, a reset or timeout as a reset, at once.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::answer::{Answer, Asking};
+use super::handover::{Closed, Flow};
+use super::metrics::Metrics;
+use super::roster::{Entry, Roster};
+use super::settings::Settings;
+use super::stream::{Failure, Stream};
+use super::walker::{Step, Walker};
+use crate::clock::{Clock, Micros};
+use crate::facts::Dir;
+
+/// Bytes read at once, and so the most that lie between the two sockets of a direction.
+const READ: usize = 16 * 1024;
+
+/// Bytes held for the authority's answer; what a charger sends beyond it stays in the kernel.
+pub const HELD: usize = 64 * 1024;
+
+/// What all splices of the plane share.
+pub struct Shared {
+    /// Settings.
+    pub settings: Settings,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+    /// Where open connections are kept and handed over.
+    pub roster: Roster,
+    /// The one read buffer: a splice holds bytes only between two polls, and then in a buffer of its own.
+    pub scratch: RefCell<Scratch>,
+}
+
+/// Buffers that only the splice being polled uses.
+pub struct Scratch {
+    bytes: Box<[u8]>,
+    steps: Vec<Step>,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            bytes: vec![0; READ].into_boxed_slice(),
+            steps: Vec::new(),
+        }
+    }
+}
+
+/// One end of the line. Its number is that of the direction in which it sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The charger.
+    Charger = 0,
+    /// The authority.
+    Authority = 1,
+}
+
+impl End {
+    const BOTH: [Self; 2] = [Self::Charger, Self::Authority];
+
+    fn other(self) -> Self {
+        match self {
+            Self::Charger => Self::Authority,
+            Self::Authority => Self::Charger,
+        }
+    }
+
+    fn sends(self) -> Dir {
+        Dir::BOTH[self as usize]
+    }
+
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Charger => "charger",
+            Self::Authority => "authority",
+        }
+    }
+}
+
+/// How a line ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Both ends closed in order; this one first.
+    Fin(End),
+    /// This end was reset, by its peer or by the network.
+    Reset(End),
+    /// This end did not acknowledge for too long.
+    Timeout(End),
+    /// The tap stops.
+    Shutdown,
+}
+
+impl Ending {
+    fn of(end: End, error: &io::Error) -> Self {
+        use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
+        match error.kind() {
+            TimedOut | HostUnreachable | NetworkUnreachable => Self::Timeout(end),
+            _ => Self::Reset(end),
+        }
+    }
+
+    /// Who ended it, in the words of [`Closed::by`].
+    pub const fn by(self) -> &'static str {
+        match self {
+            Self::Fin(end) | Self::Reset(end) | Self::Timeout(end) => end.word(),
+            Self::Shutdown => "tap",
+        }
+    }
+
+    /// How, in the words of [`Closed::how`].
+    pub const fn how(self) -> &'static str {
+        match self {
+            Self::Fin(_) => "fin",
+            Self::Reset(_) => "reset",
+            Self::Timeout(_) => "timeout",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// What the bytes on the line are.
+enum Phase {
+    /// The authority has not answered yet.
+    Asking(Box<Asking>),
+    /// Frames of an open connection.
+    Frames(Rc<Entry>),
+    /// Bytes that nobody looks at: the charger was refused, or spoke no WebSocket.
+    Opaque,
+}
+
+/// One end's socket and the direction in which that end sends.
+struct Half {
+    socket: Stream,
+    walker: Walker,
+    flow: Flow,
+    /// Bytes read from `socket` that the other end has not taken yet. Empty and without allocation while all is well.
+    spill: Vec<u8>,
+    /// How many bytes at the start of `spill` belong to the response head, which `flow` does not count.
+    uncounted: usize,
+    state: State,
+    /// The other end takes nothing at the moment.
+    stalled: bool,
+    /// Present while `socket` is not read but its failure must be noticed.
+    failure: Option<Failure>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Reading.
+    Open,
+    /// The end has sent FIN; it is passed on once the spill is empty.
+    Ended,
+    /// The FIN is passed on.
+    Done,
+}
+
+/// The line between one charger and its authority. Boxed, because a task would hold it several times over.
+pub struct Splice {
+    shared: Rc<Shared>,
+    halves: [Half; 2],
+    phase: Phase,
+    first_end: Option<End>,
+}
+
+impl Half {
+    fn new(socket: Stream) -> Self {
+        Self {
+            socket,
+            walker: Walker::default(),
+            flow: Flow::default(),
+            spill: Vec::new(),
+            uncounted: 0,
+            state: State::Open,
+            stalled: false,
+            failure: None,
+        }
+    }
+
+    /// Accounts for `bytes` that the other end took.
+    fn wrote(&mut self, bytes: &[u8], metrics: &Metrics) {
+        metrics.bytes.add(bytes.len() as u64);
+        let uncounted = self.uncounted.min(bytes.len());
+        self.uncounted -= uncounted;
+        let counted = &bytes[uncounted..];
+        self.flow.written += counted.len() as u64;
+        self.flow.written_crc = extend_crc(self.flow.written_crc, counted);
+    }
+
+    /// What the direction carried, with the bytes that stayed behind.
+    fn flow(&self) -> Flow {
+        let unsent = &self.spill[self.uncounted..];
+        Flow {
+            unsent: unsent.len() as u64,
+            unsent_crc: extend_crc(0, unsent),
+            ..self.flow
+        }
+    }
+
+    /// From now on the socket is not read, but its failure is noticed.
+    fn watch_failure(&mut self) {
+        if self.failure.is_some() {
+            return;
+        }
+        match self.socket.failure() {
+            Ok(failure) => self.failure = Some(failure),
+            Err(error) => tracing::warn!(%error, "a reset may be noticed late"),
+        }
+    }
+}
+
+impl Splice {
+    /// A line on which the request head has gone out and the answer is awaited.
+    pub fn asking(
+        shared: Rc<Shared>,
+        sockets: [Stream; 2],
+        asking: Asking,
+        early: Vec<u8>,
+        charger_ended: bool,
+    ) -> Box<Self> {
+        Self::new(
+            shared,
+            sockets,
+            Phase::Asking(Box::new(asking)),
+            early,
+            charger_ended,
+        )
+    }
+
+    /// A line that carries bytes; `early` goes to the authority first.
+    pub fn opaque(
+        shared: Rc<Shared>,
+        sockets: [Stream; 2],
+        early: Vec<u8>,
+        charger_ended: bool,
+    ) -> Box<Self> {
+        Self::new(shared, sockets, Phase::Opaque, early, charger_ended)
+    }
+
+    fn new(
+        shared: Rc<Shared>,
+        sockets: [Stream; 2],
+        phase: Phase,
+        early: Vec<u8>,
+        charger_ended: bool,
+    ) -> Box<Self> {
+        let mut halves = sockets.map(Half::new);
+        halves[0].spill = early;
+        if charger_ended {
+            halves[0].state = State::Ended;
+        }
+        Box::new(Self {
+            shared,
+            halves,
+            phase,
+            first_end: charger_ended.then_some(End::Charger),
+        })
+    }
+
+    /// Pumps until the line ends.
+    pub async fn run(mut self: Box<Self>) {
+        let ending = std::future::poll_fn(|cx| self.poll(cx)).await;
+        self.finish(ending);
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ending> {
+        let shared = Rc::clone(&self.shared);
+        let scratch = &mut *shared.scratch.borrow_mut();
+        let broken = self.pump(cx, scratch).or_else(|| self.poll_failures(cx));
+        if let Some(ending) = broken {
+            self.last_words(ending, cx, scratch);
+            return Poll::Ready(ending);
+        }
+        if let Phase::Frames(entry) = &self.phase
+            && entry.is_ending(cx)
+        {
+            return Poll::Ready(Ending::Shutdown);
+        }
+        match self.first_end {
+            Some(end) if self.halves.iter().all(|half| half.state == State::Done) => {
+                Poll::Ready(Ending::Fin(end))
+            }
+            _ => Poll::Pending,
+        }
+    }
+
+    /// Moves what can be moved in both directions; says how the line broke, if it did.
+    fn pump(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Option<Ending> {
+        loop {
+            let held = self.is_held(End::Charger);
+            for end in End::BOTH {
+                if let Poll::Ready(Err(ending)) = self.poll_from(end, cx, scratch) {
+                    return Some(ending);
+                }
+            }
+            // The answer came: what was held for it goes now.
+            if held == self.is_held(End::Charger) {
+                return None;
+            }
+        }
+    }
+
+    /// Moves bytes from `end` to the other one. Ready when there is nothing more to move, or the line has broken.
+    fn poll_from(
+        &mut self,
+        end: End,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+    ) -> Poll<Result<(), Ending>> {
+        loop {
+            let held = self.is_held(end);
+            if !held {
+                ready!(self.poll_flush(end, cx))?;
+            }
+            let half = &self.halves[end as usize];
+            match half.state {
+                State::Open if held && half.spill.len() + READ > HELD => return Poll::Pending,
+                State::Open => {
+                    let n = ready!(self.poll_read(end, cx, scratch))?;
+                    self.carry(end, n, cx, scratch)?;
+                }
+                State::Ended if half.spill.is_empty() => ready!(self.poll_pass_end(end, cx))?,
+                State::Ended => return Poll::Pending,
+                State::Done => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+
+    /// Whether bytes from `end` wait for the authority's answer.
+    fn is_held(&self, end: End) -> bool {
+        end == End::Charger && matches!(self.phase, Phase::Asking(_))
+    }
+
+    /// Reads into the scratch buffer; 0 at the end of what this end sends.
+    fn poll_read(
+        &mut self,
+        end: End,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+    ) -> Poll<Result<usize, Ending>> {
+        let half = &mut self.halves[end as usize];
+        let mut buffer = ReadBuf::new(&mut scratch.bytes);
+        let read = ready!(Pin::new(&mut half.socket).poll_read(cx, &mut buffer));
+        let n = buffer.filled().len();
+        match read {
+            Ok(()) if n > 0 => return Poll::Ready(Ok(n)),
+            // A TLS peer that leaves without saying goodbye has still sent a FIN.
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+                return Poll::Ready(Err(Ending::of(end, &error)));
+            }
+            Ok(()) | Err(_) => {}
+        }
+        half.state = State::Ended;
+        half.watch_failure();
+        self.first_end.get_or_insert(end);
+        Poll::Ready(Ok(0))
+    }
+
+    /// Writes what the other end did not take before.
+    fn poll_flush(&mut self, end: End, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+        let shared = Rc::clone(&self.shared);
+        let (from, to) = self.ends(end);
+        while !from.spill.is_empty() {
+            match Pin::new(&mut to.socket).poll_write(cx, &from.spill) {
+                Poll::Ready(Ok(n)) => {
+                    let rest = from.spill.split_off(n);
+                    let written = std::mem::replace(&mut from.spill, rest);
+                    from.wrote(&written, &shared.metrics);
+                }
+                Poll::Ready(Err(error)) => {
+                    return Poll::Ready(Err(Ending::of(end.other(), &error)));
+                }
+                Poll::Pending => {
+                    self.set_stalled(end, true);
+                    return Poll::Pending;
+                }
+            }
+        }
+        if from.stalled {
+            self.set_stalled(end, false);
+        }
+        let (_, to) = self.ends(end);
+        let flushed = ready!(Pin::new(&mut to.socket).poll_flush(cx));
+        Poll::Ready(flushed.map_err(|error| Ending::of(end.other(), &error)))
+    }
+
+    /// A stalled end is alive as long as its kernel answers, and its sender is not read meanwhile.
+    fn set_stalled(&mut self, end: End, stalled: bool) {
+        let timeout = (!stalled).then_some(self.shared.settings.user_timeout);
+        let (from, to) = self.ends(end);
+        if from.stalled == stalled {
+            return;
+        }
+        from.stalled = stalled;
+        if stalled {
+            from.watch_failure();
+        } else if from.state == State::Open {
+            from.failure = None;
+        }
+        if let Err(error) = to.socket.set_user_timeout(timeout) {
+            tracing::debug!(%error, "cannot set the user timeout");
+        }
+    }
+
+    fn poll_pass_end(&mut self, end: End, cx: &mut Context<'_>) -> Poll<Result<(), Ending>> {
+        let (from, to) = self.ends(end);
+        let passed = ready!(Pin::new(&mut to.socket).poll_shutdown(cx));
+        from.state = State::Done;
+        Poll::Ready(passed.map_err(|error| Ending::of(end.other(), &error)))
+    }
+
+    /// Passes on `n` bytes that were just read into the scratch buffer.
+    fn carry(
+        &mut self,
+        end: End,
+        n: usize,
+        cx: &mut Context<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(), Ending> {
+        let Scratch { bytes, steps } = scratch;
+        let mut bytes = &bytes[..n];
+        if let Phase::Asking(asking) = &mut self.phase {
+            if end == End::Charger {
+                self.halves[0].spill.extend_from_slice(bytes);
+                return Ok(());
+            }
+            let answer = asking.read(bytes);
+            let head = match answer {
+                Answer::Accepted(head, _) => head,
+                _ => n,
+            };
+            self.forward(end, &bytes[..head], cx)?;
+            self.answered(answer, steps);
+            bytes = &bytes[head..];
+        }
+        let at = Clock::system().now();
+        self.walk(end.sends(), bytes, steps);
+        let forwarded = self.forward(end, bytes, cx);
+        self.hand_over(end.sends(), at, bytes, steps);
+        forwarded
+    }
+
+    /// Acts on a final answer: what was held counts as read now.
+    fn answered(&mut self, answer: Answer, steps: &mut Vec<Step>) {
+        if matches!(answer, Answer::Incomplete) {
+            return;
+        }
+        let Phase::Asking(asking) = std::mem::replace(&mut self.phase, Phase::Opaque) else {
+            return;
+        };
+        let Some(entry) = asking.settle(answer, &self.shared.roster) else {
+            return;
+        };
+        self.phase = Phase::Frames(entry);
+        let [charger, authority] = &mut self.halves;
+        authority.flow = Flow::default();
+        authority.uncounted = authority.spill.len();
+        let held = std::mem::take(&mut charger.spill);
+        let at = Clock::system().now();
+        self.walk(Dir::FromCharger, &held, steps);
+        self.hand_over(Dir::FromCharger, at, &held, steps);
+        self.halves[0].spill = held;
+    }
+
+    /// Finds the frames in bytes that were read, and notes them on the seen-board before anything is forwarded.
+    fn walk(&mut self, dir: Dir, bytes: &[u8], steps: &mut Vec<Step>) {
+        steps.clear();
+        let Phase::Frames(entry) = &self.phase else {
+            return;
+        };
+        let Half { walker, flow, .. } = &mut self.halves[dir.index()];
+        let opaque = walker.walk(bytes, self.shared.settings.capture_limit, steps);
+        flow.opaque_bytes += opaque as u64;
+        flow.read += bytes.len() as u64;
+        flow.read_crc = extend_crc(flow.read_crc, bytes);
+        if walker.frames() != flow.frames {
+            flow.frames = walker.frames();
+            self.shared.roster.seen(entry, dir, flow.frames);
+        }
+    }
+
+    fn hand_over(&self, dir: Dir, at: Micros, bytes: &[u8], steps: &[Step]) {
+        let Phase::Frames(entry) = &self.phase else {
+            return;
+        };
+        let roster = &self.shared.roster;
+        roster.hand_over(entry, dir, at, bytes, steps);
+        if self.halves[dir.index()].walker.is_lost() {
+            roster.lost(entry, dir);
+        }
+    }
+
+    /// Writes what the other end takes at once and keeps the rest.
+    fn forward(&mut self, end: End, bytes: &[u8], cx: &mut Context<'_>) -> Result<(), Ending> {
+        let shared = Rc::clone(&self.shared);
+        let (from, to) = self.ends(end);
+        let mut written = Ok(0);
+        if from.spill.is_empty() && !bytes.is_empty() {
+            written = match Pin::new(&mut to.socket).poll_write(cx, bytes) {
+                Poll::Ready(Ok(n)) => Ok(n),
+                Poll::Ready(Err(error)) => Err(Ending::of(end.other(), &error)),
+                Poll::Pending => Ok(0),
+            };
+        }
+        let (sent, rest) = bytes.split_at(written.unwrap_or(0));
+        from.wrote(sent, &shared.metrics);
+        from.spill.extend_from_slice(rest);
+        written.map(|_| ())
+    }
+
+    fn poll_failures(&mut self, cx: &mut Context<'_>) -> Option<Ending> {
+        End::BOTH.into_iter().find_map(|end| {
+            let half = &mut self.halves[end as usize];
+            let failure = half.failure.as_mut()?;
+            if failure.as_mut().poll(cx).is_pending() {
+                return None;
+            }
+            half.failure = None;
+            let error = half.socket.tcp().take_error().unwrap_or_else(Some);
+            // Without an error the kernel has told it already, to a write.
+            Some(error.map_or(Ending::Reset(end), |error| Ending::of(end, &error)))
+        })
+    }
+
+    /// Passes on what an end had sent before it broke: without a tap the other one would get it too.
+    fn last_words(&mut self, ending: Ending, cx: &mut Context<'_>, scratch: &mut Scratch) {
+        let (Ending::Reset(end) | Ending::Timeout(end)) = ending else {
+            return;
+        };
+        while !self.is_held(end) && self.halves[end as usize].spill.is_empty() {
+            let Poll::Ready(Ok(n @ 1..)) = self.poll_read(end, cx, scratch) else {
+                return;
+            };
+            if self.carry(end, n, cx, scratch).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn finish(self: Box<Self>, ending: Ending) {
+        let Self {
+            shared,
+            halves,
+            phase,
+            ..
+        } = *self;
+        let flows = [halves[0].flow(), halves[1].flow()];
+        if let Err(error) = close(halves, ending) {
+            tracing::debug!(%error, "cannot close a socket in kind");
+        }
+        match phase {
+            Phase::Frames(entry) => closed(&shared, &entry, ending, flows),
+            Phase::Asking(asking) => {
+                let why = match ending {
+                    Ending::Fin(End::Charger) | Ending::Reset(End::Charger) => "charger left",
+                    Ending::Timeout(End::Charger) => "charger vanished",
+                    _ => "authority closed without an answer",
+                };
+                asking.give_up(&shared.roster, None, why.to_owned());
+            }
+            Phase::Opaque => {}
+        }
+    }
+
+    fn ends(&mut self, end: End) -> (&mut Half, &mut Half) {
+        let [charger, authority] = &mut self.halves;
+        match end {
+            End::Charger => (charger, authority),
+            End::Authority => (authority, charger),
+        }
+    }
+}
+
+/// Closes both sockets the way the line ended.
+fn close(halves: [Half; 2], ending: Ending) -> io::Result<()> {
+    for half in halves {
+        match ending {
+            Ending::Fin(_) => {}
+            Ending::Reset(_) | Ending::Timeout(_) => half.socket.reset()?,
+            Ending::Shutdown => SockRef::from(half.socket.tcp()).shutdown(Shutdown::Write)?,
+        }
+    }
+    Ok(())
+}
+
+fn closed(shared: &Shared, entry: &Rc<Entry>, ending: Ending, flows: [Flow; 2]) {
+    let (by, how) = (ending.by(), ending.how());
+    tracing::info!(conn = entry.conn, by, how, "connection closed");
+    for (flow, dir) in flows.iter().zip(Dir::BOTH) {
+        if !flow.is_contained() {
+            shared.metrics.breaches.add(1);
+            tracing::error!(
+                conn = entry.conn,
+                dir = dir.word(),
+                ?flow,
+                "bytes were altered"
+            );
+        }
+    }
+    let (by, how) = (by.to_owned(), how.to_owned());
+    shared.roster.closed(entry, Closed { by, how, flows });
+}
+
+fn extend_crc(crc: u32, bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(crc);
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_stays_small() {
+        assert!(size_of::<Splice>() <= 384, "{}", size_of::<Splice>());
+        assert!(size_of::<Entry>() <= 320, "{}", size_of::<Entry>());
+    }
+
+    #[test]
+    fn checksums_extend() {
+        let whole = extend_crc(0, b"one two");
+        assert_eq!(extend_crc(extend_crc(0, b"one "), b"two"), whole);
+        assert_eq!(extend_crc(whole, b""), whole);
+    }
+}

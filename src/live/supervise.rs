@@ -1,0 +1,261 @@
+//! Keeps a shadow plane at the other end of the hand-over: starts it, feeds it, starts it again. Nothing here can make
+//! the live plane wait.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::process::Stdio;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::metrics::Metrics;
+use super::splice::Shared;
+
+/// How long records gather before they are written: one system call for many frames.
+const BATCH: Duration = Duration::from_millis(1);
+
+/// Pause before a restart, doubled up to the second value; a plane that lived for [`SETTLED`] resets it.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+const SETTLED: Duration = Duration::from_secs(30);
+
+/// How long the rest may take to be taken when the live plane stops, and how long the child may then take to exit.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Longest status line. A longer one is cut into pieces, none of which will be valid JSON.
+const STATUS: usize = 64 * 1024;
+
+/// How to start a shadow plane. It gets the hand-over as its standard input.
+#[derive(Debug, Clone)]
+pub struct ShadowCommand {
+    /// The program.
+    pub program: OsString,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+}
+
+/// Where records go.
+#[derive(Debug)]
+pub struct Handover(Source);
+
+#[derive(Debug)]
+enum Source {
+    Child(ShadowCommand),
+    Streams(mpsc::Receiver<StdUnixStream>),
+}
+
+impl Handover {
+    /// To a child process, started again whenever it dies.
+    pub fn spawn(command: ShadowCommand) -> Self {
+        Self(Source::Child(command))
+    }
+
+    /// To a plane in this process, or to nobody once it closes the stream.
+    pub fn to(stream: StdUnixStream) -> Self {
+        let (sender, receiver) = mpsc::channel(1);
+        // The channel is new and has room for one.
+        drop(sender.try_send(stream));
+        Self(Source::Streams(receiver))
+    }
+
+    /// To planes that come one after the other, each taking over when the one before closes its stream.
+    pub fn successive() -> (mpsc::Sender<StdUnixStream>, Self) {
+        let (sender, receiver) = mpsc::channel(8);
+        (sender, Self(Source::Streams(receiver)))
+    }
+
+    /// Whether the next plane comes of our own doing, so that a pause before it makes sense.
+    fn restarts(&self) -> bool {
+        matches!(self.0, Source::Child(_))
+    }
+
+    async fn next(&mut self) -> io::Result<Option<(UnixStream, Option<Child>)>> {
+        match &mut self.0 {
+            Source::Child(command) => {
+                let (stream, child) = start(command)?;
+                Ok(Some((stream, Some(child))))
+            }
+            Source::Streams(streams) => match streams.recv().await {
+                Some(stream) => Ok(Some((register(stream)?, None))),
+                None => Ok(None),
+            },
+        }
+    }
+}
+
+/// Feeds one shadow plane after the other until `stop` says so; then hands over what is left and lets the last one exit.
+pub async fn supervise(
+    shared: Rc<Shared>,
+    mut handover: Handover,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut pause = BACKOFF.0;
+    let mut restart = 0;
+    while let Some(next) = unless(&mut stop, handover.next()).await {
+        let since = Instant::now();
+        match next {
+            Ok(Some((stream, child))) => {
+                let stopped = attend(&shared, &stream, restart, &mut stop).await;
+                drop(stream);
+                see_off(child, stopped).await;
+                if stopped {
+                    return;
+                }
+                restart += 1;
+                shared.metrics.shadow_restarts.add(1);
+            }
+            Ok(None) => {
+                tracing::warn!("no further shadow plane will come, everything counts as gap");
+                return;
+            }
+            Err(error) => tracing::error!(%error, "cannot start the shadow plane"),
+        }
+        if since.elapsed() > SETTLED {
+            pause = BACKOFF.0;
+        }
+        if handover.restarts() && unless(&mut stop, sleep(pause)).await.is_none() {
+            return;
+        }
+        pause = (pause * 2).min(BACKOFF.1);
+    }
+}
+
+/// Waits for `what`; `None` if the live plane stops first.
+async fn unless<T>(stop: &mut watch::Receiver<bool>, what: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        _ = stop.wait_for(|stop| *stop) => None,
+        done = what => Some(done),
+    }
+}
+
+/// Feeds one plane. True when the live plane stops, false when that plane is lost.
+async fn attend(
+    shared: &Shared,
+    stream: &UnixStream,
+    restart: u64,
+    stop: &mut watch::Receiver<bool>,
+) -> bool {
+    tracing::info!(restart, "shadow plane attached");
+    shared.roster.attach(restart);
+    let lost = tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => None,
+        error = feed(shared, stream) => Some(error),
+        error = listen(&shared.metrics, stream) => Some(error),
+    };
+    let stopped = lost.is_none();
+    if let Some(error) = lost {
+        tracing::warn!(%error, "shadow plane lost, frames count as gap until the next one");
+    } else if timeout(FAREWELL, empty(shared, stream)).await.is_err() {
+        tracing::warn!("shadow plane does not take the rest, giving up");
+    }
+    shared.roster.detach();
+    stopped
+}
+
+/// Writes for ever; returns why it can't any more.
+async fn feed(shared: &Shared, stream: &UnixStream) -> io::Error {
+    loop {
+        shared.roster.filled.notified().await;
+        sleep(BATCH).await;
+        if shared.roster.is_overrun() {
+            return io::Error::other("it takes nothing and the reserve is used up");
+        }
+        let written = tokio::select! {
+            written = empty(shared, stream) => written,
+            () = overrun(shared) => continue,
+        };
+        if let Err(error) = written {
+            return error;
+        }
+    }
+}
+
+/// Resolves when the tank overruns while the stream is stuck. What is then put in keeps waking it.
+async fn overrun(shared: &Shared) {
+    loop {
+        shared.roster.filled.notified().await;
+        if shared.roster.is_overrun() {
+            shared.roster.filled.notify_one();
+            return;
+        }
+    }
+}
+
+/// Writes all that waits, a slice at a time: between two slices the connections have their turn.
+async fn empty(shared: &Shared, stream: &UnixStream) -> io::Result<()> {
+    while !shared.roster.is_drained() {
+        stream.writable().await?;
+        match shared.roster.drain(|bytes| stream.try_write(bytes)) {
+            Ok(()) => tokio::task::yield_now().await,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Keeps the plane's latest status line; returns why none will follow.
+async fn listen(metrics: &Metrics, stream: &UnixStream) -> io::Error {
+    let mut line = Vec::new();
+    let mut buffer = vec![0; 4096];
+    loop {
+        let read = match stream.readable().await {
+            Ok(()) => stream.try_read(&mut buffer),
+            Err(error) => return error,
+        };
+        match read {
+            Ok(0) => return io::ErrorKind::UnexpectedEof.into(),
+            Ok(n) => line.extend_from_slice(&buffer[..n]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return error,
+        }
+        if let Some(end) = line.iter().rposition(|&byte| byte == b'\n') {
+            let lines = line.drain(..=end).collect::<Vec<_>>();
+            let latest = lines
+                .split(|&byte| byte == b'\n')
+                .rfind(|line| !line.is_empty());
+            let latest = String::from_utf8_lossy(latest.unwrap_or_default());
+            metrics.set_shadow_status(latest.into_owned());
+        } else if line.len() > STATUS {
+            line.clear();
+        }
+    }
+}
+
+/// Waits for a child that was told to stop, and ends one that was lost.
+async fn see_off(child: Option<Child>, stopped: bool) {
+    let Some(mut child) = child else { return };
+    if stopped && let Ok(Ok(status)) = timeout(FAREWELL, child.wait()).await {
+        tracing::info!(%status, "shadow plane exited");
+        return;
+    }
+    // It may be hung rather than dead; two planes must never write one recording.
+    match child.kill().await {
+        Ok(()) => tracing::info!("shadow plane ended"),
+        Err(error) => tracing::warn!(%error, "cannot end the shadow plane"),
+    }
+}
+
+fn start(command: &ShadowCommand) -> io::Result<(UnixStream, Child)> {
+    let (ours, theirs) = StdUnixStream::pair()?;
+    let child = Command::new(&command.program)
+        .args(&command.args)
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .stdout(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()?;
+    Ok((register(ours)?, child))
+}
+
+fn register(stream: StdUnixStream) -> io::Result<UnixStream> {
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
+}

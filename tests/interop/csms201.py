@@ -1,0 +1,124 @@
+"""OCPP 2.0.1 backends on the PyPI package `ocpp`, in two dialects.
+
+Usage: csms201.py plain|other [PORT]. Prints where it listens, then what went over its sockets, as JSON lines. `other`
+differs in the heartbeat interval, the price, one tag and a refusal reason, which matter, and in white space and key
+order, which do not.
+"""
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+import websockets
+from ocpp.routing import after, on
+from ocpp.v201 import ChargePoint, call, call_result
+
+from wire import Recorded, say
+
+
+@dataclass
+class Dialect:
+    path: str
+    interval: int
+    price: float
+    tags: dict
+    otherwise: str
+    loose: bool
+
+
+DIALECTS = {
+    "plain": Dialect(
+        "plain", 300, 0.35, {"CARD-GOOD": "Accepted", "CARD-DISPUTED": "Accepted"}, "Invalid", False
+    ),
+    "other": Dialect(
+        "other/v2",
+        120,
+        0.30,
+        {"CARD-GOOD": "Accepted", "CARD-DISPUTED": "Blocked", "CARD-REFUSED": "Blocked"},
+        "Unknown",
+        True,
+    ),
+}
+
+
+def loosely(text):
+    """The same message with other white space and key order."""
+    return json.dumps(json.loads(text), separators=(" , ", " : "), sort_keys=True)
+
+
+def now():
+    return datetime.now(timezone.utc).isoformat()
+
+
+class Backend(ChargePoint):
+    dialect = None
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.registers = {}
+
+    def info(self, token):
+        return {"status": self.dialect.tags.get(token["id_token"], self.dialect.otherwise)}
+
+    @on("BootNotification")
+    def boot(self, **_):
+        return call_result.BootNotification(
+            current_time=now(), interval=self.dialect.interval, status="Accepted"
+        )
+
+    @after("BootNotification")
+    async def booted(self, **_):
+        await self.call(
+            call.GetVariables(
+                get_variable_data=[
+                    {"component": {"name": "OCPPCommCtrlr"}, "variable": {"name": "HeartbeatInterval"}}
+                ]
+            )
+        )
+
+    @on("StatusNotification")
+    def status(self, **_):
+        return call_result.StatusNotification()
+
+    @on("Heartbeat")
+    def heartbeat(self, **_):
+        return call_result.Heartbeat(current_time=now())
+
+    @on("Authorize")
+    def authorize(self, id_token, **_):
+        return call_result.Authorize(id_token_info=self.info(id_token))
+
+    @on("TransactionEvent")
+    def event(self, event_type, transaction_info, meter_value, id_token=None, **_):
+        transaction = transaction_info["transaction_id"]
+        register = meter_value[-1]["sampled_value"][-1]["value"]
+        first = self.registers.setdefault(transaction, register)
+        cost = round((register - first) / 1000 * self.dialect.price, 2) if event_type == "Ended" else None
+        return call_result.TransactionEvent(
+            total_cost=cost, id_token_info=self.info(id_token) if id_token else None
+        )
+
+
+async def main(name, port):
+    dialect = DIALECTS[name]
+
+    async def serve(socket):
+        identity = socket.request.path.rsplit("/", 1)[-1]
+        recorded = Recorded(socket, identity, loosely if dialect.loose else None)
+        backend = Backend(identity, recorded, response_timeout=10)
+        backend.dialect = dialect
+        try:
+            await backend.start()
+        except websockets.ConnectionClosed:
+            pass
+
+    async with websockets.serve(serve, "127.0.0.1", port, subprotocols=["ocpp2.0.1"]) as server:
+        bound = server.sockets[0].getsockname()[1]
+        say(listening=f"ws://127.0.0.1:{bound}/{dialect.path}")
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 0))

@@ -1,0 +1,35 @@
+"""Shared by the interop programs: JSON lines about what went over a socket."""
+
+import json
+import sys
+
+
+def say(**line):
+    """Prints one JSON line to stdout."""
+    print(json.dumps(line), flush=True)
+
+
+def complain(message):
+    """Ends the program: something unexpected happened."""
+    print(f"unexpected: {message}", file=sys.stderr, flush=True)
+    raise SystemExit(1)
+
+
+class Recorded:
+    """A websocket with `recv` and `send` as the `ocpp` package wants it; prints each text."""
+
+    def __init__(self, socket, charger=None, rewrite=None):
+        self._socket = socket
+        self._charger = charger
+        self._rewrite = rewrite
+
+    async def recv(self):
+        text = await self._socket.recv()
+        say(dir="received", charger=self._charger, text=text)
+        return text
+
+    async def send(self, text):
+        if self._rewrite:
+            text = self._rewrite(text)
+        say(dir="sent", charger=self._charger, text=text)
+        await self._socket.send(text)

@@ -1,0 +1,264 @@
+//! Facts by hand: what a tap would record, with a clock that moves as the story says.
+
+#![allow(dead_code, reason = "each test file tells its own part of the stories")]
+
+use std::sync::Arc;
+
+use evenkeel::facts::{Dir, Fact, Kind, Leg};
+use serde_json::{Value, json};
+
+const BEGIN: i64 = 1_795_000_000_000_000;
+
+/// What the shadow does with a mirrored CALL.
+#[derive(Clone, Copy)]
+pub(crate) enum Shadow<'a> {
+    Answers(&'a str),
+    Refuses(&'a str),
+    Silent,
+    Withheld(&'a str),
+}
+
+/// The facts of one charger's connection.
+pub(crate) struct Story {
+    pub(crate) facts: Vec<Fact>,
+    charger: Arc<str>,
+    authority: Leg,
+    now: i64,
+    ids: Vec<(u64, String)>,
+}
+
+impl Story {
+    /// A charger that both backends accepted, under legacy.
+    pub(crate) fn open(charger: &str) -> Self {
+        Self::under(charger, Leg::Legacy)
+    }
+
+    /// The same under another authority.
+    pub(crate) fn under(charger: &str, authority: Leg) -> Self {
+        let mut story = Self {
+            facts: Vec::new(),
+            charger: Arc::from(charger),
+            authority,
+            now: BEGIN,
+            ids: Vec::new(),
+        };
+        story.push(Fact::new(Kind::TapStarted, 0));
+        story.push_here(Kind::ConnOpened, |fact| {
+            fact.note(&opened(charger, authority, "ocpp1.6"))
+        });
+        story.shadow_opened();
+        story
+    }
+
+    /// The same story with another subprotocol.
+    pub(crate) fn speaking(mut self, subprotocol: &str) -> Self {
+        for fact in &mut self.facts {
+            fact.note = fact.note.replace("ocpp1.6", subprotocol);
+        }
+        self
+    }
+
+    pub(crate) fn pass(&mut self, seconds: i64) {
+        self.now += seconds * 1_000_000;
+    }
+
+    pub(crate) fn rfc3339(&self) -> String {
+        evenkeel::ledger::views::rfc3339(self.now)
+    }
+
+    fn push(&mut self, mut fact: Fact) -> u64 {
+        fact.seq = self.facts.len() as u64 + 1;
+        fact.at = self.now;
+        let seq = fact.seq;
+        self.facts.push(fact);
+        seq
+    }
+
+    fn push_here(&mut self, kind: Kind, with: impl FnOnce(Fact) -> Fact) -> u64 {
+        let fact = Fact::new(kind, self.now).on(&self.charger, 1);
+        self.push(with(fact))
+    }
+
+    fn message(&mut self, dir: Dir, text: &str) -> u64 {
+        let leg = self.authority;
+        self.push_here(Kind::Message, |fact| fact.via(leg, dir).body(text))
+    }
+
+    pub(crate) fn heard(&mut self, text: &str) -> u64 {
+        self.message(Dir::ToCharger, text)
+    }
+
+    pub(crate) fn call_with_id(&mut self, id: &str, action: &str, payload: &str) -> u64 {
+        let seq = self.message(
+            Dir::FromCharger,
+            &format!(r#"[2,"{id}","{action}",{payload}]"#),
+        );
+        self.ids.push((seq, id.to_owned()));
+        seq
+    }
+
+    pub(crate) fn call(&mut self, action: &str, payload: &str) -> u64 {
+        let id = format!("m{}", self.facts.len());
+        self.call_with_id(&id, action, payload)
+    }
+
+    fn id_of(&self, call: u64) -> String {
+        let found = self.ids.iter().find(|(seq, _)| *seq == call);
+        found.expect("a call of this story").1.clone()
+    }
+
+    pub(crate) fn answer(&mut self, call: u64, payload: &str) -> u64 {
+        let id = self.id_of(call);
+        self.heard(&format!(r#"[3,"{id}",{payload}]"#))
+    }
+
+    pub(crate) fn sent(&mut self, call: u64) -> u64 {
+        let leg = self.authority.other();
+        self.push_here(Kind::ShadowSent, |fact| {
+            fact.via(leg, Dir::FromCharger)
+                .because(call)
+                .note(&json!({"id":"x","action":"","rewrites":[],"queued_us":500}))
+        })
+    }
+
+    pub(crate) fn synthetic(&mut self, action: &str) -> u64 {
+        let leg = self.authority.other();
+        self.push_here(Kind::ShadowSent, |fact| {
+            fact.via(leg, Dir::FromCharger)
+                .body("[2,\"s\",\"BootNotification\",{}]")
+                .note(&json!({"id":"s","action":action,"queued_us":0,"synthetic":"boot"}))
+        })
+    }
+
+    pub(crate) fn shadow_answer(&mut self, sent: u64, text: &str) -> u64 {
+        let leg = self.authority.other();
+        self.push_here(Kind::ShadowReceived, |fact| {
+            fact.via(leg, Dir::ToCharger).because(sent).body(text)
+        })
+    }
+
+    /// A whole exchange: the authority answers after 40 ms, the shadow after 30 ms more.
+    pub(crate) fn exchange(
+        &mut self,
+        action: &str,
+        request: &str,
+        answer: &str,
+        shadow: Shadow<'_>,
+    ) {
+        let call = self.call(action, request);
+        self.now += 40_000;
+        self.answer(call, answer);
+        self.shadow(call, action, shadow);
+    }
+
+    /// The same, refused by the authority.
+    pub(crate) fn refused_exchange(&mut self, action: &str, request: &str, shadow: Shadow<'_>) {
+        let call = self.call(action, request);
+        let id = self.id_of(call);
+        self.heard(&format!(r#"[4,"{id}","GenericError","",{{}}]"#));
+        self.shadow(call, action, shadow);
+    }
+
+    fn shadow(&mut self, call: u64, action: &str, shadow: Shadow<'_>) {
+        let leg = self.authority.other();
+        if let Shadow::Withheld(why) = shadow {
+            self.push_here(Kind::ShadowWithheld, |fact| {
+                fact.via(leg, Dir::FromCharger)
+                    .because(call)
+                    .note(&json!({"why":why,"action":action,"id":"x"}))
+            });
+            return;
+        }
+        let sent = self.sent(call);
+        self.now += 30_000;
+        match shadow {
+            Shadow::Answers(payload) => self.shadow_answer(sent, &format!(r#"[3,"x",{payload}]"#)),
+            Shadow::Refuses(code) => {
+                self.shadow_answer(sent, &format!(r#"[4,"x","{code}","",{{}}]"#))
+            }
+            _ => self.push_here(Kind::ShadowSilent, |fact| {
+                fact.via(leg, Dir::ToCharger)
+                    .because(sent)
+                    .note(&json!({"action":action,"waited_us":30_000_000}))
+            }),
+        };
+    }
+
+    pub(crate) fn command(&mut self, action: &str, payload: &str) -> u64 {
+        self.heard(&format!(r#"[2,"c","{action}",{payload}]"#))
+    }
+
+    pub(crate) fn shadow_command(&mut self, action: &str, payload: &str) -> u64 {
+        self.shadow_answer(0, &format!(r#"[2,"c","{action}",{payload}]"#))
+    }
+
+    pub(crate) fn learned(&mut self, class: &str, authority: &str, shadow: &str) {
+        self.push_here(Kind::IdentifierLearned, |fact| {
+            fact.note(&json!({"class":class,"authority":authority,"shadow":shadow}))
+        });
+    }
+
+    pub(crate) fn gap(&mut self, dir: Dir) {
+        let leg = self.authority;
+        self.push_here(Kind::Gap, |fact| {
+            fact.via(leg, dir)
+                .covering(9, 2)
+                .note(&json!({"why":"hand-over full","first":8,"last":9,"bytes":99}))
+        });
+    }
+
+    pub(crate) fn opaque(&mut self, dir: Dir) {
+        let leg = self.authority;
+        self.push_here(Kind::Opaque, |fact| {
+            fact.via(leg, dir)
+                .covering(9, 1)
+                .note(&json!({"why":"not UTF-8","len":3}))
+        });
+    }
+
+    pub(crate) fn tick(&mut self) {
+        self.push(Fact::new(Kind::Tick, 0));
+    }
+
+    pub(crate) fn stopped(&mut self) {
+        self.push(Fact::new(Kind::TapStopped, 0));
+    }
+
+    pub(crate) fn plane_restarted(&mut self) {
+        self.push(Fact::new(Kind::PlaneStarted, 0).note(&json!({"run":"r","restart":true})));
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.push_here(Kind::ConnClosed, |fact| fact);
+    }
+
+    pub(crate) fn shadow_opened(&mut self) {
+        let leg = self.authority.other();
+        self.push_here(Kind::ShadowOpened, |fact| {
+            fact.via(leg, Dir::FromCharger)
+                .note(&json!({"subprotocol":"ocpp1.6","status":101,"elapsed_us":900}))
+        });
+    }
+
+    pub(crate) fn shadow_refused(&mut self, note: &Value) {
+        let leg = self.authority.other();
+        self.push_here(Kind::ShadowRefused, |fact| {
+            fact.via(leg, Dir::FromCharger).note(note)
+        });
+    }
+
+    pub(crate) fn shadow_closed(&mut self) {
+        let leg = self.authority.other();
+        self.push_here(Kind::ShadowClosed, |fact| {
+            fact.via(leg, Dir::ToCharger).note(&json!({"why":"fin"}))
+        });
+    }
+}
+
+fn opened(charger: &str, authority: Leg, subprotocol: &str) -> Value {
+    json!({
+        "charger": charger, "peer": "192.0.2.1:1", "authority": authority, "target": "/x",
+        "offered": subprotocol, "subprotocol": subprotocol, "extensions": null, "authorization": null,
+        "handshake_us": 1000, "quirks": [], "seen": [0, 0], "slot": 0
+    })
+}

@@ -1,0 +1,244 @@
+//! The laws of judgement and the ledger that keeps it: the same facts give the same ledger, once, and what is missing is
+//! never good news.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
+#[path = "judging/story.rs"]
+mod story;
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use evenkeel::facts::{Dir, Fact, Kind};
+use evenkeel::judge::{Judge, Rules};
+use evenkeel::ledger::query::{Filter, Reader};
+use evenkeel::ledger::row::{Outcome, Row, Subject};
+use evenkeel::ledger::{Digest, Ledger, Pending, views};
+
+use story::{Shadow, Story};
+
+const ACCEPTED: &str = r#"{"idTagInfo":{"status":"Accepted"}}"#;
+const BLOCKED: &str = r#"{"idTagInfo":{"status":"Blocked"}}"#;
+const TAG: &str = r#"{"idTag":"T1"}"#;
+const START: &str =
+    r#"{"connectorId":1,"idTag":"T1","meterStart":0,"timestamp":"2026-11-24T00:00:00Z"}"#;
+
+fn judge(facts: &[Fact]) -> Vec<Row> {
+    static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::built_in().unwrap());
+    let mut judge = Judge::new(RULES.clone());
+    let mut rows = Vec::new();
+    for fact in facts {
+        judge.feed(fact, &mut |row| rows.push(row));
+    }
+    rows
+}
+
+fn started(transaction: i64, status: &str) -> String {
+    format!(r#"{{"transactionId":{transaction},"idTagInfo":{{"status":"{status}"}}}}"#)
+}
+
+/// A night with a bit of everything.
+fn night() -> Vec<Fact> {
+    let mut story = Story::open("CP1");
+    for round in 0..40 {
+        let answer = if round % 3 == 0 { BLOCKED } else { ACCEPTED };
+        story.exchange("Authorize", TAG, ACCEPTED, Shadow::Answers(answer));
+        story.exchange(
+            "StartTransaction",
+            START,
+            &started(round, "Accepted"),
+            Shadow::Answers(&started(round + 100, "Accepted")),
+        );
+        let stop = format!(r#"{{"transactionId":{round}}}"#);
+        story.exchange("StopTransaction", &stop, "{}", Shadow::Answers("{}"));
+        story.command("ClearCache", "{}");
+        if round % 7 == 0 {
+            story.gap(Dir::ToCharger);
+        }
+        let hanging = story.call("Heartbeat", "{}");
+        story.sent(hanging);
+        story.pass(7);
+    }
+    story.facts
+}
+
+#[test]
+fn law_5_judging_twice_gives_the_same_ledger() {
+    let facts = night();
+    let mut expected = Digest::default();
+    for row in judge(&facts) {
+        expected.absorb(&row);
+    }
+    for size in [1, 7, 1_000] {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = write(&facts, dir.path(), size);
+        assert_eq!(ledger.cursor().digest, expected);
+    }
+}
+
+/// Judges `facts` into a ledger in pieces of `size`, going on where the ledger is.
+fn write(facts: &[Fact], dir: &std::path::Path, size: usize) -> Ledger {
+    let rules = Rules::built_in().unwrap();
+    let mut ledger = Ledger::open(dir, rules.fingerprint()).unwrap();
+    let mut judge = Judge::new(rules);
+    let written = ledger.cursor().seq as usize;
+    for fact in &facts[..written] {
+        judge.feed(fact, &mut |_| {});
+    }
+    for piece in facts[written..].chunks(size) {
+        let mut rows = Vec::new();
+        for fact in piece {
+            judge.feed(fact, &mut |row| rows.push(row));
+        }
+        let pending = Pending {
+            exchanges: judge.pending(),
+            commands: judge.pending_commands(),
+        };
+        ledger
+            .apply(&rows, piece.last().unwrap().seq, pending)
+            .unwrap();
+    }
+    ledger
+}
+
+#[test]
+fn law_8_an_interrupted_judge_resumes_without_loss_or_double_counting() {
+    let facts = night();
+    let (whole, broken) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let expected = write(&facts, whole.path(), 50).cursor().clone();
+    for cut in [1, 33, 34, 200, facts.len()] {
+        drop(write(&facts[..cut], broken.path(), 10));
+    }
+    assert_eq!(*write(&facts, broken.path(), 10).cursor(), expected);
+    let view = |dir: &std::path::Path| {
+        views::diffs(&Reader::open(dir).unwrap(), &Filter::default()).unwrap()
+    };
+    assert_eq!(view(broken.path()), view(whole.path()));
+}
+
+#[test]
+fn other_rules_empty_the_ledger() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(write(&night(), dir.path(), 100).cursor().seq > 0);
+    assert_eq!(
+        Ledger::open(dir.path(), "other rules")
+            .unwrap()
+            .cursor()
+            .seq,
+        0
+    );
+}
+
+#[test]
+fn the_ledger_counts_and_lists() {
+    let dir = tempfile::tempdir().unwrap();
+    write(&night(), dir.path(), 100);
+    let reader = Reader::open(dir.path()).unwrap();
+    let outcomes = reader.outcomes(Subject::Exchange).unwrap();
+    let coverage = reader.coverage(Subject::Exchange).unwrap();
+    assert_eq!(outcomes.divergent, 14);
+    assert!(outcomes.pending > 0 && outcomes.not_comparable["tainted"] == 28);
+    assert_eq!(coverage["Authorize"].comparable(), 40);
+    let finding = &reader.findings(&Filter::default()).unwrap()[0];
+    assert_eq!((finding.count, finding.of), (14, 40));
+    assert_eq!(
+        (finding.exemplars.len(), finding.chargers.as_slice()),
+        (5, &["CP1".to_owned()][..])
+    );
+    let exemplar = &reader.exemplars(&finding.id, 1).unwrap()[0];
+    assert!(exemplar.facts.iter().all(|seq| *seq > 0));
+    assert_eq!(exemplar.pointer, "/idTagInfo/status");
+    let none = Filter {
+        charger: Some("other".to_owned()),
+        ..Filter::default()
+    };
+    assert!(reader.findings(&none).unwrap().is_empty());
+    let latency = reader.latencies().unwrap();
+    let shadow = latency
+        .iter()
+        .find(|latency| latency.action == "Authorize" && latency.what == "shadow")
+        .unwrap();
+    assert!((30_000..=33_750).contains(&shadow.p50), "{shadow:?}");
+}
+
+#[test]
+fn the_json_view_is_stable() {
+    let mut story = Story::open("CP1");
+    story.exchange(
+        "BootNotification",
+        r#"{"chargePointVendor":"ACME","chargePointModel":"M1","firmwareVersion":"1.2"}"#,
+        r#"{"status":"Accepted","interval":300}"#,
+        Shadow::Answers(r#"{"status":"Accepted","interval":900}"#),
+    );
+    story.exchange("Authorize", TAG, ACCEPTED, Shadow::Answers(BLOCKED));
+    story.exchange("Heartbeat", "{}", "{}", Shadow::Withheld("queue full"));
+    let dir = tempfile::tempdir().unwrap();
+    write(&story.facts, dir.path(), 100);
+    let view = views::diffs(&Reader::open(dir.path()).unwrap(), &Filter::default()).unwrap();
+    insta::assert_json_snapshot!(view);
+}
+
+#[test]
+fn a_recording_is_judged_live_and_verified() {
+    use evenkeel::cli::judging::{JudgeThread, judge_recording, rejudge_digest};
+    use evenkeel::facts::{Limits, Recorder};
+
+    let dir = tempfile::tempdir().unwrap();
+    let recorder = Recorder::open(dir.path(), Limits::default()).unwrap();
+    let rules = || Rules::built_in().unwrap();
+    let thread = JudgeThread::spawn(dir.path(), rules(), recorder.committed()).unwrap();
+    for fact in night() {
+        recorder.record(fact).unwrap();
+    }
+    recorder.close(std::time::Duration::from_secs(20)).unwrap();
+    let live = thread.stop().unwrap();
+    let again = rejudge_digest(dir.path(), rules(), None).unwrap();
+    assert_eq!(again.cursor.digest, live);
+    assert_eq!(
+        Reader::open(dir.path()).unwrap().cursor().unwrap(),
+        again.cursor
+    );
+    let later = judge_recording(dir.path(), rules(), None, &mut |_, _| {}).unwrap();
+    assert_eq!(later, live);
+    assert!(again.exchanges.divergent > 0);
+}
+
+/// The outcome of each exchange, by the sequence number of its CALL.
+fn outcomes(facts: &[Fact]) -> BTreeMap<u64, Outcome> {
+    judge(facts)
+        .into_iter()
+        .filter_map(|row| match row {
+            Row::Exchange(row) => Some((row.id, row.outcome)),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn law_7_no_lost_frame_makes_a_divergence_equal() {
+    let facts = &night()[..250];
+    let whole = outcomes(facts);
+    for lost in 0..facts.len() {
+        if !matches!(
+            facts[lost].kind,
+            Kind::Message | Kind::ShadowSent | Kind::ShadowReceived
+        ) {
+            continue;
+        }
+        let mut facts = facts.to_vec();
+        facts[lost].kind = Kind::Gap;
+        facts[lost].body.clear();
+        for (id, outcome) in outcomes(&facts) {
+            let good = matches!(outcome, Outcome::Equal | Outcome::Explained);
+            assert!(
+                !good || whole[&id] != Outcome::Divergent,
+                "exchange {id} without fact {}",
+                lost + 1
+            );
+        }
+    }
+}
