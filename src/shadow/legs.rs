@@ -229,32 +229,6 @@ impl LegHost for Legs {
     }
 }
 
-impl LegHost for Rc<Legs> {
-    fn opened(&self, info: &ConnInfo) {
-        Legs::opened(self, info);
-    }
-
-    fn message(&self, conn: u64, dir: Dir, seq: u64, at: Micros, text: &Arc<str>) {
-        Legs::message(self, conn, dir, seq, at, text);
-    }
-
-    fn gap(&self, conn: u64, dir: Dir) {
-        Legs::gap(self, conn, dir);
-    }
-
-    fn closed(&self, conn: u64, at: Micros) {
-        Legs::closed(self, conn, at);
-    }
-
-    fn stopping(&self) {
-        Legs::stopping(self);
-    }
-
-    fn status(&self) -> Value {
-        Legs::status(self)
-    }
-}
-
 /// A charger that negotiated nothing speaks 1.6, the only version whose field practice knows that. Other subprotocols
 /// (1.5, 2.0) are not understood.
 fn version(subprotocol: Option<&str>) -> Option<Version> {
