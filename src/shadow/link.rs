@@ -76,6 +76,7 @@ impl Link {
         subprotocol: Option<String>,
     ) -> Self {
         let queue = Queue::new(common.settings.queue);
+        memory.borrow_mut().speaks(version);
         Self {
             conn,
             charger,

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::facts::{Fact, Recorder};
 use crate::ocpp::json::Step;
 use crate::ocpp::relation::Identifier;
-use crate::ocpp::{Class, Envelope, Relation};
+use crate::ocpp::{Class, Envelope, Relation, Version};
 
 use super::commands::Commands;
 use super::model::Model;
@@ -28,6 +28,7 @@ pub struct Memory {
     pub commands: Commands,
     /// The `IdentifierLearned` fact that must be synced before a translated message may leave.
     pub barrier: u64,
+    version: Option<Version>,
     assigned: VecDeque<Box<str>>,
     ended: VecDeque<Box<str>>,
 }
@@ -69,6 +70,17 @@ impl Memory {
             recorder.urge();
             self.barrier = self.barrier.max(seq);
             self.relation.relearn(class, &authority, &shadow);
+        }
+    }
+
+    /// A connection of this version begins. What a charger said in another version introduces it no more.
+    pub fn speaks(&mut self, version: Version) {
+        if self
+            .version
+            .replace(version)
+            .is_some_and(|old| old != version)
+        {
+            self.model = Model::default();
         }
     }
 
