@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
 use crate::clock::Micros;
+use crate::facts::resume::Resume;
 use crate::facts::{Dir, Kind, Leg, Recorder};
 use crate::ocpp::{Class, Envelope, Version};
 
@@ -28,9 +29,12 @@ use super::settings::ShadowSettings;
 pub struct Legs {
     backends: Vec<Backend>,
     links: RefCell<HashMap<u64, Rc<Link>>>,
-    memories: RefCell<HashMap<(Leg, Arc<str>), Rc<RefCell<Memory>>>>,
+    memories: RefCell<Memories>,
     running: Rc<Running>,
 }
+
+/// What is kept per shadow backend and charger.
+type Memories = HashMap<(Leg, Arc<str>), Rc<RefCell<Memory>>>;
 
 /// A backend that may be a shadow: both may, once some chargers have moved.
 struct Backend {
@@ -79,6 +83,22 @@ impl Legs {
             memories: RefCell::default(),
             running: Rc::default(),
         })
+    }
+
+    /// Takes what an earlier run recorded towards `shadow`: identifiers, and what introduces a charger. To be called before
+    /// connections are opened.
+    pub fn resume(&self, shadow: Leg, resume: &Resume) {
+        for (charger, learned) in &resume.learned {
+            let pairs = learned.iter().filter_map(|pair| {
+                let class = Class::from_word(&pair.class)?;
+                Some((class, pair.authority.as_str(), pair.shadow.as_str()))
+            });
+            self.restore(shadow, charger, pairs);
+        }
+        for (charger, remembered) in &resume.chargers {
+            let texts = remembered.boot.iter().chain(&remembered.statuses);
+            self.remember(shadow, charger, texts.map(String::as_str));
+        }
     }
 
     /// Takes identifiers that an earlier run recorded for a charger: class, authority's and shadow's JSON text, oldest
@@ -176,11 +196,9 @@ impl LegHost for Legs {
         }
     }
 
-    fn gap(&self, conn: u64, dir: Dir) {
-        // What the authority sent inside a gap teaches nothing; only the charger's own messages can be missed by others.
-        if dir == Dir::FromCharger
-            && let Some(link) = self.link(conn)
-        {
+    fn gap(&self, conn: u64, _: Dir) {
+        // Either way a transaction may have begun unseen: the charger's start or the authority's answer is missing.
+        if let Some(link) = self.link(conn) {
             link.mark_gap();
         }
     }
@@ -215,4 +233,28 @@ impl LegHost for Legs {
 /// (1.5, 2.0) are not understood.
 fn version(subprotocol: Option<&str>) -> Option<Version> {
     subprotocol.map_or(Some(Version::V16), Version::from_subprotocol)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shadow::settings::Endpoint;
+
+    #[test]
+    fn an_idle_leg_is_small() {
+        let endpoint = Endpoint::parse("ws://127.0.0.1:1").unwrap();
+        let settings = Rc::new(ShadowSettings::new(Leg::Candidate, endpoint));
+        let common = Rc::new(Common {
+            settings: Rc::clone(&settings),
+            recorder: Recorder::in_memory(),
+            queued: Cell::new(0),
+        });
+        let about = (Arc::from("CP1"), 1);
+        let link = Rc::new(Link::new(common, Rc::default(), about, Version::V16, None));
+        let dialler = Rc::new(Dialler::new(settings).unwrap());
+        let task = leg::run(link, dialler, Rc::new(Pace::new(1)), true);
+        // The task, the link, tungstenite's read buffer (1 KiB), and the allocator's share stay below 4 KiB.
+        let bytes = size_of_val(&task) + size_of::<Link>() + size_of::<Memory>() + 1024;
+        assert!(bytes <= 3584, "{bytes} bytes");
+    }
 }

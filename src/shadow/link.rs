@@ -76,6 +76,7 @@ impl Link {
         subprotocol: Option<String>,
     ) -> Self {
         let queue = Queue::new(common.settings.queue);
+        memory.borrow_mut().speaks(version);
         Self {
             conn,
             charger,
@@ -141,12 +142,12 @@ impl Link {
         self.withhold(withheld);
     }
 
-    /// Whether frames from the charger were lost on this connection.
+    /// Whether messages were lost on this connection.
     pub fn has_gap(&self) -> bool {
         self.state.borrow().gap
     }
 
-    /// Frames from the charger were lost.
+    /// Messages were lost.
     pub fn mark_gap(&self) {
         self.state.borrow_mut().gap = true;
     }
@@ -272,7 +273,7 @@ impl Link {
         }
     }
 
-    /// The shadow answered a mirrored CALL; `fact` is its ShadowReceived.
+    /// The shadow answered a mirrored CALL; `fact` is its `ShadowReceived`.
     pub fn shadow_answered(&self, call: &Mirrored, answer: &Envelope<'_>, fact: u64) {
         let half = if answer.kind == MessageType::CallResult {
             self.read_answer(&call.action, answer.payload, fact)
@@ -316,13 +317,10 @@ impl Link {
         } else {
             Contradiction::TakesLast
         };
-        memory.learn(
-            &self.common.recorder,
-            (&self.charger, self.conn),
-            taught.cause,
-            taught.pairs,
-            contradiction,
-        );
+        let about = self
+            .fact(Kind::IdentifierLearned, None)
+            .because(taught.cause);
+        memory.learn(&self.common.recorder, &about, taught.pairs, contradiction);
     }
 
     /// Learns identifiers outside an exchange.
