@@ -346,10 +346,31 @@ fn closing_accounts_for_what_waits() {
         conn.expect("StartTransaction").await;
         let waiting = world.charger(r#"[2,"h","Heartbeat",{}]"#);
         world.close();
+        world.legs.stopping();
         world.expect_withheld(waiting, "connection closed").await;
         assert_eq!(world.count(Kind::ShadowClosed), 1);
-        assert_eq!(conn.text().await, None, "the leg says goodbye");
         within("the end of the leg", world.legs.finished()).await;
+    });
+}
+
+#[test]
+fn what_a_charger_sent_before_it_left_is_delivered() {
+    run(async {
+        let (candidate, world, mut conn) = booted().await;
+        world.charger(&start("s", 1));
+        world.authority(&format!(r#"[3,"s",{}]"#, started("61", "Accepted")));
+        world.charger(&stop("t", "61"));
+        world.close();
+        // The charger is back before its last messages are through: the new connection waits its turn.
+        world.open("ocpp1.6");
+        let call = conn.expect("StartTransaction").await;
+        conn.answer(&call, &started("7", "Accepted")).await;
+        let call = conn.expect("StopTransaction").await;
+        assert!(call.payload.contains(r#""transactionId":7"#));
+        conn.answer(&call, "{}").await;
+        assert_eq!(conn.text().await, None, "the leg says goodbye");
+        assert_eq!(world.count(Kind::ShadowWithheld), 0);
+        candidate.accept().await;
     });
 }
 

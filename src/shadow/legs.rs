@@ -19,7 +19,7 @@ use crate::ocpp::{Class, Envelope, Version};
 
 use super::dial::{Dialler, TlsSetupError};
 use super::leg;
-use super::link::{Common, Ending, Link};
+use super::link::{self, Common, Ending, Link};
 use super::memory::Memory;
 use super::pace::Pace;
 use super::plane::{ConnInfo, LegHost};
@@ -29,6 +29,8 @@ use super::settings::ShadowSettings;
 pub struct Legs {
     backends: Vec<Backend>,
     links: RefCell<HashMap<u64, Rc<Link>>>,
+    /// Links whose charger has gone while the backend still owes answers.
+    parting: RefCell<Vec<Rc<Link>>>,
     memories: RefCell<Memories>,
     running: Rc<Running>,
 }
@@ -80,6 +82,7 @@ impl Legs {
         Ok(Self {
             backends,
             links: RefCell::default(),
+            parting: RefCell::default(),
             memories: RefCell::default(),
             running: Rc::default(),
         })
@@ -133,20 +136,16 @@ impl Legs {
         }
     }
 
-    /// Ready once every leg has ended.
-    pub async fn finished(&self) {
-        loop {
-            let done = self.running.done.notified();
-            if self.running.tasks.get() == 0 {
-                return;
-            }
-            done.await;
-        }
-    }
-
     fn memory(&self, shadow: Leg, charger: &Arc<str>) -> Rc<RefCell<Memory>> {
         let key = (shadow, Arc::clone(charger));
         Rc::clone(self.memories.borrow_mut().entry(key).or_default())
+    }
+
+    /// Earlier connections of a charger whose legs are still delivering.
+    fn parting(&self, charger: &Arc<str>) -> Vec<Rc<Link>> {
+        let parting = self.parting.borrow();
+        let of_charger = parting.iter().filter(|link| link.charger == *charger);
+        of_charger.map(Rc::clone).collect()
     }
 
     fn link(&self, conn: u64) -> Option<Rc<Link>> {
@@ -182,8 +181,14 @@ impl LegHost for Legs {
         let task = Task(Rc::clone(&self.running));
         let (dialler, pace) = (Rc::clone(&backend.dialler), Rc::clone(&backend.pace));
         let resumed = info.resumed;
+        let before = self.parting(&info.charger);
         spawn_local(async move {
-            leg::run(link, dialler, pace, !resumed).await;
+            // One connection after the other, as the charger had them: the backend hears the end of the last one first.
+            for link in before {
+                link.gone().await;
+            }
+            leg::run(Rc::clone(&link), dialler, pace, !resumed).await;
+            link.leave();
             drop(task);
         });
     }
@@ -206,14 +211,27 @@ impl LegHost for Legs {
     fn closed(&self, conn: u64, _: Micros) {
         let link = self.links.borrow_mut().remove(&conn);
         if let Some(link) = link {
-            link.end(Ending::Closed);
+            link.drain(Ending::Closed, link::DRAIN);
+            let mut parting = self.parting.borrow_mut();
+            parting.retain(|link| !link.is_gone());
+            parting.push(link);
         }
     }
 
     fn stopping(&self) {
         let links = std::mem::take(&mut *self.links.borrow_mut());
-        for link in links.into_values() {
-            link.end(Ending::Stopping);
+        for link in links.values().chain(self.parting.borrow().iter()) {
+            link.drain(Ending::Stopping, link::STOPPING);
+        }
+    }
+
+    async fn finished(&self) {
+        loop {
+            let done = self.running.done.notified();
+            if self.running.tasks.get() == 0 {
+                return;
+            }
+            done.await;
         }
     }
 

@@ -177,6 +177,13 @@ impl Queue {
         self.waiting.is_empty()
     }
 
+    /// Whether the backend has heard and answered all that it will: nothing waits that could still go, and no answer is
+    /// due.
+    pub fn is_settled(&self) -> bool {
+        let away = matches!(self.gate, Gate::Away | Gate::Refused);
+        away || (self.waiting.is_empty() && self.outstanding.is_none())
+    }
+
     /// The charger's first waiting message.
     pub fn front(&self) -> Option<&Mirrored> {
         self.waiting.front()

@@ -122,6 +122,7 @@ impl<'a> Session<'a> {
             self.boot_at,
             self.answer_by,
             self.parked_until,
+            self.link.drain_by(),
             pause,
         ]
         .into_iter()
@@ -362,12 +363,11 @@ impl<'a> Session<'a> {
     }
 
     async fn receive(&mut self, incoming: Incoming) -> Result<(), SocketEnd> {
-        self.allowance.take();
-        if self.allowance.exhausted_until().is_some() {
-            tracing::debug!(charger = %self.link.charger.escape_debug(), "shadow backend floods");
-        }
         let (body, odd) = match incoming {
-            Incoming::Control => return Ok(()),
+            Incoming::Control => {
+                self.unasked();
+                return Ok(());
+            }
             Incoming::Text(body) => (body, None),
             Incoming::Binary(body) => (body, Some("binary message")),
         };
@@ -375,16 +375,30 @@ impl<'a> Session<'a> {
         match (odd, Envelope::parse(text)) {
             (None, Ok(message)) => match message.kind {
                 MessageType::CallResult | MessageType::CallError => self.answered(text, &message),
-                MessageType::Call => return Box::pin(self.stand_in(text, &message)).await,
+                MessageType::Call => {
+                    self.unasked();
+                    return Box::pin(self.stand_in(text, &message)).await;
+                }
                 MessageType::Send | MessageType::CallResultError => {
+                    self.unasked();
                     self.received(0, text.as_bytes(), None);
                 }
             },
             (odd, _) => {
+                self.unasked();
                 self.received(0, &body, Some(odd.unwrap_or("unreadable message")));
             }
         }
         Ok(())
+    }
+
+    /// The backend said something that no CALL of ours asked for: that is what it may do only so often. Answers come at
+    /// the charger's pace and need no limit.
+    fn unasked(&mut self) {
+        self.allowance.take();
+        if self.allowance.exhausted_until().is_some() {
+            tracing::debug!(charger = %self.link.charger.escape_debug(), "shadow backend floods");
+        }
     }
 
     fn received(&self, cause: u64, body: &[u8], quirk: Option<&str>) -> u64 {
@@ -416,6 +430,7 @@ impl<'a> Session<'a> {
             let fact = self.received(sent, text.as_bytes(), Some("late answer"));
             self.digest(&call, answer, fact);
         } else {
+            self.unasked();
             self.received(0, text.as_bytes(), Some("answer to nothing"));
         }
     }
