@@ -61,16 +61,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let resume = Resume::read(&Reader::open(&config.recording)?)?;
     let rules = rules::load(&config.rules)?;
     let judge = JudgeThread::spawn(&config.recording, rules, recorder.committed())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            CliError::new(
-                Exit::Environment,
-                "ENV-004",
-                format!("cannot start a runtime: {error}"),
-            )
-        })?;
+    let runtime = super::runtime()?;
     let plane =
         LocalSet::new().block_on(&runtime, shadow(&config, stream, board, &recorder, resume));
     recorder.close(FAREWELL)?;
