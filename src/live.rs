@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 pub mod answer;
 pub mod connection;
 pub mod dial;
+pub mod ending;
 pub mod handover;
 pub mod head;
 pub mod listener;

@@ -21,9 +21,8 @@ use crate::clock::Clock;
 use crate::facts::resume::Resume;
 use crate::facts::{Fact, Kind, Leg, Reader, Recorder, recorder};
 use crate::live::seen;
-use crate::ocpp::identifiers::Class;
 use crate::shadow::legs::Legs;
-use crate::shadow::plane::{self, LegHost, SeenCounts, Table};
+use crate::shadow::plane::{self, SeenCounts, Table};
 use crate::shadow::settings::{Credentials, Endpoint, QueueLimits, Secret, ShadowSettings};
 
 /// The verb's name.
@@ -32,7 +31,7 @@ pub const VERB: &str = "shadow-plane";
 /// How far below the live plane the scheduler puts this process.
 const NICENESS: i32 = 15;
 
-/// How long the legs may take to say goodbye, and the recorder to flush.
+/// How long the recorder may take to flush.
 const FAREWELL: Duration = Duration::from_secs(4);
 
 /// What the tap passes on.
@@ -62,16 +61,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let resume = Resume::read(&Reader::open(&config.recording)?)?;
     let rules = rules::load(&config.rules)?;
     let judge = JudgeThread::spawn(&config.recording, rules, recorder.committed())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            CliError::new(
-                Exit::Environment,
-                "ENV-004",
-                format!("cannot start a runtime: {error}"),
-            )
-        })?;
+    let runtime = super::runtime()?;
     let plane =
         LocalSet::new().block_on(&runtime, shadow(&config, stream, board, &recorder, resume));
     recorder.close(FAREWELL)?;
@@ -87,35 +77,20 @@ async fn shadow(
     recorder: &Recorder,
     resume: Resume,
 ) -> Result<(), CliError> {
-    let legs = std::rc::Rc::new(
-        Legs::new(vec![shadow_settings(config)?], recorder)
-            .map_err(|error| CliError::new(Exit::Environment, "TLS-002", super::chain(&error)))?,
-    );
-    restore(&legs, config.authority.other(), &resume);
+    let legs = Legs::new(vec![shadow_settings(config)?], recorder)
+        .map_err(|error| CliError::new(Exit::Environment, "TLS-002", super::chain(&error)))?;
+    legs.resume(config.authority.other(), &resume);
     tell_rules(config, recorder)?;
     let settings = plane::Settings {
         capture: config.limits.capture,
         setup: setup(config),
     };
-    let table = Table::new(
-        recorder.clone(),
-        std::rc::Rc::clone(&legs),
-        board,
-        resume,
-        settings,
-    );
+    let table = Table::new(recorder.clone(), legs, board, resume, settings);
     let stream = stream
         .set_nonblocking(true)
         .and_then(|()| UnixStream::from_std(stream))
         .map_err(|error| no_hand_over(&error))?;
     let ended = plane::run(stream, table).await;
-    legs.stopping();
-    if tokio::time::timeout(FAREWELL, legs.finished())
-        .await
-        .is_err()
-    {
-        tracing::warn!("some shadow legs did not end in time");
-    }
     match ended {
         Ok(ended) => {
             tracing::info!(?ended, "live plane ended");
@@ -148,20 +123,6 @@ fn setup(config: &Config) -> Map<String, Value> {
     setup.insert("candidate".to_owned(), json!(config.candidate.url));
     setup.insert("authority".to_owned(), json!(config.authority.word()));
     setup
-}
-
-fn restore(legs: &Legs, shadow: Leg, resume: &Resume) {
-    for (charger, learned) in &resume.learned {
-        let pairs = learned.iter().filter_map(|pair| {
-            let class = Class::from_word(&pair.class)?;
-            Some((class, pair.authority.as_str(), pair.shadow.as_str()))
-        });
-        legs.restore(shadow, charger, pairs);
-    }
-    for (charger, remembered) in &resume.chargers {
-        let texts = remembered.boot.iter().chain(&remembered.statuses);
-        legs.remember(shadow, charger, texts.map(String::as_str));
-    }
 }
 
 fn limits(config: &Config) -> recorder::Limits {

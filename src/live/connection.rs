@@ -86,6 +86,7 @@ impl Porch {
         if let Some(splice) = introduction.await {
             splice.run().await;
         }
+        self.dialer.restock();
         drop(seat);
     }
 

@@ -102,6 +102,11 @@ impl Dialer {
         }
     }
 
+    /// Takes back what of the descriptor reserve was given up, now that a connection has ended.
+    pub fn restock(&self) {
+        self.reserve.refill();
+    }
+
     /// Tries the addresses in order, the next one as soon as one fails or takes its time; the first to connect wins.
     async fn connect_any(
         &self,

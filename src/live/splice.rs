@@ -16,6 +16,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::answer::{Answer, Asking};
+use super::ending::{End, Ending};
 use super::handover::{Closed, Flow};
 use super::metrics::Metrics;
 use super::roster::{Entry, Roster};
@@ -54,79 +55,6 @@ impl Default for Scratch {
         Self {
             bytes: vec![0; READ].into_boxed_slice(),
             steps: Vec::new(),
-        }
-    }
-}
-
-/// One end of the line. Its number is that of the direction in which it sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// The charger.
-    Charger = 0,
-    /// The authority.
-    Authority = 1,
-}
-
-impl End {
-    const BOTH: [Self; 2] = [Self::Charger, Self::Authority];
-
-    fn other(self) -> Self {
-        match self {
-            Self::Charger => Self::Authority,
-            Self::Authority => Self::Charger,
-        }
-    }
-
-    fn sends(self) -> Dir {
-        Dir::BOTH[self as usize]
-    }
-
-    /// The word for it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Charger => "charger",
-            Self::Authority => "authority",
-        }
-    }
-}
-
-/// How a line ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// Both ends closed in order; this one first.
-    Fin(End),
-    /// This end was reset, by its peer or by the network.
-    Reset(End),
-    /// This end did not acknowledge for too long.
-    Timeout(End),
-    /// The tap stops.
-    Shutdown,
-}
-
-impl Ending {
-    fn of(end: End, error: &io::Error) -> Self {
-        use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
-        match error.kind() {
-            TimedOut | HostUnreachable | NetworkUnreachable => Self::Timeout(end),
-            _ => Self::Reset(end),
-        }
-    }
-
-    /// Who ended it, in the words of [`Closed::by`].
-    pub const fn by(self) -> &'static str {
-        match self {
-            Self::Fin(end) | Self::Reset(end) | Self::Timeout(end) => end.word(),
-            Self::Shutdown => "tap",
-        }
-    }
-
-    /// How, in the words of [`Closed::how`].
-    pub const fn how(self) -> &'static str {
-        match self {
-            Self::Fin(_) => "fin",
-            Self::Reset(_) => "reset",
-            Self::Timeout(_) => "timeout",
-            Self::Shutdown => "shutdown",
         }
     }
 }
@@ -260,6 +188,7 @@ impl Splice {
         halves[0].spill = early;
         if charger_ended {
             halves[0].state = State::Ended;
+            halves[0].watch_failure();
         }
         Box::new(Self {
             shared,
@@ -374,6 +303,7 @@ impl Splice {
         let (from, to) = self.ends(end);
         while !from.spill.is_empty() {
             match Pin::new(&mut to.socket).poll_write(cx, &from.spill) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(Ending::Reset(end.other()))),
                 Poll::Ready(Ok(n)) => {
                     let rest = from.spill.split_off(n);
                     let written = std::mem::replace(&mut from.spill, rest);

@@ -152,8 +152,11 @@ async fn attend(
     let stopped = lost.is_none();
     if let Some(error) = lost {
         tracing::warn!(%error, "shadow plane lost, frames count as gap until the next one");
-    } else if timeout(FAREWELL, empty(shared, stream)).await.is_err() {
-        tracing::warn!("shadow plane does not take the rest, giving up");
+    } else if !matches!(
+        timeout(FAREWELL, write_rest(shared, stream)).await,
+        Ok(Ok(()))
+    ) {
+        tracing::warn!("shadow plane did not take the rest");
     }
     shared.roster.detach();
     stopped
@@ -162,13 +165,15 @@ async fn attend(
 /// Writes for ever; returns why it can't any more.
 async fn feed(shared: &Shared, stream: &UnixStream) -> io::Error {
     loop {
-        shared.roster.filled.notified().await;
+        if shared.roster.waiting() == 0 {
+            shared.roster.filled.notified().await;
+        }
         sleep(BATCH).await;
         if shared.roster.is_overrun() {
             return io::Error::other("it takes nothing and the reserve is used up");
         }
         let written = tokio::select! {
-            written = empty(shared, stream) => written,
+            written = write_batch(shared, stream) => written,
             () = overrun(shared) => continue,
         };
         if let Err(error) = written {
@@ -188,15 +193,28 @@ async fn overrun(shared: &Shared) {
     }
 }
 
-/// Writes all that waits, a slice at a time: between two slices the connections have their turn.
-async fn empty(shared: &Shared, stream: &UnixStream) -> io::Result<()> {
-    while !shared.roster.is_drained() {
+/// Writes what waits now, a slice at a time: between two slices the connections have their turn. What they add meanwhile
+/// is left to the next batch.
+async fn write_batch(shared: &Shared, stream: &UnixStream) -> io::Result<()> {
+    let mut left = shared.roster.waiting();
+    while left > 0 {
         stream.writable().await?;
         match shared.roster.drain(|bytes| stream.try_write(bytes)) {
-            Ok(()) => tokio::task::yield_now().await,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(n) => left = left.saturating_sub(n),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
             Err(error) => return Err(error),
         }
+        if left > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(())
+}
+
+/// Writes until nothing waits any more.
+async fn write_rest(shared: &Shared, stream: &UnixStream) -> io::Result<()> {
+    while shared.roster.waiting() > 0 {
+        write_batch(shared, stream).await?;
     }
     Ok(())
 }

@@ -3,6 +3,8 @@
 #![allow(
     unreachable_pub,
     dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
     reason = "shared by test binaries that use parts of it"
 )]
 
@@ -162,6 +164,15 @@ pub fn read_exactly(socket: &mut TcpStream, n: usize) -> Vec<u8> {
     let mut bytes = vec![0; n];
     socket.read_exact(&mut bytes).unwrap();
     bytes
+}
+
+/// Sends on a thread of its own, so that neither side waits for the other.
+pub fn send(mut socket: TcpStream, pieces: Vec<Vec<u8>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        for piece in pieces {
+            socket.write_all(&piece).unwrap();
+        }
+    })
 }
 
 /// How the other end closed, after whatever it still sent.
