@@ -49,6 +49,8 @@ trait Trouble {
     fn during(&mut self, _: &Tap) {}
     /// Afterwards; asserts that the trouble was real.
     fn end(&mut self, _: &Tap) {}
+    /// When the chargers have stopped charging, just before they leave and the tap stops.
+    fn last(&mut self, _: &Tap) {}
 }
 
 fn tapped(trouble: &mut dyn Trouble) -> Tapped {
@@ -69,6 +71,7 @@ fn tapped(trouble: &mut dyn Trouble) -> Tapped {
     runtime.block_on(shift.ask(&legacy));
     trouble.end(&tap);
     runtime.block_on(shift.charge(SAMPLES[2]));
+    trouble.last(&tap);
     let night = runtime.block_on(shift.end(&legacy));
     assert_eq!(tap.metric("evenkeel_containment_breaches_total"), 0);
     let (recording, log) = tap.stop();

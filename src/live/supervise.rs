@@ -120,9 +120,27 @@ pub async fn supervise(
             pause = BACKOFF.0;
         }
         if handover.restarts() && unless(&mut stop, sleep(pause)).await.is_none() {
-            return;
+            break;
         }
         pause = (pause * 2).min(BACKOFF.1);
+    }
+    if handover.restarts() {
+        last_call(&shared, &mut handover, restart).await;
+    }
+}
+
+/// The live plane stops while no shadow plane is there: one more comes, so that what nobody saw is on record.
+async fn last_call(shared: &Shared, handover: &mut Handover, restart: u64) {
+    match handover.next().await {
+        Ok(Some((stream, child))) => {
+            shared.roster.attach(restart);
+            shared.roster.stopping();
+            hand_over_rest(shared, &stream).await;
+            drop(stream);
+            see_off(child, true).await;
+        }
+        Ok(None) => {}
+        Err(error) => tracing::error!(%error, "cannot start the shadow plane"),
     }
 }
 
@@ -152,14 +170,20 @@ async fn attend(
     let stopped = lost.is_none();
     if let Some(error) = lost {
         tracing::warn!(%error, "shadow plane lost, frames count as gap until the next one");
-    } else if !matches!(
-        timeout(FAREWELL, write_rest(shared, stream)).await,
-        Ok(Ok(()))
-    ) {
+        shared.roster.detach();
+    } else {
+        hand_over_rest(shared, stream).await;
+    }
+    stopped
+}
+
+/// Writes what is left when the live plane stops, as long as the plane takes it.
+async fn hand_over_rest(shared: &Shared, stream: &UnixStream) {
+    let rest = timeout(FAREWELL, write_rest(shared, stream)).await;
+    if !matches!(rest, Ok(Ok(()))) {
         tracing::warn!("shadow plane did not take the rest");
     }
     shared.roster.detach();
-    stopped
 }
 
 /// Writes for ever; returns why it can't any more.

@@ -120,24 +120,26 @@ fn law_2_the_candidate_cannot_reach_the_charger() {
     );
     assert_eq!(lived.verified["containment"]["ok"], true);
     let diffs = lived.recording.diffs();
-    let extra = diffs["findings"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|one| one["kind"] == "extra command");
-    assert!(extra.count() > 10, "{diffs:#}");
+    let commands = &diffs["commands"];
+    // The night is shorter than the time that the legacy has for its own command, so most stay without a verdict.
+    let judged = ["/equal", "/divergent", "/not_comparable/total"];
+    let judged = judged.map(|count| commands.pointer(count).and_then(Value::as_u64).unwrap());
+    assert_eq!(judged.iter().sum::<u64>(), answered as u64, "{commands}");
 }
 
 /// A candidate that is killed, refuses whoever comes back, and is reached again by a new shadow plane.
-struct Losses(Plane);
+struct Losses {
+    plane: Plane,
+    refusing: bool,
+}
 
 impl Trouble for Losses {
     fn candidate(&self) -> String {
-        self.0.candidate()
+        self.plane.candidate()
     }
 
     fn begin(&mut self, tap: &Tap) {
-        let candidate = &mut self.0.candidate;
+        let candidate = &mut self.plane.candidate;
         eventually("the candidate opened both sessions", || {
             candidate.log().transactions().len() == 2
         });
@@ -148,13 +150,17 @@ impl Trouble for Losses {
         eventually("both chargers are refused", || {
             recording.of_kind(Kind::ShadowRefused).len() >= 2
         });
-        let before = tap.shadow();
-        candidate.misbehave(Fault::None);
-        kill_process(before, Signal::KILL).unwrap();
+    }
+
+    fn during(&mut self, tap: &Tap) {
+        if std::mem::take(&mut self.refusing) {
+            self.plane.candidate.misbehave(Fault::None);
+            kill_process(tap.shadow(), Signal::KILL).unwrap();
+        }
     }
 
     fn end(&mut self, _: &Tap) {
-        let log = self.0.candidate.log();
+        let log = self.plane.candidate.log();
         eventually("both chargers are shadowed again", || {
             log.connected().len() == 2
         });
@@ -164,7 +170,12 @@ impl Trouble for Losses {
 
 #[test]
 fn law_10_every_loss_is_visible() {
-    let lived = survives(|| Box::new(Losses(Plane::new())));
+    let lived = survives(|| {
+        Box::new(Losses {
+            plane: Plane::new(),
+            refusing: true,
+        })
+    });
     let sent = lived.recording.of_kind(Kind::ShadowSent);
     let note = |fact: &Fact, key: &str| fact.note_json()[key].clone();
     let synthetic = sent

@@ -6,9 +6,10 @@ use std::process::{Command, Stdio};
 use evenkeel::facts::Kind;
 use rusqlite::Connection;
 use rustix::process::{Pid, Resource, Signal, kill_process};
+use serde_json::json;
 
 use crate::night::{Backend, candidate};
-use crate::tap::{Setup, Tap, address_space, eventually, limit};
+use crate::tap::{Setup, Tap, eventually, limit};
 use crate::{Trouble, count, frames_in_gaps, ledger_of, live_digest, survives};
 
 /// What is done to the shadow plane at the beginning, and at the end, of the trouble.
@@ -67,13 +68,10 @@ impl Trouble for Plane {
 fn a_killed_shadow_plane_is_not_felt() {
     let lived = survives(|| {
         Box::new(Plane {
-            begin: |_, victim| kill_process(victim, Signal::KILL).unwrap(),
+            begin: kill,
             // Whoever has come up meanwhile goes down again.
-            during: |tap, _| kill_process(tap.shadow(), Signal::KILL).unwrap(),
-            end: |tap, victim| {
-                assert_ne!(tap.shadow(), victim);
-                assert!(tap.metric("evenkeel_shadow_restarts_total") >= 3);
-            },
+            during: |tap, _| kill(tap, tap.shadow()),
+            end: |tap, victim| assert_ne!(tap.shadow(), victim),
             ..Plane::new()
         })
     });
@@ -81,12 +79,52 @@ fn a_killed_shadow_plane_is_not_felt() {
     assert!(count(&lived, Kind::PlaneStarted) >= 2);
 }
 
+/// Kills a shadow plane and waits until the tap has noticed.
+fn kill(tap: &Tap, victim: Pid) {
+    let before = tap.metric("evenkeel_shadow_restarts_total");
+    kill_process(victim, Signal::KILL).unwrap();
+    eventually("the tap notices", || {
+        tap.metric("evenkeel_shadow_restarts_total") > before
+    });
+}
+
+/// A shadow plane that is killed just before the tap stops.
+struct KilledLast(Backend);
+
+impl Trouble for KilledLast {
+    fn candidate(&self) -> String {
+        self.0.url()
+    }
+
+    fn last(&mut self, tap: &Tap) {
+        for _ in 0..3 {
+            kill(tap, tap.shadow());
+        }
+    }
+}
+
+#[test]
+fn law_3_the_last_frames_are_accounted_for_without_a_shadow_plane() {
+    let lived = survives(|| Box::new(KilledLast(candidate())));
+    let accounting = &lived.verified["accounting"];
+    assert_eq!(
+        (&accounting["open"], &accounting["uncounted"]),
+        (&json!(0), &json!(0))
+    );
+    assert_eq!(accounting["frames_seen"], lived.night.messages() + 4);
+}
+
 #[test]
 fn a_shadow_plane_out_of_memory_is_not_felt() {
     let lived = survives(|| {
         Box::new(Plane {
-            begin: |_, victim| limit(victim, Resource::As, Some(address_space(victim))),
+            // What it gets once it wakes up is more than its heap has room for.
+            begin: |_, victim| {
+                kill_process(victim, Signal::STOP).unwrap();
+                limit(victim, Resource::Data, Some(1 << 20));
+            },
             end: |tap, victim| {
+                kill_process(victim, Signal::CONT).unwrap();
                 eventually("the shadow plane runs out of memory", || {
                     tap.shadow() != victim
                 });
