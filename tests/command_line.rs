@@ -8,7 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use evenkeel::facts::Kind;
+use evenkeel::facts::{Kind, recorder};
 use rusqlite::Connection;
 use rustix::process::{Signal, kill_process};
 
@@ -18,7 +18,7 @@ mod night;
 mod tap;
 
 use night::{Night, Shift, candidate, legacy, runtime};
-use tap::{Recording, Setup, Tap, evenkeel};
+use tap::{Recording, Setup, Tap, evenkeel, eventually};
 
 /// A URL at which nobody answers.
 const NOBODY: &str = "ws://127.0.0.1:1/ocpp";
@@ -299,5 +299,8 @@ fn ctrl_c_twice_waits_for_nobody() {
     assert_eq!(tap.interrupt().code(), Some(130));
     // A kernel may have hung up on it already: it was stopped, and its parent is gone.
     let _ = kill_process(shadow, Signal::KILL);
+    eventually("the recording is left", || {
+        recorder::claim(&tap.recording().0).unwrap().is_some()
+    });
     tap.recording().verify();
 }

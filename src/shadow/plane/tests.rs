@@ -191,6 +191,7 @@ fn records_become_facts_and_reach_the_legs() {
         table.take(Record::Stopping(6)).unwrap(),
         Some(Ended::Stopped)
     );
+    table.conclude();
     let facts = recorder.facts();
     let kinds: Vec<Kind> = facts.iter().map(|fact| fact.kind).collect();
     assert_eq!(
