@@ -206,12 +206,17 @@ fn sick_candidate(rounds: u64) -> Result<(), Failure> {
 
 /// S4: resident memory of idle chargers that sent one frame each, and what the tap burns while nothing happens.
 fn memory(chargers: u64) -> Result<(), Failure> {
-    println!("\nS4 memory: {chargers} idle chargers, one frame each");
+    println!("\nS4 memory: {chargers} idle chargers, one frame each, every shadow leg attached");
     for rig in [Rig::Relay, Rig::Tap] {
         let _stubs = stubs("healthy", 0)?;
         let middle = start(rig, 1)?;
         wait_for(BOX)?;
-        let before = machine::rss_kib(&middle.family());
+        let before: Vec<f64> = middle
+            .family()
+            .iter()
+            .map(|pid| machine::rss_kib(&[*pid]))
+            .collect();
+        let chargers_text = chargers.to_string();
         let fleet = Process::start(
             Some(0),
             &role(&[
@@ -219,29 +224,52 @@ fn memory(chargers: u64) -> Result<(), Failure> {
                 "--port",
                 &BOX.to_string(),
                 "--chargers",
-                &chargers.to_string(),
+                &chargers_text,
                 "--hold",
-                "12000",
+                "150000",
             ]),
         )?;
-        // The shadow legs attach behind the chargers; idle figures count from when they are settled.
-        std::thread::sleep(Duration::from_secs(6));
-        let (rss, cpu, from) = (
-            machine::rss_kib(&middle.family()),
-            machine::cpu_us(&middle.family()),
-            Instant::now(),
-        );
-        std::thread::sleep(Duration::from_secs(4));
+        settle(rig, chargers)?;
+        let (cpu, from) = (machine::cpu_us(&middle.family()), Instant::now());
+        std::thread::sleep(Duration::from_secs(10));
         let idle = (machine::cpu_us(&middle.family()) - cpu) / from.elapsed().as_micros() as f64;
+        let after: Vec<f64> = middle
+            .family()
+            .iter()
+            .map(|pid| machine::rss_kib(&[*pid]))
+            .collect();
+        let each: Vec<String> = before
+            .iter()
+            .zip(&after)
+            .map(|(before, after)| format!("{:.2}", (after - before) / chargers as f64))
+            .collect();
+        let (before, after): (f64, f64) = (before.iter().sum(), after.iter().sum());
         println!(
-            "  {rig:<6?} {:>6.2} KiB per charger ({:.0} KiB before), idle CPU {:.2} % of a core, mirrored {}",
-            (rss - before) / chargers as f64,
-            before,
+            "  {rig:<6?} {:>6.2} KiB per charger (by process {}), {before:.0} KiB before; idle CPU {:.2} % of a core",
+            (after - before) / chargers as f64,
+            each.join(" + "),
             idle * 100.0,
-            count(CANDIDATE)?
         );
-        fleet.output()?;
+        drop(fleet);
     }
+    Ok(())
+}
+
+/// Waits until every charger has sent its frame, and, behind a tap, until the candidate has it too.
+fn settle(rig: Rig, chargers: u64) -> Result<(), Failure> {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    let port = if rig == Rig::Tap { CANDIDATE } else { LEGACY };
+    while count(port)? < chargers as f64 {
+        if Instant::now() > deadline {
+            return Err(format!(
+                "only {} of {chargers} frames arrived on port {port}",
+                count(port)?
+            )
+            .into());
+        }
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    std::thread::sleep(Duration::from_secs(3));
     Ok(())
 }
 

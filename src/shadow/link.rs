@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::select;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::clock::{Clock, Micros};
@@ -64,7 +64,8 @@ pub struct Link {
     common: Rc<Common>,
     state: RefCell<State>,
     wake: Notify,
-    gone: watch::Sender<bool>,
+    gone: Cell<bool>,
+    left: Notify,
 }
 
 struct State {
@@ -106,7 +107,8 @@ impl Link {
                 drain: None,
             }),
             wake: Notify::new(),
-            gone: watch::Sender::new(false),
+            gone: Cell::new(false),
+            left: Notify::new(),
         }
     }
 
@@ -162,18 +164,20 @@ impl Link {
 
     /// The leg's task is over.
     pub fn leave(&self) {
-        self.gone.send_replace(true);
+        self.gone.set(true);
+        self.left.notify_waiters();
     }
 
     /// Whether the leg's task is over.
     pub fn is_gone(&self) -> bool {
-        *self.gone.borrow()
+        self.gone.get()
     }
 
     /// Ready once the leg's task is over.
     pub async fn gone(&self) {
-        // The sender lives in `self`, so waiting cannot fail.
-        let _ = self.gone.subscribe().wait_for(|gone| *gone).await;
+        while !self.is_gone() {
+            self.left.notified().await;
+        }
     }
 
     /// Reads the queue.
