@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::net::UnixStream;
 use tokio::task::LocalSet;
 
+use super::boards::Boards;
 use super::config::{Config, SecretRef};
 use super::error::{CliError, Exit};
 use super::judging::JudgeThread;
@@ -20,10 +21,9 @@ use super::rules;
 use crate::clock::Clock;
 use crate::facts::resume::Resume;
 use crate::facts::{Fact, Kind, Leg, Reader, Recorder, recorder};
-use crate::live::seen;
 use crate::ocpp::identifiers::Class;
 use crate::shadow::legs::Legs;
-use crate::shadow::plane::{self, LegHost, SeenCounts, Table};
+use crate::shadow::plane::{self, LegHost, Table};
 use crate::shadow::settings::{Credentials, Endpoint, QueueLimits, Secret, ShadowSettings};
 
 /// The verb's name.
@@ -57,9 +57,10 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let _logging = logging::start(options.log);
     yield_to_the_live_plane();
     let stream = hand_over()?;
-    let board = Board::open(&options.seen);
     let recorder = Recorder::open(&config.recording, limits(&config))?;
-    let resume = Resume::read(&Reader::open(&config.recording)?)?;
+    let recording = Reader::open(&config.recording)?;
+    let resume = Resume::read(&recording)?;
+    let boards = Boards::open(&options.seen, &resume, recording)?;
     let rules = rules::load(&config.rules)?;
     let judge = JudgeThread::spawn(&config.recording, rules, recorder.committed())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -72,9 +73,14 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
                 format!("cannot start a runtime: {error}"),
             )
         })?;
-    let plane =
-        LocalSet::new().block_on(&runtime, shadow(&config, stream, board, &recorder, resume));
+    let plane = LocalSet::new().block_on(
+        &runtime,
+        shadow(&config, stream, &boards, &recorder, resume),
+    );
     recorder.close(FAREWELL)?;
+    if plane.is_ok() {
+        boards.remove_own();
+    }
     let digest = judge.stop()?;
     tracing::info!(%digest, "recording closed and judged");
     plane.map(|()| Exit::Parity)
@@ -83,7 +89,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
 async fn shadow(
     config: &Config,
     stream: StdUnixStream,
-    board: Board,
+    boards: &Boards,
     recorder: &Recorder,
     resume: Resume,
 ) -> Result<(), CliError> {
@@ -92,23 +98,28 @@ async fn shadow(
             .map_err(|error| CliError::new(Exit::Environment, "TLS-002", super::chain(&error)))?,
     );
     restore(&legs, config.authority.other(), &resume);
+    boards.confess_left(recorder)?;
     tell_rules(config, recorder)?;
     let settings = plane::Settings {
         capture: config.limits.capture,
-        setup: setup(config),
+        setup: setup(config, boards),
     };
     let table = Table::new(
         recorder.clone(),
         std::rc::Rc::clone(&legs),
-        board,
+        boards.own.clone(),
         resume,
         settings,
-    );
+    )
+    .with_left(boards.left.clone());
     let stream = stream
         .set_nonblocking(true)
         .and_then(|()| UnixStream::from_std(stream))
         .map_err(|error| no_hand_over(&error))?;
-    let ended = plane::run(stream, table).await;
+    let ended = tokio::select! {
+        ended = plane::run(stream, table) => ended,
+        never = boards.forget_left(recorder) => match never {},
+    };
     legs.stopping();
     if tokio::time::timeout(FAREWELL, legs.finished())
         .await
@@ -119,7 +130,7 @@ async fn shadow(
     match ended {
         Ok(ended) => {
             tracing::info!(?ended, "live plane ended");
-            Ok(())
+            boards.confess_own(recorder).await
         }
         Err(error) => Err(CliError::new(
             Exit::Environment,
@@ -142,11 +153,14 @@ fn tell_rules(config: &Config, recorder: &Recorder) -> Result<(), CliError> {
     Ok(())
 }
 
-fn setup(config: &Config) -> Map<String, Value> {
+fn setup(config: &Config, boards: &Boards) -> Map<String, Value> {
     let mut setup = Map::new();
     setup.insert("legacy".to_owned(), json!(config.legacy.url));
     setup.insert("candidate".to_owned(), json!(config.candidate.url));
     setup.insert("authority".to_owned(), json!(config.authority.word()));
+    if let Some(name) = boards.own_name() {
+        setup.insert("board".to_owned(), json!(name));
+    }
     setup
 }
 
@@ -231,31 +245,4 @@ fn no_hand_over(error: &std::io::Error) -> CliError {
         format!("no hand-over on standard input: {error}"),
     )
     .help("this verb is started by `evenkeel tap`, not by hand")
-}
-
-/// The live plane's seen-board, if it could be opened: exact counts for the case that the live plane is killed.
-struct Board(Option<seen::Reader>);
-
-impl Board {
-    fn open(path: &std::path::Path) -> Self {
-        Self(
-            seen::Reader::open(path)
-                .inspect_err(|error| {
-                    tracing::warn!(%error, "no seen-board: gaps after a kill of the live plane will have no counts");
-                })
-                .ok(),
-        )
-    }
-}
-
-impl SeenCounts for Board {
-    fn seen(&self, slot: u32, conn: u64) -> Option<[u64; 2]> {
-        let seen = self
-            .0
-            .as_ref()?
-            .get(slot)
-            .inspect_err(|error| tracing::warn!(%error, "cannot read the seen-board"))
-            .ok()??;
-        (seen.conn == conn).then_some(seen.frames)
-    }
 }

@@ -142,6 +142,7 @@ fn live_settings(config: &Config) -> Result<settings::Settings, CliError> {
         // Epochs are unique in a recording because no two connections, of this run or an earlier one, begin in the same
         // microsecond. Asking the recording instead would make the live plane wait for a disk.
         first_conn: Clock::system().now().unsigned_abs(),
+        lasting_board: true,
         ..defaults
     })
 }
