@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 pub mod answer;
 pub mod connection;
 pub mod dial;
+pub mod ending;
 pub mod handover;
 pub mod head;
 pub mod listener;
@@ -44,7 +45,7 @@ use roster::Roster;
 use splice::{Scratch, Shared};
 
 /// Time between two tick records while connections are open.
-const TICK: Duration = Duration::from_secs(60);
+const TICK: Duration = Duration::from_mins(1);
 
 /// How long connections may take to end when the plane stops.
 const ENDING: Duration = Duration::from_secs(1);

@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
-use shadow_support::{Candidate, Conn, World, run, within};
+use shadow_support::{Candidate, Conn, World, run, stop, within};
 
 async fn booted(subprotocol: &str) -> (Candidate, World, Conn) {
     let candidate = Candidate::listen().await;
@@ -305,5 +305,33 @@ fn stopping_does_not_wait_for_the_candidate() {
         world.legs.stopping();
         within("the end of all legs", world.legs.finished()).await;
         assert_eq!(world.count(Kind::ShadowClosed), 1);
+    });
+}
+
+#[test]
+fn a_backlog_is_bounded_and_every_message_has_a_fate() {
+    run(async {
+        let candidate = Candidate::listen().await;
+        let world = World::new(&candidate, |settings| settings.queue.count = 20);
+        world.open("ocpp1.6");
+        let mut conn = candidate.accept().await;
+        world.boot(&mut conn).await;
+        // The candidate takes the first and answers nothing any more.
+        world.charger(&stop("0", "0"));
+        conn.expect("StopTransaction").await;
+        let rest: Vec<u64> = (1..=50)
+            .map(|n| world.charger(&stop(&n.to_string(), "0")))
+            .collect();
+        for message in &rest[20..] {
+            world.expect_withheld(*message, "queue full").await;
+        }
+        assert!(world.legs.status()["queued_bytes"].as_u64() > Some(0));
+        // Behind a charger that has gone the leg goes on for a while; it does not when the plane stops.
+        world.close();
+        world.legs.stopping();
+        for message in &rest[..20] {
+            world.expect_withheld(*message, "connection closed").await;
+        }
+        assert_eq!(world.legs.status()["queued_bytes"], json!(0));
     });
 }

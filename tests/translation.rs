@@ -4,7 +4,9 @@ mod shadow_support;
 
 use std::time::Duration;
 
-use evenkeel::facts::Kind;
+use evenkeel::facts::recorder::Limits;
+use evenkeel::facts::resume::Resume;
+use evenkeel::facts::{Kind, Leg, Reader, Recorder};
 use evenkeel::shadow::plane::LegHost;
 use serde_json::json;
 
@@ -344,9 +346,78 @@ fn closing_accounts_for_what_waits() {
         conn.expect("StartTransaction").await;
         let waiting = world.charger(r#"[2,"h","Heartbeat",{}]"#);
         world.close();
+        world.legs.stopping();
         world.expect_withheld(waiting, "connection closed").await;
         assert_eq!(world.count(Kind::ShadowClosed), 1);
-        assert_eq!(conn.text().await, None, "the leg says goodbye");
         within("the end of the leg", world.legs.finished()).await;
+    });
+}
+
+#[test]
+fn what_a_charger_sent_before_it_left_is_delivered() {
+    run(async {
+        let (candidate, world, mut conn) = booted().await;
+        world.charger(&start("s", 1));
+        world.authority(&format!(r#"[3,"s",{}]"#, started("61", "Accepted")));
+        world.charger(&stop("t", "61"));
+        world.close();
+        // The charger is back before its last messages are through: the new connection waits its turn.
+        world.open("ocpp1.6");
+        let call = conn.expect("StartTransaction").await;
+        conn.answer(&call, &started("7", "Accepted")).await;
+        let call = conn.expect("StopTransaction").await;
+        assert!(call.payload.contains(r#""transactionId":7"#));
+        conn.answer(&call, "{}").await;
+        assert_eq!(conn.text().await, None, "the leg says goodbye");
+        assert_eq!(world.count(Kind::ShadowWithheld), 0);
+        candidate.accept().await;
+    });
+}
+
+#[test]
+fn law_8_an_identifier_is_on_disk_before_it_is_used_and_survives_a_restart() {
+    run(async {
+        let dir = tempfile::tempdir().unwrap();
+        let record = || Recorder::open(dir.path(), Limits::default()).unwrap();
+        let candidate = Candidate::listen().await;
+        let world = World::recording(&candidate, record(), |_| {});
+        world.open("ocpp1.6");
+        let mut conn = candidate.accept().await;
+        world.boot(&mut conn).await;
+        for (id, authority, shadow) in [("s1", "61", "1"), ("s2", "62", "2"), ("s3", "63", "3")] {
+            world.charger(&start(id, 1));
+            world.authority(&format!(r#"[3,"{id}",{}]"#, started(authority, "Accepted")));
+            let call = conn.expect("StartTransaction").await;
+            conn.answer(&call, &started(shadow, "Accepted")).await;
+            world.charger(&meter("m", authority));
+            let call = conn.expect("MeterValues").await;
+            // Whoever reads the file now finds it: a kill at this instant loses nothing.
+            let reader = Reader::open(dir.path()).unwrap();
+            let learned = reader.facts().filter_map(Result::ok).any(|fact| {
+                fact.kind == Kind::IdentifierLearned
+                    && fact.note_json()["authority"] == json!(authority)
+            });
+            assert!(learned, "{authority} was used before it was on disk");
+            conn.answer(&call, "{}").await;
+        }
+        world.legs.stopping();
+        within("the end", world.legs.finished()).await;
+        world.recorder.close(Duration::from_secs(5)).unwrap();
+
+        let recorder = record();
+        let resume = Resume::read(&Reader::open(dir.path()).unwrap()).unwrap();
+        let world = World::recording(&candidate, recorder, |_| {});
+        world.legs.resume(Leg::Candidate, &resume);
+        world.open("ocpp1.6");
+        let mut conn = candidate.accept().await;
+        world.boot(&mut conn).await;
+        world.charger(&stop("e", "62"));
+        let call = conn.expect("StopTransaction").await;
+        assert!(
+            call.payload.contains(r#""transactionId":2,"#),
+            "{}",
+            call.payload
+        );
+        world.recorder.close(Duration::from_secs(5)).unwrap();
     });
 }

@@ -52,21 +52,20 @@ impl TapChild {
                 }
             });
         }
-        match address.recv_timeout(Duration::from_secs(10)) {
-            Ok(url) => Ok(Self { child, url }),
-            Err(_) => {
-                let mut dead = Self {
-                    child,
-                    url: String::new(),
-                };
-                let status = dead.stop();
-                Err(CliError::new(
-                    Exit::Environment,
-                    "DEMO-001",
-                    format!("the tap did not start listening: {status}"),
-                ))
-            }
-        }
+        let mut tap = Self {
+            child,
+            url: String::new(),
+        };
+        let Ok(url) = address.recv_timeout(Duration::from_secs(10)) else {
+            let status = tap.stop();
+            return Err(CliError::new(
+                Exit::Environment,
+                "DEMO-001",
+                format!("the tap did not start listening: {status}"),
+            ));
+        };
+        tap.url = url;
+        Ok(tap)
     }
 
     /// Where chargers connect: `ws://127.0.0.1:PORT`.

@@ -21,9 +21,8 @@ use super::rules;
 use crate::clock::Clock;
 use crate::facts::resume::Resume;
 use crate::facts::{Fact, Kind, Leg, Reader, Recorder, recorder};
-use crate::ocpp::identifiers::Class;
 use crate::shadow::legs::Legs;
-use crate::shadow::plane::{self, LegHost, Table};
+use crate::shadow::plane::{self, Table};
 use crate::shadow::settings::{Credentials, Endpoint, QueueLimits, Secret, ShadowSettings};
 
 /// The verb's name.
@@ -32,7 +31,7 @@ pub const VERB: &str = "shadow-plane";
 /// How far below the live plane the scheduler puts this process.
 const NICENESS: i32 = 15;
 
-/// How long the legs may take to say goodbye, and the recorder to flush.
+/// How long the recorder may take to flush.
 const FAREWELL: Duration = Duration::from_secs(4);
 
 /// What the tap passes on.
@@ -93,25 +92,18 @@ async fn shadow(
     recorder: &Recorder,
     resume: Resume,
 ) -> Result<(), CliError> {
-    let legs = std::rc::Rc::new(
-        Legs::new(vec![shadow_settings(config)?], recorder)
-            .map_err(|error| CliError::new(Exit::Environment, "TLS-002", super::chain(&error)))?,
-    );
-    restore(&legs, config.authority.other(), &resume);
+    let legs = Legs::new(vec![shadow_settings(config)?], recorder)
+        .map_err(|error| CliError::new(Exit::Environment, "TLS-002", super::chain(&error)))?;
+    legs.resume(config.authority.other(), &resume);
     boards.confess_left(recorder)?;
     tell_rules(config, recorder)?;
     let settings = plane::Settings {
         capture: config.limits.capture,
         setup: setup(config, boards),
     };
-    let table = Table::new(
-        recorder.clone(),
-        std::rc::Rc::clone(&legs),
-        boards.own.clone(),
-        resume,
-        settings,
-    )
-    .with_left(boards.left.clone());
+    let own = boards.own.clone();
+    let table =
+        Table::new(recorder.clone(), legs, own, resume, settings).with_left(boards.left.clone());
     let stream = stream
         .set_nonblocking(true)
         .and_then(|()| UnixStream::from_std(stream))
@@ -120,13 +112,6 @@ async fn shadow(
         ended = plane::run(stream, table) => ended,
         never = boards.forget_left(recorder) => match never {},
     };
-    legs.stopping();
-    if tokio::time::timeout(FAREWELL, legs.finished())
-        .await
-        .is_err()
-    {
-        tracing::warn!("some shadow legs did not end in time");
-    }
     match ended {
         Ok(ended) => {
             tracing::info!(?ended, "live plane ended");
@@ -162,20 +147,6 @@ fn setup(config: &Config, boards: &Boards) -> Map<String, Value> {
         setup.insert("board".to_owned(), json!(name));
     }
     setup
-}
-
-fn restore(legs: &Legs, shadow: Leg, resume: &Resume) {
-    for (charger, learned) in &resume.learned {
-        let pairs = learned.iter().filter_map(|pair| {
-            let class = Class::from_word(&pair.class)?;
-            Some((class, pair.authority.as_str(), pair.shadow.as_str()))
-        });
-        legs.restore(shadow, charger, pairs);
-    }
-    for (charger, remembered) in &resume.chargers {
-        let texts = remembered.boot.iter().chain(&remembered.statuses);
-        legs.remember(shadow, charger, texts.map(String::as_str));
-    }
 }
 
 fn limits(config: &Config) -> recorder::Limits {

@@ -86,10 +86,16 @@ impl Porch {
         if let Some(splice) = introduction.await {
             splice.run().await;
         }
+        self.dialer.restock();
         drop(seat);
     }
 
-    async fn introduce(&self, tcp: TcpStream, peer: SocketAddr, place: Seat) -> Option<Splice> {
+    async fn introduce(
+        &self,
+        tcp: TcpStream,
+        peer: SocketAddr,
+        place: Seat,
+    ) -> Option<Box<Splice>> {
         let settings = &self.shared.settings;
         let asker = Asker {
             conn: self.next_conn.replace(self.next_conn.get() + 1),
@@ -216,7 +222,7 @@ impl Porch {
         }
     }
 
-    fn splice(&self, line: Line, opening: Opening, asker: Asker, pending: Pending) -> Splice {
+    fn splice(&self, line: Line, opening: Opening, asker: Asker, pending: Pending) -> Box<Splice> {
         let Line {
             sockets,
             early,

@@ -102,6 +102,11 @@ impl Dialer {
         }
     }
 
+    /// Takes back what of the descriptor reserve was given up, now that a connection has ended.
+    pub fn restock(&self) {
+        self.reserve.refill();
+    }
+
     /// Tries the addresses in order, the next one as soon as one fails or takes its time; the first to connect wins.
     async fn connect_any(
         &self,
@@ -185,16 +190,16 @@ impl Resolver {
             (None, Some((_, addresses))) => return Ok(addresses),
             (_, Some((at, addresses))) if at.elapsed() < FRESH => return Ok(addresses),
             (_, None) => self.ask().await,
-            (_, Some((_, addresses))) => match timeout(RESOLVER_PATIENCE, self.ask()).await {
-                Ok(Ok(addresses)) => Ok(addresses),
-                Ok(Err(_)) | Err(_) => {
+            (_, Some((_, addresses))) => {
+                let asked = timeout(RESOLVER_PATIENCE, self.ask()).await;
+                Ok(asked.ok().and_then(Result::ok).unwrap_or_else(|| {
                     tracing::warn!(
                         host = self.host,
                         "resolver failed, using the last good address"
                     );
-                    Ok(addresses)
-                }
-            },
+                    addresses
+                }))
+            }
         };
         let addresses = answer.map_err(|source| DialError::Resolve {
             host: format!("{}:{}", self.host, self.port),

@@ -79,7 +79,7 @@ pub fn read_request(bytes: &[u8], base_path: &str) -> Result<Option<Request>, He
     let fields = Fields {
         copy: &copy,
         original: bytes,
-        fields: head.headers,
+        parsed: head.headers,
     };
     Ok(Some(Request::from_parts(len, range, &fields, base_path)))
 }
@@ -102,7 +102,7 @@ pub fn read_response(bytes: &[u8]) -> Result<Option<Response>, HeadError> {
     let fields = Fields {
         copy: &copy,
         original: bytes,
-        fields: head.headers,
+        parsed: head.headers,
     };
     Ok(Some(Response {
         len,
@@ -214,16 +214,18 @@ fn identity(path: &str) -> Option<String> {
     (!last.is_empty()).then(|| last.to_owned())
 }
 
-/// A copy in which bytes that the parser would stumble over are letters. Line ends and tabs stay.
+/// A copy in which bytes that the parser would stumble over are letters. Line ends and tabs stay, and so does the first
+/// word, by which HTTP is told from anything else.
 fn harmless_copy(bytes: &[u8]) -> Vec<u8> {
-    let harmless = |&byte: &u8| match byte {
-        b'\r' | b'\n' | b'\t' | b' '..=b'~' => byte,
-        _ => b'x',
-    };
-    bytes[..bytes.len().min(MAX_HEAD)]
-        .iter()
-        .map(harmless)
-        .collect()
+    let mut copy = bytes[..bytes.len().min(MAX_HEAD)].to_vec();
+    let behind_first_word = copy.iter().skip_while(|&&byte| byte != b' ').count();
+    let start = copy.len() - behind_first_word;
+    for byte in &mut copy[start..] {
+        if !matches!(byte, b'\r' | b'\n' | b'\t' | b' '..=b'~') {
+            *byte = b'x';
+        }
+    }
+    copy
 }
 
 fn ascii_or(byte: u8, other: char) -> char {
@@ -241,7 +243,8 @@ fn printable(bytes: &[u8]) -> String {
         if byte.is_ascii_graphic() || byte == b' ' {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!("%{byte:02X}"));
+            let digit = |nibble: u8| char::from(b"0123456789ABCDEF"[usize::from(nibble)]);
+            text.extend(['%', digit(byte >> 4), digit(byte & 0xf)]);
         }
     }
     text
@@ -266,12 +269,12 @@ fn range_in(buffer: &[u8], slice: &[u8]) -> Range<usize> {
 struct Fields<'a> {
     copy: &'a [u8],
     original: &'a [u8],
-    fields: &'a [httparse::Header<'a>],
+    parsed: &'a [httparse::Header<'a>],
 }
 
 impl Fields<'_> {
     fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a httparse::Header<'a>> {
-        self.fields
+        self.parsed
             .iter()
             .filter(move |field| field.name.eq_ignore_ascii_case(name))
     }
@@ -390,7 +393,7 @@ mod tests {
 
     #[test]
     fn reading_is_limited() {
-        let long = [b"GET / HTTP/1.1\r\nX: ", long.as_slice()].concat();
+        let long = [&b"GET / HTTP/1.1\r\nX: "[..], &[b'a'; MAX_HEAD]].concat();
         assert_eq!(read_request(&long, ""), Err(HeadError::TooLong));
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(101));
         assert_eq!(

@@ -50,7 +50,7 @@ pub struct Metrics {
     pub gaps: Count,
     /// Connections whose beginning and end could not be kept for an absent shadow plane.
     pub unannounced: Count,
-    /// Times the shadow plane was started again.
+    /// Times the shadow plane was lost and another one was needed.
     pub shadow_restarts: Count,
     /// Failed accepts.
     pub accept_errors: Count,

@@ -324,13 +324,13 @@ impl Roster {
         self.inner.borrow().tank.is_overrun()
     }
 
-    /// Whether everything is handed over.
-    pub fn is_drained(&self) -> bool {
-        self.inner.borrow().tank.is_empty()
+    /// Bytes that wait to be handed over.
+    pub fn waiting(&self) -> usize {
+        self.inner.borrow().tank.used()
     }
 
-    /// Lets `write` take some of the oldest bytes; it returns how many it took.
-    pub fn drain(&self, write: impl FnOnce(&[u8]) -> io::Result<usize>) -> io::Result<()> {
+    /// Lets `write` take some of the oldest bytes; returns how many it took.
+    pub fn drain(&self, write: impl FnOnce(&[u8]) -> io::Result<usize>) -> io::Result<usize> {
         let mut inner = self.inner.borrow_mut();
         let n = write(inner.tank.front())?;
         let told = inner.tank.advance(n);
@@ -343,7 +343,7 @@ impl Roster {
         {
             inner.leaving.pop_front();
         }
-        Ok(())
+        Ok(n)
     }
 
     fn push(&self, record: &Record<'_>) {

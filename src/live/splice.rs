@@ -16,6 +16,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::answer::{Answer, Asking};
+use super::ending::{End, Ending};
 use super::handover::{Closed, Flow};
 use super::metrics::Metrics;
 use super::roster::{Entry, Roster};
@@ -58,79 +59,6 @@ impl Default for Scratch {
     }
 }
 
-/// One end of the line. Its number is that of the direction in which it sends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// The charger.
-    Charger = 0,
-    /// The authority.
-    Authority = 1,
-}
-
-impl End {
-    const BOTH: [Self; 2] = [Self::Charger, Self::Authority];
-
-    fn other(self) -> Self {
-        match self {
-            Self::Charger => Self::Authority,
-            Self::Authority => Self::Charger,
-        }
-    }
-
-    fn sends(self) -> Dir {
-        Dir::BOTH[self as usize]
-    }
-
-    /// The word for it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Charger => "charger",
-            Self::Authority => "authority",
-        }
-    }
-}
-
-/// How a line ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
-    /// Both ends closed in order; this one first.
-    Fin(End),
-    /// This end was reset, by its peer or by the network.
-    Reset(End),
-    /// This end did not acknowledge for too long.
-    Timeout(End),
-    /// The tap stops.
-    Shutdown,
-}
-
-impl Ending {
-    fn of(end: End, error: &io::Error) -> Self {
-        use io::ErrorKind::{HostUnreachable, NetworkUnreachable, TimedOut};
-        match error.kind() {
-            TimedOut | HostUnreachable | NetworkUnreachable => Self::Timeout(end),
-            _ => Self::Reset(end),
-        }
-    }
-
-    /// Who ended it, in the words of [`Closed::by`].
-    pub const fn by(self) -> &'static str {
-        match self {
-            Self::Fin(end) | Self::Reset(end) | Self::Timeout(end) => end.word(),
-            Self::Shutdown => "tap",
-        }
-    }
-
-    /// How, in the words of [`Closed::how`].
-    pub const fn how(self) -> &'static str {
-        match self {
-            Self::Fin(_) => "fin",
-            Self::Reset(_) => "reset",
-            Self::Timeout(_) => "timeout",
-            Self::Shutdown => "shutdown",
-        }
-    }
-}
-
 /// What the bytes on the line are.
 enum Phase {
     /// The authority has not answered yet.
@@ -167,7 +95,7 @@ enum State {
     Done,
 }
 
-/// The line between one charger and its authority.
+/// The line between one charger and its authority. Boxed, because a task would hold it several times over.
 pub struct Splice {
     shared: Rc<Shared>,
     halves: [Half; 2],
@@ -229,7 +157,7 @@ impl Splice {
         asking: Asking,
         early: Vec<u8>,
         charger_ended: bool,
-    ) -> Self {
+    ) -> Box<Self> {
         Self::new(
             shared,
             sockets,
@@ -245,7 +173,7 @@ impl Splice {
         sockets: [Stream; 2],
         early: Vec<u8>,
         charger_ended: bool,
-    ) -> Self {
+    ) -> Box<Self> {
         Self::new(shared, sockets, Phase::Opaque, early, charger_ended)
     }
 
@@ -255,22 +183,23 @@ impl Splice {
         phase: Phase,
         early: Vec<u8>,
         charger_ended: bool,
-    ) -> Self {
+    ) -> Box<Self> {
         let mut halves = sockets.map(Half::new);
         halves[0].spill = early;
         if charger_ended {
             halves[0].state = State::Ended;
+            halves[0].watch_failure();
         }
-        Self {
+        Box::new(Self {
             shared,
             halves,
             phase,
             first_end: charger_ended.then_some(End::Charger),
-        }
+        })
     }
 
     /// Pumps until the line ends.
-    pub async fn run(mut self) {
+    pub async fn run(mut self: Box<Self>) {
         let ending = std::future::poll_fn(|cx| self.poll(cx)).await;
         self.finish(ending);
     }
@@ -374,6 +303,7 @@ impl Splice {
         let (from, to) = self.ends(end);
         while !from.spill.is_empty() {
             match Pin::new(&mut to.socket).poll_write(cx, &from.spill) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(Ending::Reset(end.other()))),
                 Poll::Ready(Ok(n)) => {
                     let rest = from.spill.split_off(n);
                     let written = std::mem::replace(&mut from.spill, rest);
@@ -549,13 +479,13 @@ impl Splice {
         }
     }
 
-    fn finish(self, ending: Ending) {
+    fn finish(self: Box<Self>, ending: Ending) {
         let Self {
             shared,
             halves,
             phase,
             ..
-        } = self;
+        } = *self;
         let flows = [halves[0].flow(), halves[1].flow()];
         if let Err(error) = close(halves, ending) {
             tracing::debug!(%error, "cannot close a socket in kind");
@@ -617,4 +547,22 @@ fn extend_crc(crc: u32, bytes: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new_with_initial(crc);
     hasher.update(bytes);
     hasher.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_stays_small() {
+        assert!(size_of::<Splice>() <= 384, "{}", size_of::<Splice>());
+        assert!(size_of::<Entry>() <= 320, "{}", size_of::<Entry>());
+    }
+
+    #[test]
+    fn checksums_extend() {
+        let whole = extend_crc(0, b"one two");
+        assert_eq!(extend_crc(extend_crc(0, b"one "), b"two"), whole);
+        assert_eq!(extend_crc(whole, b""), whole);
+    }
 }

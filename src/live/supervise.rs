@@ -70,6 +70,11 @@ impl Handover {
         (sender, Self(Source::Streams(receiver)))
     }
 
+    /// Whether the next plane comes of our own doing, so that a pause before it makes sense.
+    fn restarts(&self) -> bool {
+        matches!(self.0, Source::Child(_))
+    }
+
     async fn next(&mut self) -> io::Result<Option<(UnixStream, Option<Child>)>> {
         match &mut self.0 {
             Source::Child(command) => {
@@ -90,24 +95,19 @@ pub async fn supervise(
     mut handover: Handover,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut backoff = BACKOFF.0;
-    let mut starts = 0;
-    loop {
-        let next = tokio::select! {
-            biased;
-            _ = stop.wait_for(|stop| *stop) => return,
-            next = handover.next() => next,
-        };
+    let mut pause = BACKOFF.0;
+    let mut restart = 0;
+    while let Some(next) = unless(&mut stop, handover.next()).await {
         let since = Instant::now();
         match next {
             Ok(Some((stream, child))) => {
-                let stopped = attend(&shared, &stream, starts, &mut stop).await;
+                let stopped = attend(&shared, &stream, restart, &mut stop).await;
                 drop(stream);
                 see_off(child, stopped).await;
                 if stopped {
                     return;
                 }
-                starts += 1;
+                restart += 1;
                 shared.metrics.shadow_restarts.add(1);
             }
             Ok(None) => {
@@ -116,19 +116,22 @@ pub async fn supervise(
             }
             Err(error) => tracing::error!(%error, "cannot start the shadow plane"),
         }
-        backoff = if since.elapsed() > SETTLED {
-            BACKOFF.0
-        } else {
-            backoff
-        };
-        if matches!(handover.0, Source::Child(_)) {
-            tokio::select! {
-                biased;
-                _ = stop.wait_for(|stop| *stop) => return,
-                () = sleep(backoff) => {}
-            }
-            backoff = (backoff * 2).min(BACKOFF.1);
+        if since.elapsed() > SETTLED {
+            pause = BACKOFF.0;
         }
+        if handover.restarts() && unless(&mut stop, sleep(pause)).await.is_none() {
+            return;
+        }
+        pause = (pause * 2).min(BACKOFF.1);
+    }
+}
+
+/// Waits for `what`; `None` if the live plane stops first.
+async fn unless<T>(stop: &mut watch::Receiver<bool>, what: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        _ = stop.wait_for(|stop| *stop) => None,
+        done = what => Some(done),
     }
 }
 
@@ -149,8 +152,11 @@ async fn attend(
     let stopped = lost.is_none();
     if let Some(error) = lost {
         tracing::warn!(%error, "shadow plane lost, frames count as gap until the next one");
-    } else if timeout(FAREWELL, empty(shared, stream)).await.is_err() {
-        tracing::warn!("shadow plane does not take the rest, giving up");
+    } else if !matches!(
+        timeout(FAREWELL, write_rest(shared, stream)).await,
+        Ok(Ok(()))
+    ) {
+        tracing::warn!("shadow plane did not take the rest");
     }
     shared.roster.detach();
     stopped
@@ -159,13 +165,15 @@ async fn attend(
 /// Writes for ever; returns why it can't any more.
 async fn feed(shared: &Shared, stream: &UnixStream) -> io::Error {
     loop {
-        shared.roster.filled.notified().await;
+        if shared.roster.waiting() == 0 {
+            shared.roster.filled.notified().await;
+        }
         sleep(BATCH).await;
         if shared.roster.is_overrun() {
             return io::Error::other("it takes nothing and the reserve is used up");
         }
         let written = tokio::select! {
-            written = empty(shared, stream) => written,
+            written = write_batch(shared, stream) => written,
             () = overrun(shared) => continue,
         };
         if let Err(error) = written {
@@ -185,15 +193,28 @@ async fn overrun(shared: &Shared) {
     }
 }
 
-/// Writes all that waits, a slice at a time: between two slices the connections have their turn.
-async fn empty(shared: &Shared, stream: &UnixStream) -> io::Result<()> {
-    while !shared.roster.is_drained() {
+/// Writes what waits now, a slice at a time: between two slices the connections have their turn. What they add meanwhile
+/// is left to the next batch.
+async fn write_batch(shared: &Shared, stream: &UnixStream) -> io::Result<()> {
+    let mut left = shared.roster.waiting();
+    while left > 0 {
         stream.writable().await?;
         match shared.roster.drain(|bytes| stream.try_write(bytes)) {
-            Ok(()) => tokio::task::yield_now().await,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Ok(n) => left = left.saturating_sub(n),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
             Err(error) => return Err(error),
         }
+        if left > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    Ok(())
+}
+
+/// Writes until nothing waits any more.
+async fn write_rest(shared: &Shared, stream: &UnixStream) -> io::Result<()> {
+    while shared.roster.waiting() > 0 {
+        write_batch(shared, stream).await?;
     }
     Ok(())
 }

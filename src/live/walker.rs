@@ -161,10 +161,10 @@ mod tests {
             let mut bytes = vec![op];
             // Longer length forms than needed are legal to walk, if not to send.
             if form == 2 || len > 65_535 {
-                bytes.push(mask_bit | 127);
+                bytes.push(mask_bit | 0x7f);
                 bytes.extend_from_slice(&(len as u64).to_be_bytes());
             } else if form == 1 || len > 125 {
-                bytes.push(mask_bit | 126);
+                bytes.push(mask_bit | 0x7e);
                 bytes.extend_from_slice(&(len as u16).to_be_bytes());
             } else {
                 bytes.push(mask_bit | len as u8);

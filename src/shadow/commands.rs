@@ -146,7 +146,7 @@ impl Commands {
         let mut found = Twin::default();
         if let Some(twin) = command.twin_in(&mut self.authority) {
             if REUSABLE.contains(&call.action.as_ref()) {
-                found.answer = twin.answer.clone();
+                found.answer.clone_from(&twin.answer);
             }
             found.pairs = pair(&twin.minted, &command.minted);
             if found.answer.is_none() {

@@ -30,7 +30,7 @@ const MAX_HEAD: usize = 16 * 1024;
 const PROBE_AFTER: Duration = Duration::from_secs(30);
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 /// How long sent bytes may stay unacknowledged.
-const USER_TIMEOUT: Duration = Duration::from_secs(60);
+const USER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Why there is no shadow leg.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +92,7 @@ impl DialError {
         )
     }
 
-    /// The note of a ShadowRefused fact.
+    /// The note of a `ShadowRefused` fact.
     pub fn note(&self) -> serde_json::Value {
         let mut note = json!({"why": self.why(), "detail": self.to_string()});
         match self {
@@ -190,7 +190,7 @@ impl Dialler {
     ) -> Result<Vec<u8>, DialError> {
         let endpoint = &self.settings.endpoint;
         let target = endpoint.target(charger);
-        if target.bytes().any(|byte| byte <= b' ' || byte >= 0x7f) {
+        if target.bytes().any(|byte| !byte.is_ascii_graphic()) {
             return Err(DialError::Unsendable("charger identity"));
         }
         let mut head = format!(
@@ -201,7 +201,7 @@ impl Dialler {
         )
         .into_bytes();
         if let Some(offered) = subprotocol {
-            if offered.bytes().any(|byte| byte < b' ' || byte >= 0x7f) {
+            if offered.bytes().any(|byte| !(b' '..0x7f).contains(&byte)) {
                 return Err(DialError::Unsendable("subprotocol"));
             }
             head.extend_from_slice(format!("Sec-WebSocket-Protocol: {offered}\r\n").as_bytes());

@@ -4,42 +4,29 @@
 //! backend was away. Nothing here can reach a charger: the task owns a socket to the shadow backend, and the charger's
 //! messages come to it as text.
 
-use std::collections::VecDeque;
-use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::select;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use crate::clock::Clock;
-use crate::facts::{Dir, Kind};
-use crate::ocpp::json::Step;
-use crate::ocpp::{Class, Envelope, MessageType};
+use crate::facts::Kind;
 
 use super::dial::{DialError, Dialed, Dialler};
-use super::exchanges::Taught;
 use super::link::{Ending, Link};
-use super::memory::Contradiction;
-use super::pace::{Allowance, Backoff, Pace};
-use super::prime::{self, Decision, Ids, Moment};
-use super::queue::{Call, Gate, Mirrored, Outstanding, Queue, Synthetic, Traffic};
-use super::socket::{Incoming, Socket, SocketEnd};
-use super::stand_in::{self, Acceptance, Situation};
-use super::translate::{self, Plan, Translated};
+use super::pace::{Backoff, Pace};
+use super::prime::Ids;
+use super::queue::Gate;
+use super::socket::Socket;
+
+mod session;
+
+use session::{End, Session};
 
 /// How long a polite end may take.
 const GOODBYE: Duration = Duration::from_secs(1);
-
-/// How many unanswered CALLs are remembered, to recognise a late answer.
-const LATE: usize = 16;
-
-/// How long to wait before a BootNotification is repeated when the backend names no interval, and the bounds of what it
-/// may name.
-const BOOT_INTERVAL: Duration = Duration::from_secs(60);
-const BOOT_INTERVALS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(3600));
 
 /// Runs a leg until the charger's connection ends. `charger_caused`: the charger has just connected, so it may introduce
 /// itself.
@@ -60,14 +47,14 @@ pub async fn run(link: Rc<Link>, dialler: Rc<Dialler>, pace: Rc<Pace>, mut charg
                 let since = Instant::now();
                 let mut session = Session::new(&link, socket, &mut ids, charger_caused);
                 let end = session.serve().await;
-                let socket = session.socket;
+                let socket = session.into_socket();
                 if since.elapsed() > settings.backoff.1 {
                     backoff.reset();
                 }
                 match end {
                     End::Charger(ending) => {
                         if ending == Ending::Closed {
-                            socket.finish(None, GOODBYE).await;
+                            Box::pin(socket.finish(None, GOODBYE)).await;
                         }
                         return;
                     }
@@ -75,7 +62,7 @@ pub async fn run(link: Rc<Link>, dialler: Rc<Dialler>, pace: Rc<Pace>, mut charg
                         tracing::info!(charger = %link.charger.escape_debug(), conn = link.conn,
                             why = %end.to_string().escape_debug(), "shadow leg lost");
                         link.lost(&end.to_string());
-                        socket.finish(Some(&end), GOODBYE).await;
+                        Box::pin(socket.finish(Some(&end), GOODBYE)).await;
                     }
                 }
             }
@@ -121,485 +108,4 @@ fn refused(link: &Link, error: &DialError) {
     } else {
         Gate::Away
     });
-}
-
-/// Why a session is over.
-enum End {
-    /// The charger's connection ended.
-    Charger(Ending),
-    /// The backend's did.
-    Backend(SocketEnd),
-}
-
-/// A CALL whose answer did not come in time.
-struct Late {
-    call: Call,
-    sent: u64,
-}
-
-/// One connection to the backend.
-struct Session<'a> {
-    link: &'a Link,
-    socket: Socket,
-    ids: &'a mut Ids,
-    committed: watch::Receiver<u64>,
-    allowance: Allowance,
-    late: VecDeque<Late>,
-    acceptance: Acceptance,
-    /// The charger caused this connect.
-    charger_caused: bool,
-    /// Until when to wait for the charger's own boot; `None` once that is decided.
-    prime_at: Option<Instant>,
-    /// When to repeat the boot, while the backend has not accepted the charger.
-    boot_at: Option<Instant>,
-    /// When the outstanding CALL counts as unanswered.
-    answer_by: Option<Instant>,
-    /// Until when the next message may wait for its identifier to be synced.
-    parked_until: Option<Instant>,
-}
-
-impl<'a> Session<'a> {
-    fn new(link: &'a Link, socket: Socket, ids: &'a mut Ids, charger_caused: bool) -> Self {
-        let settings = &link.common().settings;
-        link.set_gate(Gate::Open);
-        Self {
-            socket,
-            ids,
-            committed: link.common().recorder.committed(),
-            allowance: Allowance::new(settings.messages_per_second, settings.message_burst),
-            late: VecDeque::new(),
-            acceptance: Acceptance::Unknown,
-            charger_caused,
-            prime_at: Some(Instant::now() + settings.boot_grace),
-            boot_at: None,
-            answer_by: None,
-            parked_until: None,
-            link,
-        }
-    }
-
-    async fn serve(&mut self) -> End {
-        loop {
-            if let Some(ending) = self.link.ending() {
-                return End::Charger(ending);
-            }
-            if let Err(end) = self.step().await {
-                // The charger's end is the reason if it came while we were writing.
-                return match self.link.ending() {
-                    Some(ending) => End::Charger(ending),
-                    None => End::Backend(end),
-                };
-            }
-        }
-    }
-
-    /// Sends what may go, then waits for one event.
-    async fn step(&mut self) -> Result<(), SocketEnd> {
-        self.prime();
-        self.pump().await?;
-        let pause = self.allowance.exhausted_until();
-        let deadline = [
-            self.prime_at,
-            self.boot_at,
-            self.answer_by,
-            self.parked_until,
-            pause,
-        ]
-        .into_iter()
-        .flatten()
-        .min();
-        let barrier = self.link.memory.borrow().barrier;
-        let parked = self.parked_until.is_some();
-        let incoming = select! {
-            () = self.link.changed() => None,
-            incoming = self.socket.recv(), if pause.is_none() => Some(incoming?),
-            // A recorder that is gone syncs nothing: then the parking time decides.
-            Ok(_) = self.committed.wait_for(|committed| *committed >= barrier), if parked => None,
-            () = reached(deadline) => None,
-        };
-        self.on_time();
-        match incoming {
-            Some(incoming) => self.receive(incoming).await,
-            None => Ok(()),
-        }
-    }
-
-    fn on_time(&mut self) {
-        let now = Instant::now();
-        if self.answer_by.is_some_and(|at| at <= now) {
-            self.give_up_answer();
-        }
-        if self.boot_at.is_some_and(|at| at <= now) {
-            self.boot_at = None;
-            self.synthesise_boot("boot");
-        }
-    }
-
-    fn give_up_answer(&mut self) {
-        self.answer_by = None;
-        let Some(lost) = self.link.with_queue(Queue::expired) else {
-            return;
-        };
-        self.link.silent(&lost, None);
-        if self.late.len() >= LATE {
-            self.late.pop_front();
-        }
-        self.late.push_back(Late {
-            call: lost.call,
-            sent: lost.sent,
-        });
-    }
-
-    /// Introduces the charger to the backend, if it does not do so itself.
-    fn prime(&mut self) {
-        let Some(at) = self.prime_at else { return };
-        let decision = self.link.queue(|queue| {
-            prime::decide(Moment {
-                first: queue.front(),
-                charger_caused: self.charger_caused,
-                booted: self.link.booted(),
-                waited: at <= Instant::now(),
-            })
-        });
-        if decision == Decision::Wait {
-            return;
-        }
-        self.prime_at = None;
-        if decision == Decision::Now {
-            self.synthesise_boot("boot");
-            self.synthesise_statuses();
-        }
-    }
-
-    fn synthesise_boot(&mut self, why: &'static str) {
-        let boot = prime::boot(&self.link.memory.borrow().model, self.ids, why);
-        if let Some(boot) = boot {
-            self.link.with_queue(|queue| queue.push_synthetic(boot));
-        }
-    }
-
-    fn synthesise_statuses(&mut self) {
-        let statuses = prime::statuses(&self.link.memory.borrow().model, self.ids);
-        self.link.with_queue(|queue| {
-            for status in statuses {
-                queue.push_synthetic(status);
-            }
-        });
-    }
-
-    /// Sends until a CALL is outstanding or nothing may go.
-    async fn pump(&mut self) -> Result<(), SocketEnd> {
-        // While the charger may still introduce itself nothing else goes first.
-        while self.prime_at.is_none() {
-            match self.link.queue(Queue::next) {
-                None => break,
-                Some(Call::Synthetic(call)) => self.send_synthetic(&call).await?,
-                Some(Call::Mirrored(call)) => {
-                    if !self.send_mirrored(&call).await? {
-                        break;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn send_synthetic(&mut self, call: &Synthetic) -> Result<(), SocketEnd> {
-        self.write(&call.text).await?;
-        let note = json!({
-            "id": call.id,
-            "action": call.action,
-            "rewrites": [],
-            "queued_us": 0,
-            "synthetic": call.why,
-        });
-        let fact = self
-            .link
-            .fact(Kind::ShadowSent, Some(Dir::FromCharger))
-            .body(call.text.as_bytes())
-            .note(&note);
-        self.sent(self.link.common().recorder.record(fact));
-        Ok(())
-    }
-
-    /// Sends or withholds the charger's next message; `false`: it waits for the recorder.
-    async fn send_mirrored(&mut self, call: &Mirrored) -> Result<bool, SocketEnd> {
-        if call.traffic == Traffic::Transaction && self.link.absorbs(call) {
-            self.withhold("repeat");
-            return Ok(true);
-        }
-        let plan = self.plan(&call.text);
-        let translated = match plan {
-            Plan::Send(translated) => translated,
-            Plan::Withhold(why) => {
-                self.withhold(why);
-                return Ok(true);
-            }
-        };
-        if !translated.rewrites.is_empty() && !self.is_synced() {
-            let limit = self.link.common().settings.answer_timeout;
-            let until = *self.parked_until.get_or_insert(Instant::now() + limit);
-            if until > Instant::now() {
-                return Ok(false);
-            }
-            self.parked_until = None;
-            self.withhold(translate::UNMAPPED);
-            return Ok(true);
-        }
-        self.parked_until = None;
-        self.write(translated.text.as_deref().unwrap_or(&call.text))
-            .await?;
-        self.record_sent(call, &translated);
-        Ok(true)
-    }
-
-    fn plan(&self, text: &str) -> Plan {
-        let Ok(call) = Envelope::parse(text) else {
-            return Plan::Withhold(translate::UNMAPPED);
-        };
-        let memory = self.link.memory.borrow();
-        match translate::plan(self.link.version, text, &call, &memory.relation) {
-            Plan::Withhold(why) => Plan::Withhold(memory.reason(&call, why, self.link.has_gap())),
-            plan @ Plan::Send(_) => plan,
-        }
-    }
-
-    /// Whether every learned identifier is on disk: only then may a translated message leave.
-    fn is_synced(&self) -> bool {
-        *self.committed.borrow() >= self.link.memory.borrow().barrier
-    }
-
-    fn withhold(&self, why: &'static str) {
-        if let Some(Call::Mirrored(call)) = self.link.with_queue(Queue::skip) {
-            self.link
-                .withhold_one(call.seq, why, &call.action, &call.id);
-        }
-    }
-
-    fn record_sent(&mut self, call: &Mirrored, translated: &Translated) {
-        let mut note = json!({
-            "id": call.id,
-            "action": call.action,
-            "queued_us": (Clock::system().now() - call.at).max(0),
-        });
-        translated.describe(&mut note);
-        if call.again {
-            note["again"] = json!(true);
-        }
-        let fact = self
-            .link
-            .fact(Kind::ShadowSent, Some(Dir::FromCharger))
-            .because(call.seq)
-            .note(&note);
-        let seq = self.link.common().recorder.record(fact);
-        self.sent(seq);
-        if call.traffic == Traffic::Boot {
-            self.link.set_booted(true);
-        }
-        self.note_transaction(call, seq.unwrap_or(0));
-    }
-
-    fn sent(&mut self, seq: Option<u64>) {
-        let now = Clock::system().now();
-        self.link
-            .with_queue(|queue| queue.sent(seq.unwrap_or(0), now));
-        let limit = self.link.common().settings.answer_timeout;
-        self.answer_by = self
-            .link
-            .queue(|queue| queue.outstanding().is_some())
-            .then(|| Instant::now() + limit);
-    }
-
-    /// A 2.x transaction is the charger's own: the backend knows it by the same id once it was told of its start.
-    fn note_transaction(&self, call: &Mirrored, sent: u64) {
-        let Ok(message) = Envelope::parse(&call.text) else {
-            return;
-        };
-        let Some(event) = translate::transaction_event(self.link.version, &message) else {
-            return;
-        };
-        if event.starts {
-            let id = event.transaction.clone();
-            self.link.teach(Taught {
-                pairs: vec![(Class::TransactionId, id.clone(), id)],
-                cause: sent,
-                repeat: false,
-            });
-        }
-        if event.ends {
-            let mut memory = self.link.memory.borrow_mut();
-            memory.transaction_ended(&event.transaction);
-        }
-    }
-
-    /// Writes one message; the charger's end cuts it short.
-    async fn write(&mut self, text: &str) -> Result<(), SocketEnd> {
-        let limit = self.link.common().settings.answer_timeout;
-        select! {
-            biased;
-            sent = self.socket.send(text, limit) => sent,
-            _ = self.link.ended() => Err(SocketEnd::Lost("the charger's connection ended".into())),
-        }
-    }
-
-    async fn receive(&mut self, incoming: Incoming) -> Result<(), SocketEnd> {
-        self.allowance.take();
-        if self.allowance.exhausted_until().is_some() {
-            tracing::debug!(charger = %self.link.charger.escape_debug(), "shadow backend floods");
-        }
-        let (body, odd) = match incoming {
-            Incoming::Control => return Ok(()),
-            Incoming::Text(body) => (body, None),
-            Incoming::Binary(body) => (body, Some("binary message")),
-        };
-        let text = std::str::from_utf8(&body).unwrap_or_default();
-        match (odd, Envelope::parse(text)) {
-            (None, Ok(message)) => match message.kind {
-                MessageType::CallResult | MessageType::CallError => self.answered(text, &message),
-                MessageType::Call => return self.stand_in(text, &message).await,
-                MessageType::Send | MessageType::CallResultError => {
-                    self.received(0, text.as_bytes(), None);
-                }
-            },
-            (odd, _) => {
-                self.received(0, &body, Some(odd.unwrap_or("unreadable message")));
-            }
-        }
-        Ok(())
-    }
-
-    fn received(&self, cause: u64, body: &[u8], quirk: Option<&str>) -> u64 {
-        let mut fact = self
-            .link
-            .fact(Kind::ShadowReceived, Some(Dir::ToCharger))
-            .because(cause)
-            .body(body);
-        if let Some(quirk) = quirk {
-            fact = fact.note(&json!({ "quirk": quirk }));
-        }
-        self.link.common().recorder.record(fact).unwrap_or(0)
-    }
-
-    fn answered(&mut self, text: &str, answer: &Envelope<'_>) {
-        let in_time = self.link.with_queue(|queue| queue.answered(&answer.id));
-        if let Some(Outstanding { call, sent, .. }) = in_time {
-            self.answer_by = None;
-            let fact = self.received(sent, text.as_bytes(), None);
-            self.digest(&call, answer, fact);
-            return;
-        }
-        let late = self
-            .late
-            .iter()
-            .position(|late| late.call.id() == answer.id)
-            .and_then(|at| self.late.remove(at));
-        if let Some(Late { call, sent }) = late {
-            let fact = self.received(sent, text.as_bytes(), Some("late answer"));
-            self.digest(&call, answer, fact);
-        } else {
-            self.received(0, text.as_bytes(), Some("answer to nothing"));
-        }
-    }
-
-    fn digest(&mut self, call: &Call, answer: &Envelope<'_>, fact: u64) {
-        if call.action() == "BootNotification" {
-            self.boot_answered(answer);
-        }
-        let Call::Mirrored(call) = call else { return };
-        self.link.shadow_answered(call, answer, fact);
-        if call.action.as_ref() == "StopTransaction"
-            && let Ok(stop) = Envelope::parse(&call.text)
-            && let Some(id) = translate::member_text(stop.payload, &[Step::Key("transactionId")])
-        {
-            self.link.memory.borrow_mut().transaction_ended(id);
-        }
-    }
-
-    fn boot_answered(&mut self, answer: &Envelope<'_>) {
-        let before = self.acceptance;
-        let (acceptance, interval) = if answer.kind == MessageType::CallResult {
-            stand_in::acceptance(answer.payload)
-        } else {
-            (Acceptance::Rejected, None)
-        };
-        self.acceptance = acceptance;
-        if acceptance == Acceptance::Accepted {
-            self.boot_at = None;
-            self.link.set_gate(Gate::Open);
-            if matches!(before, Acceptance::Pending | Acceptance::Rejected) {
-                self.synthesise_statuses();
-            }
-        } else {
-            let wait = interval
-                .filter(|seconds| *seconds > 0)
-                .map_or(BOOT_INTERVAL, |seconds| Duration::from_secs(seconds as u64))
-                .clamp(BOOT_INTERVALS.0, BOOT_INTERVALS.1);
-            self.boot_at = Some(Instant::now() + wait);
-            self.link.set_gate(Gate::NotAccepted);
-        }
-    }
-
-    /// Answers a command in the charger's place.
-    async fn stand_in(&mut self, text: &str, command: &Envelope<'_>) -> Result<(), SocketEnd> {
-        let fact = self.received(0, text.as_bytes(), None);
-        let mut answer = {
-            let mut memory = self.link.memory.borrow_mut();
-            let memory = &mut *memory;
-            let now = Clock::system().now();
-            let twin =
-                memory
-                    .commands
-                    .shadow_called(self.link.version, command, now, &memory.relation);
-            memory.learn(
-                &self.link.common().recorder,
-                (&self.link.charger, self.link.conn),
-                fact,
-                twin.pairs,
-                Contradiction::TakesLast,
-            );
-            let situation = Situation {
-                version: self.link.version,
-                model: &memory.model,
-                ongoing: memory.is_ongoing(command),
-                acceptance: self.acceptance,
-                reuse: twin.answer.as_deref(),
-                now,
-            };
-            stand_in::answer(text, command, situation)
-        };
-        let follow = std::mem::take(&mut answer.follow);
-        self.write(&answer.text).await?;
-        let sent = self
-            .link
-            .fact(Kind::ShadowAnswered, Some(Dir::FromCharger))
-            .because(fact)
-            .body(answer.text)
-            .note(&json!({"action": command.action, "source": answer.source}));
-        self.link.common().recorder.record(sent);
-        for (action, payload) in follow {
-            self.follow(action, &payload);
-        }
-        Ok(())
-    }
-
-    /// Queues a CALL that a triggered charger would send now. It is translated like any other; what cannot be stays here.
-    fn follow(&mut self, action: &str, payload: &str) {
-        let mut call = self.ids.call(action, payload, "trigger");
-        if let Plan::Send(translated) = self.plan(&call.text) {
-            if !translated.rewrites.is_empty() && !self.is_synced() {
-                return;
-            }
-            if let Some(text) = translated.text {
-                call.text = text.into();
-            }
-            self.link.with_queue(|queue| queue.push_synthetic(call));
-        }
-    }
-}
-
-async fn reached(deadline: Option<Instant>) {
-    match deadline {
-        Some(at) => sleep_until(at).await,
-        None => pending().await,
-    }
 }

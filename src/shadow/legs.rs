@@ -13,12 +13,13 @@ use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
 use crate::clock::Micros;
+use crate::facts::resume::Resume;
 use crate::facts::{Dir, Kind, Leg, Recorder};
 use crate::ocpp::{Class, Envelope, Version};
 
 use super::dial::{Dialler, TlsSetupError};
 use super::leg;
-use super::link::{Common, Ending, Link};
+use super::link::{self, Common, Ending, Link};
 use super::memory::Memory;
 use super::pace::Pace;
 use super::plane::{ConnInfo, LegHost};
@@ -28,9 +29,14 @@ use super::settings::ShadowSettings;
 pub struct Legs {
     backends: Vec<Backend>,
     links: RefCell<HashMap<u64, Rc<Link>>>,
-    memories: RefCell<HashMap<(Leg, Arc<str>), Rc<RefCell<Memory>>>>,
+    /// Links whose charger has gone while the backend still owes answers.
+    parting: RefCell<Vec<Rc<Link>>>,
+    memories: RefCell<Memories>,
     running: Rc<Running>,
 }
+
+/// What is kept per shadow backend and charger.
+type Memories = HashMap<(Leg, Arc<str>), Rc<RefCell<Memory>>>;
 
 /// A backend that may be a shadow: both may, once some chargers have moved.
 struct Backend {
@@ -76,9 +82,26 @@ impl Legs {
         Ok(Self {
             backends,
             links: RefCell::default(),
+            parting: RefCell::default(),
             memories: RefCell::default(),
             running: Rc::default(),
         })
+    }
+
+    /// Takes what an earlier run recorded towards `shadow`: identifiers, and what introduces a charger. To be called before
+    /// connections are opened.
+    pub fn resume(&self, shadow: Leg, resume: &Resume) {
+        for (charger, learned) in &resume.learned {
+            let pairs = learned.iter().filter_map(|pair| {
+                let class = Class::from_word(&pair.class)?;
+                Some((class, pair.authority.as_str(), pair.shadow.as_str()))
+            });
+            self.restore(shadow, charger, pairs);
+        }
+        for (charger, remembered) in &resume.chargers {
+            let texts = remembered.boot.iter().chain(&remembered.statuses);
+            self.remember(shadow, charger, texts.map(String::as_str));
+        }
     }
 
     /// Takes identifiers that an earlier run recorded for a charger: class, authority's and shadow's JSON text, oldest
@@ -113,20 +136,16 @@ impl Legs {
         }
     }
 
-    /// Ready once every leg has ended.
-    pub async fn finished(&self) {
-        loop {
-            let done = self.running.done.notified();
-            if self.running.tasks.get() == 0 {
-                return;
-            }
-            done.await;
-        }
-    }
-
     fn memory(&self, shadow: Leg, charger: &Arc<str>) -> Rc<RefCell<Memory>> {
         let key = (shadow, Arc::clone(charger));
         Rc::clone(self.memories.borrow_mut().entry(key).or_default())
+    }
+
+    /// Earlier connections of a charger whose legs are still delivering.
+    fn parting(&self, charger: &Arc<str>) -> Vec<Rc<Link>> {
+        let parting = self.parting.borrow();
+        let of_charger = parting.iter().filter(|link| link.charger == *charger);
+        of_charger.map(Rc::clone).collect()
     }
 
     fn link(&self, conn: u64) -> Option<Rc<Link>> {
@@ -162,8 +181,14 @@ impl LegHost for Legs {
         let task = Task(Rc::clone(&self.running));
         let (dialler, pace) = (Rc::clone(&backend.dialler), Rc::clone(&backend.pace));
         let resumed = info.resumed;
+        let before = self.parting(&info.charger);
         spawn_local(async move {
-            leg::run(link, dialler, pace, !resumed).await;
+            // One connection after the other, as the charger had them: the backend hears the end of the last one first.
+            for link in before {
+                link.gone().await;
+            }
+            leg::run(Rc::clone(&link), dialler, pace, !resumed).await;
+            link.leave();
             drop(task);
         });
     }
@@ -176,11 +201,9 @@ impl LegHost for Legs {
         }
     }
 
-    fn gap(&self, conn: u64, dir: Dir) {
-        // What the authority sent inside a gap teaches nothing; only the charger's own messages can be missed by others.
-        if dir == Dir::FromCharger
-            && let Some(link) = self.link(conn)
-        {
+    fn gap(&self, conn: u64, _: Dir) {
+        // Either way a transaction may have begun unseen: the charger's start or the authority's answer is missing.
+        if let Some(link) = self.link(conn) {
             link.mark_gap();
         }
     }
@@ -188,14 +211,27 @@ impl LegHost for Legs {
     fn closed(&self, conn: u64, _: Micros) {
         let link = self.links.borrow_mut().remove(&conn);
         if let Some(link) = link {
-            link.end(Ending::Closed);
+            link.drain(Ending::Closed, link::DRAIN);
+            let mut parting = self.parting.borrow_mut();
+            parting.retain(|link| !link.is_gone());
+            parting.push(link);
         }
     }
 
     fn stopping(&self) {
         let links = std::mem::take(&mut *self.links.borrow_mut());
-        for link in links.into_values() {
-            link.end(Ending::Stopping);
+        for link in links.values().chain(self.parting.borrow().iter()) {
+            link.drain(Ending::Stopping, link::STOPPING);
+        }
+    }
+
+    async fn finished(&self) {
+        loop {
+            let done = self.running.done.notified();
+            if self.running.tasks.get() == 0 {
+                return;
+            }
+            done.await;
         }
     }
 
@@ -215,4 +251,28 @@ impl LegHost for Legs {
 /// (1.5, 2.0) are not understood.
 fn version(subprotocol: Option<&str>) -> Option<Version> {
     subprotocol.map_or(Some(Version::V16), Version::from_subprotocol)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shadow::settings::Endpoint;
+
+    #[test]
+    fn an_idle_leg_is_small() {
+        let endpoint = Endpoint::parse("ws://127.0.0.1:1").unwrap();
+        let settings = Rc::new(ShadowSettings::new(Leg::Candidate, endpoint));
+        let common = Rc::new(Common {
+            settings: Rc::clone(&settings),
+            recorder: Recorder::in_memory(),
+            queued: Cell::new(0),
+        });
+        let about = (Arc::from("CP1"), 1);
+        let link = Rc::new(Link::new(common, Rc::default(), about, Version::V16, None));
+        let dialler = Rc::new(Dialler::new(settings).unwrap());
+        let task = leg::run(link, dialler, Rc::new(Pace::new(1)), true);
+        // The task, the link, tungstenite's read buffer (1 KiB), and the allocator's share stay below 4 KiB.
+        let bytes = size_of_val(&task) + size_of::<Link>() + size_of::<Memory>() + 1024;
+        assert!(bytes <= 3584, "{bytes} bytes");
+    }
 }

@@ -5,9 +5,12 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::select;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until};
 
 use crate::clock::{Clock, Micros};
 use crate::facts::{Dir, Fact, Kind, Recorder};
@@ -20,6 +23,12 @@ use super::memory::{Contradiction, Memory};
 use super::queue::{Call, Gate, Mirrored, Outstanding, Queue, Traffic, Withheld};
 use super::settings::ShadowSettings;
 use super::translate::{self, answer_mints, mints};
+
+/// How long a leg may go on after its charger's connection ended, to deliver what the charger had sent by then: a
+/// backend that is slower than the authority would still have got it. Shorter when the plane stops.
+pub const DRAIN: Duration = Duration::from_secs(10);
+/// See [`DRAIN`].
+pub const STOPPING: Duration = Duration::from_secs(2);
 
 /// Why the charger's connection is over for the leg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +64,7 @@ pub struct Link {
     common: Rc<Common>,
     state: RefCell<State>,
     wake: Notify,
+    gone: watch::Sender<bool>,
 }
 
 struct State {
@@ -64,6 +74,8 @@ struct State {
     connected: bool,
     booted: bool,
     ending: Option<Ending>,
+    /// The charger's connection is over, and until when the leg may go on.
+    drain: Option<(Ending, Instant)>,
 }
 
 impl Link {
@@ -76,6 +88,7 @@ impl Link {
         subprotocol: Option<String>,
     ) -> Self {
         let queue = Queue::new(common.settings.queue);
+        memory.borrow_mut().speaks(version);
         Self {
             conn,
             charger,
@@ -90,8 +103,10 @@ impl Link {
                 connected: false,
                 booted: false,
                 ending: None,
+                drain: None,
             }),
             wake: Notify::new(),
+            gone: watch::Sender::new(false),
         }
     }
 
@@ -105,19 +120,60 @@ impl Link {
         self.wake.notified().await;
     }
 
-    /// Ready once the connection is over.
+    /// Ready once the connection is over and what could still be delivered is.
     pub async fn ended(&self) -> Ending {
         loop {
             if let Some(ending) = self.ending() {
                 return ending;
             }
-            self.wake.notified().await;
+            match self.drain_by() {
+                None => self.wake.notified().await,
+                Some(by) => select! {
+                    () = self.wake.notified() => {}
+                    () = sleep_until(by) => {}
+                },
+            }
         }
     }
 
-    /// How the connection ended, if it did.
+    /// How the connection ended, if it did and nothing is left to deliver.
     pub fn ending(&self) -> Option<Ending> {
+        let drain = self.state.borrow().drain;
+        if let Some((ending, by)) = drain
+            && (by <= Instant::now() || self.queue(Queue::is_settled))
+        {
+            self.end(ending);
+        }
         self.state.borrow().ending
+    }
+
+    /// Until when the leg may go on, once the charger's connection is over.
+    pub fn drain_by(&self) -> Option<Instant> {
+        self.state.borrow().drain.map(|(_, by)| by)
+    }
+
+    /// The charger's connection is over: the leg ends once the backend has what the charger sent, or after `within`.
+    pub fn drain(&self, ending: Ending, within: Duration) {
+        let by = Instant::now() + within;
+        let sooner = self.drain_by().map_or(by, |known| known.min(by));
+        self.state.borrow_mut().drain = Some((ending, sooner));
+        self.wake.notify_one();
+    }
+
+    /// The leg's task is over.
+    pub fn leave(&self) {
+        self.gone.send_replace(true);
+    }
+
+    /// Whether the leg's task is over.
+    pub fn is_gone(&self) -> bool {
+        *self.gone.borrow()
+    }
+
+    /// Ready once the leg's task is over.
+    pub async fn gone(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = self.gone.subscribe().wait_for(|gone| *gone).await;
     }
 
     /// Reads the queue.
@@ -141,12 +197,12 @@ impl Link {
         self.withhold(withheld);
     }
 
-    /// Whether frames from the charger were lost on this connection.
+    /// Whether messages were lost on this connection.
     pub fn has_gap(&self) -> bool {
         self.state.borrow().gap
     }
 
-    /// Frames from the charger were lost.
+    /// Messages were lost.
     pub fn mark_gap(&self) {
         self.state.borrow_mut().gap = true;
     }
@@ -272,7 +328,7 @@ impl Link {
         }
     }
 
-    /// The shadow answered a mirrored CALL; `fact` is its ShadowReceived.
+    /// The shadow answered a mirrored CALL; `fact` is its `ShadowReceived`.
     pub fn shadow_answered(&self, call: &Mirrored, answer: &Envelope<'_>, fact: u64) {
         let half = if answer.kind == MessageType::CallResult {
             self.read_answer(&call.action, answer.payload, fact)
@@ -316,13 +372,10 @@ impl Link {
         } else {
             Contradiction::TakesLast
         };
-        memory.learn(
-            &self.common.recorder,
-            (&self.charger, self.conn),
-            taught.cause,
-            taught.pairs,
-            contradiction,
-        );
+        let about = self
+            .fact(Kind::IdentifierLearned, None)
+            .because(taught.cause);
+        memory.learn(&self.common.recorder, &about, taught.pairs, contradiction);
     }
 
     /// Learns identifiers outside an exchange.
@@ -330,8 +383,8 @@ impl Link {
         self.learn(&mut self.memory.borrow_mut(), taught);
     }
 
-    /// The connection is over: what waits is accounted for, once, and the leg is told.
-    pub fn end(&self, ending: Ending) {
+    /// The leg is over: what waits is accounted for, once.
+    fn end(&self, ending: Ending) {
         let (first, connected) = {
             let mut state = self.state.borrow_mut();
             let first = state.ending.is_none();
@@ -352,7 +405,6 @@ impl Link {
                 self.record(Kind::ShadowClosed, &json!({"why": why}));
             }
         }
-        self.wake.notify_one();
     }
 
     /// The backend's connection ended by itself.

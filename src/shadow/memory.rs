@@ -1,15 +1,13 @@
 //! What is kept about a charger from one connection to the next: its model, its identifiers, the last commands.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use serde_json::json;
 
-use crate::clock::Clock;
-use crate::facts::{Fact, Kind, Recorder};
+use crate::facts::{Fact, Recorder};
 use crate::ocpp::json::Step;
 use crate::ocpp::relation::Identifier;
-use crate::ocpp::{Class, Envelope, Relation};
+use crate::ocpp::{Class, Envelope, Relation, Version};
 
 use super::commands::Commands;
 use super::model::Model;
@@ -28,8 +26,9 @@ pub struct Memory {
     pub relation: Relation,
     /// The last commands of both backends.
     pub commands: Commands,
-    /// The IdentifierLearned fact that must be synced before a translated message may leave.
+    /// The `IdentifierLearned` fact that must be synced before a translated message may leave.
     pub barrier: u64,
+    version: Option<Version>,
     assigned: VecDeque<Box<str>>,
     ended: VecDeque<Box<str>>,
 }
@@ -44,12 +43,12 @@ pub enum Contradiction {
 }
 
 impl Memory {
-    /// Learns identifier pairs, recording each first: a pair that the recording does not hold is not used.
+    /// Learns identifier pairs, recording each first (`about` is the fact without its note): a pair that the recording does
+    /// not hold is not used.
     pub fn learn(
         &mut self,
         recorder: &Recorder,
-        (charger, conn): (&Arc<str>, u64),
-        cause: u64,
+        about: &Fact,
         pairs: Vec<(Class, String, String)>,
         contradiction: Contradiction,
     ) {
@@ -60,18 +59,28 @@ impl Memory {
                 Some(_) if contradiction == Contradiction::KeepsFirst => continue,
                 _ => {}
             }
-            let fact = Fact::new(Kind::IdentifierLearned, Clock::system().now())
-                .on(charger, conn)
-                .because(cause)
+            let fact = about
+                .clone()
                 .note(&json!({"class": class.word(), "authority": authority, "shadow": shadow}));
             let Some(seq) = recorder.record(fact) else {
-                tracing::warn!(charger = %charger.escape_debug(), class = class.word(),
+                tracing::warn!(charger = %about.charger.escape_debug(), class = class.word(),
                     "identifier not learned: the recorder is full");
                 continue;
             };
             recorder.urge();
             self.barrier = self.barrier.max(seq);
             self.relation.relearn(class, &authority, &shadow);
+        }
+    }
+
+    /// A connection of this version begins. What a charger said in another version introduces it no more.
+    pub fn speaks(&mut self, version: Version) {
+        if self
+            .version
+            .replace(version)
+            .is_some_and(|old| old != version)
+        {
+            self.model = Model::default();
         }
     }
 

@@ -77,7 +77,7 @@ impl Model {
         self.boot.as_deref()
     }
 
-    /// The payloads of the last StatusNotification of each connector, in order.
+    /// The payloads of the last `StatusNotification` of each connector, in order.
     pub fn statuses(&self) -> impl Iterator<Item = (Place, &str)> {
         self.statuses
             .iter()
@@ -90,7 +90,7 @@ impl Model {
         text(payload, "status").or_else(|| text(payload, "connectorStatus"))
     }
 
-    /// The payload of a connector's last MeterValues, if it is recent.
+    /// The payload of a connector's last `MeterValues`, if it is recent.
     pub fn sample(&self, place: Place, now: Micros) -> Option<&str> {
         self.samples
             .get(&place)
@@ -105,7 +105,7 @@ impl Model {
             .filter_map(move |place| Some((*place, self.sample(*place, now)?)))
     }
 
-    /// The 1.6 GetConfiguration.conf for a request.
+    /// The 1.6 `GetConfiguration.conf` for a request.
     pub fn configuration(&self, request: &str) -> String {
         let known = self.effective_keys();
         let mut wanted: Vec<String> = Vec::new();
@@ -132,7 +132,7 @@ impl Model {
         Value::Object(answer).to_string()
     }
 
-    /// What a charger would answer to a ChangeConfiguration that changes nothing: `Accepted` when the value is already
+    /// What a charger would answer to a `ChangeConfiguration` that changes nothing: `Accepted` when the value is already
     /// so, `Rejected` for a read-only key, `NotSupported` for one that a full listing did not show.
     pub fn change_configuration(&self, request: &str) -> Option<&'static str> {
         let name = text(request, "key")?.to_ascii_lowercase();

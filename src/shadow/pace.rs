@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_limit_and_differ_by_charger() {
-        let range = (Duration::from_secs(1), Duration::from_secs(60));
+        let range = (Duration::from_secs(1), Duration::from_mins(1));
         let waits = |name| {
             let mut backoff = Backoff::new(range, name);
             (0..10).map(|_| backoff.wait()).collect::<Vec<_>>()

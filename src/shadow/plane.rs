@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use crate::clock::Micros;
 use crate::facts::{Dir, Leg};
@@ -27,6 +27,9 @@ pub use table::{Settings, Table};
 /// Bytes read before other tasks get their turn.
 const SLICE: usize = 64 * 1024;
 
+/// How long the legs may take to end.
+const FAREWELL: Duration = Duration::from_secs(4);
+
 /// How often the live plane is told how things stand.
 const STATUS_EVERY: Duration = Duration::from_secs(1);
 
@@ -42,6 +45,10 @@ pub trait LegHost {
     fn closed(&self, conn: u64, at: Micros);
     /// Nothing follows: the live plane stopped or is gone.
     fn stopping(&self);
+    /// Ready once every leg has ended.
+    fn finished(&self) -> impl Future<Output = ()> {
+        async {}
+    }
     /// Counters for the status line and tick facts.
     fn status(&self) -> serde_json::Value {
         serde_json::Value::Null
@@ -64,6 +71,9 @@ impl<L: LegHost> LegHost for Rc<L> {
     }
     fn stopping(&self) {
         L::stopping(self);
+    }
+    fn finished(&self) -> impl Future<Output = ()> {
+        L::finished(self)
     }
     fn status(&self) -> serde_json::Value {
         L::status(self)
@@ -165,6 +175,12 @@ pub async fn run<L: LegHost, S: SeenCounts>(
     };
     if ended == Ended::Killed {
         table.killed();
+    }
+    if timeout(FAREWELL, table.delivered()).await.is_err() {
+        tracing::warn!("some shadow legs did not end in time");
+    }
+    if ended == Ended::Stopped {
+        table.conclude();
     }
     status.tell(&stream, &table.status());
     Ok(ended)

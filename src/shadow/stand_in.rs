@@ -83,11 +83,14 @@ pub fn answer(frame: &str, call: &Envelope<'_>, situation: Situation<'_>) -> Ans
             source: reply.source,
             follow: reply.follow,
         },
-        None => refused(
-            id,
-            &refusals::refuse(situation.version, &call.action, call.payload),
-        ),
+        None => refuse(frame, call, situation.version),
     }
+}
+
+/// The answer that does nothing, whatever is known of the charger.
+pub fn refuse(frame: &str, call: &Envelope<'_>, version: Version) -> Answer {
+    let refusal = refusals::refuse(version, &call.action, call.payload);
+    refused(&frame[call.id_at.clone()], &refusal)
 }
 
 fn refused(id: &str, refusal: &Refusal) -> Answer {

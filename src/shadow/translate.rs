@@ -60,7 +60,7 @@ pub enum Plan {
 }
 
 impl Translated {
-    /// Adds to a ShadowSent note what was done to the message.
+    /// Adds to a `ShadowSent` note what was done to the message.
     pub fn describe(&self, note: &mut Value) {
         note["rewrites"] = self
             .rewrites
@@ -166,7 +166,7 @@ fn echoes<'a>(
     identifiers::sites(version, &call.action, Part::Request).filter(|site| site.role == Role::Echo)
 }
 
-/// The transaction that a 2.x TransactionEvent is about.
+/// The transaction that a 2.x `TransactionEvent` is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransactionEvent {
     /// The charger's transaction id, as JSON text.
@@ -177,7 +177,7 @@ pub struct TransactionEvent {
     pub ends: bool,
 }
 
-/// Reads a 2.x TransactionEvent; `None` for anything else, and for one without a transaction id.
+/// Reads a 2.x `TransactionEvent`; `None` for anything else, and for one without a transaction id.
 pub fn transaction_event(version: Version, call: &Envelope<'_>) -> Option<TransactionEvent> {
     if version == Version::V16 || call.action != "TransactionEvent" {
         return None;
@@ -259,4 +259,142 @@ fn pointer(path: &[Step]) -> String {
             Step::Each => "/*".to_owned(),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TX: Class = Class::TransactionId;
+
+    fn planned(version: Version, text: &str, relation: &Relation) -> Plan {
+        plan(version, text, &Envelope::parse(text).unwrap(), relation)
+    }
+
+    fn sent(plan: Plan) -> Translated {
+        match plan {
+            Plan::Send(translated) => translated,
+            Plan::Withhold(why) => panic!("withheld: {why}"),
+        }
+    }
+
+    #[test]
+    fn only_the_value_changes() {
+        let mut relation = Relation::new();
+        relation.learn(TX, "12", "7");
+        let text = r#"[2,"1","StopTransaction",{ "meterStop":1.50,"transactionId" : 12 }]"#;
+        let done = sent(planned(Version::V16, text, &relation));
+        assert_eq!(done.text.as_deref(), Some(text.replace("12", "7").as_str()));
+        assert_eq!(done.rewrites.len(), 1);
+    }
+
+    #[test]
+    fn equal_ids_change_nothing() {
+        let mut relation = Relation::new();
+        relation.learn(TX, "12", "12");
+        let text = r#"[2,"1","StopTransaction",{"transactionId":12}]"#;
+        assert_eq!(
+            sent(planned(Version::V16, text, &relation)),
+            Translated::default()
+        );
+    }
+
+    #[test]
+    fn a_reservation_without_twin_is_left_out() {
+        let text = r#"[2,"1","StartTransaction",{"connectorId":1,"reservationId":4}]"#;
+        let done = sent(planned(Version::V16, text, &Relation::new()));
+        assert_eq!(
+            done.text.as_deref(),
+            Some(r#"[2,"1","StartTransaction",{"connectorId":1}]"#)
+        );
+        assert_eq!(done.stripped, ["/reservationId"]);
+    }
+
+    #[test]
+    fn reports_that_nobody_asked_for_stay_here() {
+        let text = r#"[2,"1","NotifyReport",{"requestId":4,"seqNo":0}]"#;
+        assert_eq!(
+            planned(Version::V201, text, &Relation::new()),
+            Plan::Withhold(UNMAPPED)
+        );
+    }
+
+    #[test]
+    fn signed_messages_are_left_alone() {
+        let text = r#"[2,"1","StopTransaction-Signed",{"transactionId":12}]"#;
+        let done = sent(planned(Version::V16, text, &Relation::new()));
+        assert!(done.signed && done.text.is_none());
+    }
+
+    #[test]
+    fn a_session_that_the_shadow_was_not_told_of_is_a_cold_start() {
+        let event = |kind: &str| {
+            format!(
+                r#"[2,"1","TransactionEvent",{{"eventType":"{kind}","transactionInfo":{{"transactionId":"T"}}}}]"#
+            )
+        };
+        let mut relation = Relation::new();
+        let updated = event("Updated");
+        assert_eq!(
+            planned(Version::V201, &updated, &relation),
+            Plan::Withhold(COLD_START)
+        );
+        sent(planned(Version::V201, &event("Started"), &relation));
+        relation.learn(TX, "\"T\"", "\"T\"");
+        assert_eq!(
+            sent(planned(Version::V201, &updated, &relation)),
+            Translated::default()
+        );
+    }
+
+    #[test]
+    fn mints_pair_by_place_and_never_by_guess() {
+        let one = |id: &str| vec![(TX, id.to_owned())];
+        assert_eq!(pair(&one("1"), &one("2")), [(TX, "1".into(), "2".into())]);
+        assert!(pair(&one("1"), &[one("2"), one("3")].concat()).is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn what_leaves_holds_only_the_shadows_ids(
+            pairs in prop::collection::btree_map(-5_i64..20, -5_i64..20, 0..8),
+            id in -5_i64..30,
+            quoted in any::<bool>(),
+            twice in any::<bool>(),
+        ) {
+            let mut relation = Relation::new();
+            for (authority, shadow) in &pairs {
+                relation.learn(TX, &authority.to_string(), &shadow.to_string());
+            }
+            let literal = if quoted { format!("\"{id}\"") } else { id.to_string() };
+            let member = format!(r#""transactionId":{literal}"#);
+            let members = if twice { format!("{member}, {member}") } else { member };
+            let text = format!(r#"[2,"1","MeterValues",{{"a":[{id}],{members}}}]"#);
+            match (planned(Version::V16, &text, &relation), pairs.get(&id)) {
+                (Plan::Send(done), Some(twin)) => {
+                    let expected = members.replace(&literal, &literal.replace(&id.to_string(), &twin.to_string()));
+                    let expected = format!(r#"[2,"1","MeterValues",{{"a":[{id}],{expected}}}]"#);
+                    prop_assert_eq!(done.text.as_deref().unwrap_or(&text), expected);
+                }
+                (Plan::Send(done), None) => {
+                    prop_assert!(identifiers::is_sentinel(TX, &id.to_string()));
+                    prop_assert_eq!(done.text, None);
+                }
+                (Plan::Withhold(why), twin) => {
+                    prop_assert_eq!((why, twin), (UNMAPPED, None));
+                }
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "\\PC*", payload in "[{}\\[\\]\":,a-z0-9 ]{0,40}") {
+            let framed = format!(r#"[2,"1","MeterValues",{{"transactionId":{payload}}}]"#);
+            for text in [text, framed] {
+                if let Ok(call) = Envelope::parse(&text) {
+                    plan(Version::V16, &text, &call, &Relation::new());
+                }
+            }
+        }
+    }
 }

@@ -1,6 +1,12 @@
 //! A charger, an authority and a shadow plane made of blocking sockets: what matters is the raw bytes.
 
-#![expect(unreachable_pub, reason = "a module of one test binary")]
+#![allow(
+    unreachable_pub,
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "shared by test binaries that use parts of it"
+)]
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -92,6 +98,12 @@ impl Rig {
         self.listener = None;
     }
 
+    /// Gives the connections that the authority accepts from now on a fixed receive buffer.
+    pub fn limit_authority_buffer(&mut self, bytes: usize) {
+        let listener = socket2::SockRef::from(self.listener.as_ref().unwrap());
+        listener.set_recv_buffer_size(bytes).unwrap();
+    }
+
     /// The address that the authority's host would see in `Host`.
     pub fn host(&self) -> String {
         self.listener
@@ -154,6 +166,15 @@ pub fn read_exactly(socket: &mut TcpStream, n: usize) -> Vec<u8> {
     bytes
 }
 
+/// Sends on a thread of its own, so that neither side waits for the other.
+pub fn send(mut socket: TcpStream, pieces: Vec<Vec<u8>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        for piece in pieces {
+            socket.write_all(&piece).unwrap();
+        }
+    })
+}
+
 /// How the other end closed, after whatever it still sent.
 pub fn ending(socket: &mut TcpStream) -> io::Result<Vec<u8>> {
     let mut rest = Vec::new();
@@ -177,11 +198,11 @@ pub fn frame(first: u8, payload: &[u8], masked: bool) -> Vec<u8> {
     match payload.len() {
         len @ 0..=125 => bytes.push(mask_bit | len as u8),
         len @ 126..=0xffff => {
-            bytes.push(mask_bit | 126);
+            bytes.push(mask_bit | 0x7e);
             bytes.extend_from_slice(&(len as u16).to_be_bytes());
         }
         len => {
-            bytes.push(mask_bit | 127);
+            bytes.push(mask_bit | 0x7f);
             bytes.extend_from_slice(&(len as u64).to_be_bytes());
         }
     }

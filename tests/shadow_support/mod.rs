@@ -6,6 +6,11 @@
     unreachable_pub,
     reason = "each test file uses its own part"
 )]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed expectation ends the test"
+)]
 
 use std::cell::Cell;
 use std::future::Future;
@@ -42,10 +47,9 @@ pub fn run(test: impl Future<Output = ()>) {
 
 /// Waits, but not for ever.
 pub async fn within<T>(what: &str, event: impl Future<Output = T>) -> T {
-    match timeout(DEADLINE, event).await {
-        Ok(value) => value,
-        Err(_) => panic!("{what} did not happen"),
-    }
+    timeout(DEADLINE, event)
+        .await
+        .unwrap_or_else(|_| panic!("{what} did not happen"))
 }
 
 /// The candidate's listener.
@@ -164,11 +168,19 @@ pub struct World {
 impl World {
     /// Short waits towards a candidate, changed by `tune`.
     pub fn new(candidate: &Candidate, tune: impl FnOnce(&mut ShadowSettings)) -> Self {
+        Self::recording(candidate, Recorder::in_memory(), tune)
+    }
+
+    /// The same, with facts going to `recorder`.
+    pub fn recording(
+        candidate: &Candidate,
+        recorder: Recorder,
+        tune: impl FnOnce(&mut ShadowSettings),
+    ) -> Self {
         let endpoint = Endpoint::parse(&candidate.url()).unwrap();
         let mut settings = ShadowSettings::new(Leg::Candidate, endpoint);
         settings.backoff = (Duration::from_millis(5), Duration::from_millis(20));
         tune(&mut settings);
-        let recorder = Recorder::in_memory();
         Self {
             legs: Rc::new(Legs::new(vec![settings], &recorder).unwrap()),
             recorder,
@@ -248,7 +260,7 @@ impl World {
         .await
     }
 
-    /// What became of a mirrored message: its ShadowSent or ShadowWithheld.
+    /// What became of a mirrored message: its `ShadowSent` or `ShadowWithheld`.
     pub async fn fate(&self, message: u64) -> (Kind, Value) {
         let fact = self
             .fact("the fate of a message", |fact| {
@@ -273,28 +285,28 @@ impl World {
     }
 }
 
-/// A 1.6 StartTransaction.
+/// A 1.6 `StartTransaction`.
 pub fn start(id: &str, connector: u32) -> String {
     format!(
         r#"[2,"{id}","StartTransaction",{{"connectorId":{connector},"idTag":"A","meterStart":0,"timestamp":"2026-01-01T00:00:00Z"}}]"#
     )
 }
 
-/// A 1.6 MeterValues of a transaction.
+/// A 1.6 `MeterValues` of a transaction.
 pub fn meter(id: &str, transaction: &str) -> String {
     format!(
         r#"[2,"{id}","MeterValues",{{"connectorId":1, "transactionId" : {transaction},"meterValue":[{{"timestamp":"2026-01-01T00:01:00Z","sampledValue":[{{"value":"1.50"}}]}}]}}]"#
     )
 }
 
-/// A 1.6 StopTransaction.
+/// A 1.6 `StopTransaction`.
 pub fn stop(id: &str, transaction: &str) -> String {
     format!(
         r#"[2,"{id}","StopTransaction",{{"transactionId":{transaction},"meterStop":10,"timestamp":"2026-01-01T01:00:00Z"}}]"#
     )
 }
 
-/// A StartTransaction answer's payload.
+/// A `StartTransaction` answer's payload.
 pub fn started(transaction: &str, status: &str) -> String {
     format!(r#"{{"transactionId":{transaction},"idTagInfo":{{"status":"{status}"}}}}"#)
 }

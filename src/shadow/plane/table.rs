@@ -137,8 +137,8 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
                 self.observe(conn, |observer, seen| observer.lost(dir, &lost, at, seen));
             }
             Record::Tick(at, counters) => self.tick(at, counters),
-            Record::Stopping(at) => {
-                self.stopped(at);
+            Record::Stopping(_) => {
+                self.stopping();
                 return Ok(Some(Ended::Stopped));
             }
         }
@@ -297,14 +297,24 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
         self.record(Fact::new(Kind::Tick, at).note(&note));
     }
 
-    fn stopped(&mut self, at: Micros) {
+    fn stopping(&mut self) {
         self.finish_roll_call();
         // In order means that every connection was closed before; what is left was not told.
         self.abandon_all("shutdown", "hand-over hole");
-        let note = json!({"run": self.run, "live": self.counters});
-        self.record(Fact::new(Kind::TapStopped, at).note(&note));
         tracing::info!("live plane stopped");
         self.legs.stopping();
+    }
+
+    /// Ready once the legs have delivered what they could.
+    pub async fn delivered(&self) {
+        self.legs.finished().await;
+    }
+
+    /// The last fact of a run that ended in order.
+    pub fn conclude(&mut self) {
+        let note = json!({"run": self.run, "live": self.counters});
+        let at = Clock::system().now();
+        self.record(Fact::new(Kind::TapStopped, at).note(&note));
     }
 
     /// Ends every open connection by what the board says.

@@ -1,0 +1,104 @@
+//! The live path with TLS at both ends.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::sync::Arc;
+
+use evenkeel::live::settings::TlsFiles;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+
+#[path = "live_path/rig.rs"]
+mod rig;
+
+use rig::*;
+
+#[test]
+fn wss_on_both_sides_carries_the_same_bytes() {
+    let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (certificates, key) = (
+        folder.path().join("cert.pem"),
+        folder.path().join("key.pem"),
+    );
+    std::fs::write(&certificates, certified.cert.pem()).unwrap();
+    std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
+    let files = TlsFiles { certificates, key };
+    let (server, client) = tls_pair(&files);
+
+    let (rig, mut shadow) = Rig::start(move |settings| {
+        settings.legacy.secure = true;
+        settings.legacy.host = "localhost".to_owned();
+        settings.legacy.ca_file = Some(files.certificates.clone());
+        settings.tls = Some(files);
+    });
+    let name = ServerName::try_from("localhost").unwrap();
+    let session = rustls::ClientConnection::new(client, name).unwrap();
+    let mut charger = rustls::StreamOwned::new(session, rig.charger());
+    charger.write_all(request("CP1").as_bytes()).unwrap();
+    let session = rustls::ServerConnection::new(server).unwrap();
+    let mut authority = rustls::StreamOwned::new(session, rig.authority());
+    let mut head = vec![
+        0;
+        request("CP1").len() - "tap".len()
+            + rig.host().replace("127.0.0.1", "localhost").len()
+    ];
+    authority.read_exact(&mut head).unwrap();
+    authority.write_all(ANSWER.as_bytes()).unwrap();
+    let mut answer = vec![0; ANSWER.len()];
+    charger.read_exact(&mut answer).unwrap();
+    assert_eq!(answer, ANSWER.as_bytes());
+
+    let sent = frame(0x82, &vec![9; 1024 * 1024], true);
+    let mut received = vec![0; sent.len()];
+    let sending = {
+        let sent = sent.clone();
+        std::thread::spawn(move || {
+            charger.write_all(&sent).unwrap();
+            charger.flush().unwrap();
+            charger
+        })
+    };
+    authority.read_exact(&mut received).unwrap();
+    assert!(received == sent);
+    let mut charger = sending.join().unwrap();
+    charger.conn.send_close_notify();
+    charger.flush().unwrap();
+    charger.sock.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(
+        authority.read(&mut [0]).unwrap(),
+        0,
+        "an orderly end stays one"
+    );
+    drop(authority);
+    let (_, closed) = shadow.until_closed();
+    assert_eq!(
+        (closed.by.as_str(), closed.how.as_str()),
+        ("charger", "fin")
+    );
+    assert!(closed.flows[0].is_contained());
+}
+
+fn tls_pair(files: &TlsFiles) -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let certificate = CertificateDer::from_pem_file(&files.certificates).unwrap();
+    let server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.clone()],
+            PrivateKeyDer::from_pem_file(&files.key).unwrap(),
+        )
+        .unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    (Arc::new(server), Arc::new(client))
+}
