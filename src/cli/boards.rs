@@ -1,13 +1,15 @@
-//! The seen-boards that a shadow plane accounts by: the one of its own live plane, and the one that the run before left
-//! behind if both of its planes were killed.
+//! The seen-boards that a shadow plane accounts by: that of its own live plane, and those that earlier runs left behind
+//! because both of their planes were killed. An empty file in the recording, named like the board, marks each.
 
 use std::convert::Infallible;
-use std::path::Path;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::error::CliError;
-use crate::facts::resume::Resume;
 use crate::facts::{Kind, Reader, Recorder, RecordingError};
 use crate::live::seen::{self, Left, Seen};
 use crate::shadow::plane::SeenCounts;
@@ -16,80 +18,88 @@ use crate::shadow::strangers;
 /// How long the recorder may take to sync what was observed, before the last look at the board.
 const SYNCING: Duration = Duration::from_secs(2);
 
-/// An open board, or none: then gaps after a kill have no counts.
-#[derive(Debug, Clone)]
-pub struct Board(Option<Rc<seen::Reader>>);
+/// Marks in the recording which board counts for it, before the first charger is accepted.
+pub fn mark(board: &Path, recording: &Path) {
+    let Some(left) = Left::at(board) else { return };
+    let made = DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(recording)
+        .and_then(|()| {
+            OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(recording.join(left.name()))
+        });
+    if let Err(error) = made {
+        tracing::warn!(%error, "cannot mark the recording: frames seen when both planes die will have no counts");
+    }
+}
 
-/// Both boards, and the recording that they are compared with.
+/// Open boards; none if none could be opened: then gaps after a kill have no counts.
+#[derive(Debug, Clone)]
+pub struct Board(Rc<[seen::Reader]>);
+
+/// The boards, and the recording that they are compared with.
 pub struct Boards {
     /// The live plane's.
     pub own: Board,
-    /// The earlier run's.
-    pub left: Option<Board>,
+    /// Those of earlier runs.
+    pub left: Board,
+    place: PathBuf,
     own_place: Option<Left>,
-    left_place: Option<Left>,
+    left_places: Vec<Left>,
     /// Connections on the own board that no fact told of when this plane started. Most of them will be told now.
     suspects: Vec<Seen>,
     recording: Reader,
-    /// The last fact of the earlier lives.
+    /// The last fact of earlier lives.
     resumed: u64,
 }
 
 impl Boards {
-    /// Opens the board at `path`, and the one that `resume` knows of an earlier run.
-    pub fn open(path: &Path, resume: &Resume, recording: Reader) -> Result<Self, RecordingError> {
-        let own = Board(
-            seen::Reader::open(path)
-                .inspect_err(|error| {
-                    tracing::warn!(%error, "no seen-board: gaps after a kill of the live plane will have no counts");
-                })
-                .ok()
-                .map(Rc::new),
-        );
-        let own_place = Left::at(path);
-        let left_place = resume
-            .last_board
-            .as_deref()
-            .and_then(Left::named)
-            .filter(|left| own_place.as_ref() != Some(left));
-        let left = left_place.as_ref().map(|left| {
-            let opened = left.open().inspect_err(|error| {
-                tracing::warn!(%error, "cannot open the seen-board of the run before");
-            });
-            Board(opened.ok().flatten().map(Rc::new))
+    /// Opens the board at `path`, and those that are marked in the recording at `place`.
+    pub fn open(path: &Path, place: &Path, recording: Reader) -> Result<Self, RecordingError> {
+        let own = seen::Reader::open(path).inspect_err(|error| {
+            tracing::warn!(%error, "no seen-board: gaps after a kill of the live plane will have no counts");
         });
+        let own = Board(own.into_iter().collect());
+        let own_place = Left::at(path);
+        let (left_places, left): (Vec<Left>, Vec<_>) = marked(place)
+            .into_iter()
+            .filter(|left| own_place.as_ref() != Some(left))
+            .filter_map(|left| {
+                let opened = left.open().inspect_err(|error| {
+                    tracing::warn!(%error, board = left.name(), "cannot open a seen-board");
+                });
+                Some((left, opened.ok()?))
+            })
+            .unzip();
         Ok(Self {
             suspects: strangers::among(&recording, own.all())?,
             resumed: recording.last_seq()?,
+            left: Board(left.into_iter().flatten().collect()),
             own,
-            left,
+            place: place.to_owned(),
             own_place,
-            left_place,
+            left_places,
             recording,
         })
     }
 
-    /// The name under which a later run finds the own board.
-    pub fn own_name(&self) -> Option<&str> {
-        self.own_place.as_ref().map(Left::name)
-    }
-
-    /// Records the connections of the earlier run that it could not record.
+    /// Records the connections of earlier runs that they could not record.
     pub fn confess_left(&self, recorder: &Recorder) -> Result<(), CliError> {
-        if let Some(left) = &self.left {
-            strangers::confess(recorder, &strangers::among(&self.recording, left.all())?);
-        }
+        let strangers = strangers::among(&self.recording, self.left.all())?;
+        strangers::confess(recorder, &strangers);
         Ok(())
     }
 
-    /// Removes the board of the earlier run once all that it counts is on disk: when a later run has begun there. Then
+    /// Removes the boards of earlier runs once all that they count is on disk: when another run has begun there. Then
     /// rests.
     pub async fn forget_left(&self, recorder: &Recorder) -> Infallible {
         let mut committed = recorder.committed();
-        if let Some(left) = &self.left_place
-            && committed.wait_for(|_| self.has_begun()).await.is_ok()
-        {
-            remove(left);
+        if !self.left_places.is_empty() && committed.wait_for(|_| self.has_begun()).await.is_ok() {
+            self.remove(&self.left_places);
         }
         std::future::pending().await
     }
@@ -116,41 +126,62 @@ impl Boards {
         Ok(())
     }
 
-    /// Removes the own board: all that it counts is on disk.
-    pub fn remove_own(&self) {
-        if let Some(own) = &self.own_place {
-            remove(own);
+    /// Removes every board: all that they count is on disk.
+    pub fn remove_all(&self) {
+        self.remove(&self.left_places);
+        self.remove(self.own_place.as_slice());
+    }
+
+    fn remove(&self, boards: &[Left]) {
+        for left in boards {
+            let mark = self.place.join(left.name());
+            // The mark last: a board without one would never be found again.
+            if let Err(error) = left
+                .remove()
+                .and_then(|()| gone(std::fs::remove_file(mark)))
+            {
+                tracing::warn!(%error, board = left.name(), "cannot remove a seen-board");
+            }
         }
     }
 }
 
-fn remove(left: &Left) {
-    if let Err(error) = left.remove() {
-        tracing::warn!(%error, board = left.name(), "cannot remove a seen-board");
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
+}
+
+fn marked(place: &Path) -> Vec<Left> {
+    let entries = std::fs::read_dir(place)
+        .inspect_err(|error| tracing::warn!(%error, "cannot look for seen-boards of earlier runs"));
+    let names = entries.into_iter().flatten().map_while(Result::ok);
+    names
+        .filter_map(|entry| Left::named(entry.file_name().to_str()?))
+        .collect()
 }
 
 impl Board {
     fn all(&self) -> Vec<Seen> {
-        let slots = self.0.as_ref().map(|board| board.all());
-        slots
-            .transpose()
-            .unwrap_or_else(|error| {
-                tracing::warn!(%error, "cannot read the seen-board");
-                None
-            })
-            .unwrap_or_default()
+        let slots = self.0.iter().filter_map(|board| {
+            board
+                .all()
+                .inspect_err(|error| tracing::warn!(%error, "cannot read a seen-board"))
+                .ok()
+        });
+        slots.flatten().collect()
     }
 }
 
 impl SeenCounts for Board {
     fn seen(&self, slot: u32, conn: u64) -> Option<[u64; 2]> {
-        let seen = self
-            .0
-            .as_ref()?
-            .get(slot)
-            .inspect_err(|error| tracing::warn!(%error, "cannot read the seen-board"))
-            .ok()??;
-        (seen.conn == conn).then_some(seen.frames)
+        self.0.iter().find_map(|board| {
+            let seen = board
+                .get(slot)
+                .inspect_err(|error| tracing::warn!(%error, "cannot read a seen-board"))
+                .ok()??;
+            (seen.conn == conn).then_some(seen.frames)
+        })
     }
 }

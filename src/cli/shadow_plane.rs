@@ -59,7 +59,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let recorder = Recorder::open(&config.recording, limits(&config))?;
     let recording = Reader::open(&config.recording)?;
     let resume = Resume::read(&recording)?;
-    let boards = Boards::open(&options.seen, &resume, recording)?;
+    let boards = Boards::open(&options.seen, &config.recording, recording)?;
     let rules = rules::load(&config.rules)?;
     let judge = JudgeThread::spawn(&config.recording, rules, recorder.committed())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -78,7 +78,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     );
     recorder.close(FAREWELL)?;
     if plane.is_ok() {
-        boards.remove_own();
+        boards.remove_all();
     }
     let digest = judge.stop()?;
     tracing::info!(%digest, "recording closed and judged");
@@ -99,7 +99,7 @@ async fn shadow(
     tell_rules(config, recorder)?;
     let settings = plane::Settings {
         capture: config.limits.capture,
-        setup: setup(config, boards),
+        setup: setup(config),
     };
     let own = boards.own.clone();
     let table =
@@ -138,14 +138,11 @@ fn tell_rules(config: &Config, recorder: &Recorder) -> Result<(), CliError> {
     Ok(())
 }
 
-fn setup(config: &Config, boards: &Boards) -> Map<String, Value> {
+fn setup(config: &Config) -> Map<String, Value> {
     let mut setup = Map::new();
     setup.insert("legacy".to_owned(), json!(config.legacy.url));
     setup.insert("candidate".to_owned(), json!(config.candidate.url));
     setup.insert("authority".to_owned(), json!(config.authority.word()));
-    if let Some(name) = boards.own_name() {
-        setup.insert("board".to_owned(), json!(name));
-    }
     setup
 }
 

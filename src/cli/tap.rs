@@ -14,7 +14,7 @@ use super::config::flags::Flags;
 use super::error::{CliError, Exit};
 use super::logging::{self, LogFormat};
 use super::vitals::TapVitals;
-use super::{health, rules, shadow_plane};
+use super::{boards, health, rules, shadow_plane};
 use crate::clock::Clock;
 use crate::live::{Handover, LiveError, LivePlane, ShadowCommand, settings};
 
@@ -64,6 +64,7 @@ async fn serve(config: &Config, log: LogFormat) -> Result<(), CliError> {
         let bound = health::serve(address, vitals)?;
         tracing::info!("metrics and health on http://{bound}");
     }
+    boards::mark(&plane.seen_board(), &config.recording);
     let command = shadow_command(config, log, plane.seen_board())?;
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(stop_on_signal(stop)?);

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use rusqlite::params;
-use serde_json::Value;
 
 use super::recorder::RecordingError;
 use super::store::{COLUMNS, dir_from_number};
@@ -21,8 +20,6 @@ pub struct Resume {
     pub last_conn: u64,
     /// The run of the live plane that was recorded last.
     pub last_run: Option<String>,
-    /// The name of that run's seen-board, if it may outlive the run.
-    pub last_board: Option<String>,
     /// Identifiers learned, oldest first, by charger.
     pub learned: HashMap<Arc<str>, Vec<Learned>>,
     /// The boots and statuses of chargers with an open connection.
@@ -73,14 +70,11 @@ impl Resume {
                 chargers.insert(Arc::clone(charger), remembered(reader, charger)?);
             }
         }
-        let started = last_started(reader)?;
-        let said = |key: &str| started[key].as_str().map(str::to_owned);
         Ok(Self {
             open,
             closed: closed_connections(reader)?,
             last_conn: last_conn(reader)?,
-            last_run: said("run"),
-            last_board: said("board"),
+            last_run: last_run(reader)?,
             learned: learned(reader)?,
             chargers,
         })
@@ -141,13 +135,14 @@ fn last_conn(reader: &Reader) -> Result<u64, RecordingError> {
     Ok(last)
 }
 
-/// The note of the last `TapStarted`; null if there is none.
-fn last_started(reader: &Reader) -> Result<Value, RecordingError> {
+fn last_run(reader: &Reader) -> Result<Option<String>, RecordingError> {
     let started = reader.query(
         &format!("SELECT {COLUMNS} FROM facts WHERE kind = 1 ORDER BY seq DESC LIMIT 1"),
         [],
     )?;
-    Ok(started.first().map_or(Value::Null, Fact::note_json))
+    Ok(started
+        .first()
+        .and_then(|fact| fact.note_json()["run"].as_str().map(str::to_owned)))
 }
 
 fn learned(reader: &Reader) -> Result<HashMap<Arc<str>, Vec<Learned>>, RecordingError> {

@@ -65,9 +65,11 @@ impl Writer {
             .create_new(true)
             .mode(0o600)
             .open(&path)?;
-        if let Err(full) = fallocate(&file, FallocateFlags::empty(), 0, RESERVED * SLOT as u64) {
+        let reserved = fallocate(&file, FallocateFlags::empty(), 0, RESERVED * SLOT as u64);
+        // The lock lives as long as this process: it tells a board at work from one that was left.
+        if let Err(error) = reserved.map_err(io::Error::from).and_then(|()| file.lock()) {
             std::fs::remove_file(&path)?;
-            return Err(full.into());
+            return Err(error);
         }
         Ok(Self::of(file, path))
     }
@@ -180,7 +182,7 @@ impl Left {
         &self.0
     }
 
-    /// Opens it; `None` if it is gone, or is not this user's file.
+    /// Opens it; `None` if it is gone. Fails if it is another user's, or if its live plane is at work.
     pub fn open(&self) -> io::Result<Option<Reader>> {
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
         let opened = OpenOptions::new()
@@ -192,8 +194,11 @@ impl Left {
             opened => opened?,
         };
         let found = file.metadata()?;
-        let ours = found.is_file() && found.uid() == rustix::process::geteuid().as_raw();
-        Ok(ours.then_some(Reader { file }))
+        if !found.is_file() || found.uid() != rustix::process::geteuid().as_raw() {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        file.try_lock_shared()?;
+        Ok(Some(Reader { file }))
     }
 
     /// Removes it: what it counts is accounted for. Gone already is fine.
@@ -272,6 +277,11 @@ mod tests {
         let mut writer = Writer::lasting().unwrap();
         writer.claim(7, Leg::Legacy, &"é".repeat(99)).unwrap();
         let left = Left::at(&writer.path()).unwrap();
+        assert_eq!(
+            left.open().unwrap_err().kind(),
+            io::ErrorKind::WouldBlock,
+            "its writer is at work"
+        );
         drop(writer);
         assert_eq!(Left::named(left.name()), Some(left.clone()));
         let seen = left.open().unwrap().unwrap().all().unwrap();

@@ -36,7 +36,7 @@ pub struct Table<L, S> {
     recorder: Recorder,
     legs: L,
     board: S,
-    /// The board of the run that was recorded before, if it outlived its planes.
+    /// What earlier runs left behind, if their boards outlived their planes.
     left: Option<S>,
     settings: Settings,
     run: Option<String>,
@@ -85,10 +85,10 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
         }
     }
 
-    /// The same table, with the board that the last recorded run left behind.
+    /// The same table, with the boards that earlier runs left behind.
     #[must_use]
-    pub fn with_left(mut self, left: Option<S>) -> Self {
-        self.left = left;
+    pub fn with_left(mut self, left: S) -> Self {
+        self.left = Some(left);
         self
     }
 
