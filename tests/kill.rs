@@ -121,6 +121,71 @@ impl Fleet {
     }
 }
 
+/// A 1.6 charger in the middle of a transaction.
+async fn charging(url: &str, identity: &str) -> SimCharger {
+    let spec = Spec::new(identity, Version::V16);
+    let mut charger = SimCharger::connect(url, spec).await.unwrap();
+    charger.boot().await.unwrap();
+    charger.authorize("TAG-1").await.unwrap();
+    charger.start(1, "TAG-1").await.unwrap();
+    charger.meter(1).await.unwrap();
+    charger
+}
+
+#[test]
+fn restart_in_the_middle_of_open_transactions() {
+    run(async {
+        let place = tempfile::tempdir().unwrap();
+        let recording = place.path().join("recording");
+        let (legacy, candidate) = backends().await;
+        let mut tap = Tap::start(&legacy.url(), &candidate.url(), &recording);
+        let mut chargers = Vec::new();
+        for identity in ["CP-A", "CP-B", "CP-C"] {
+            chargers.push(charging(&tap.url(), identity).await);
+        }
+        let learned = || {
+            Reader::open(&recording)
+                .and_then(|reader| reader.of_kind(Kind::IdentifierLearned, 0, 9))
+                .map_or(0, |facts| facts.len())
+        };
+        until("three identifiers on disk", || learned() == 3).await;
+        let all_read = |log: &Log| log.transactions().iter().all(|one| one.samples == 1);
+        assert!(candidate.log().until(PATIENCE, all_read).await);
+
+        strike(&mut tap, Victim::Both, Duration::ZERO).await;
+        for charger in &mut chargers {
+            charger.reconnect().await.unwrap();
+            charger.meter(1).await.unwrap();
+            charger.stop(1, "Local").await.unwrap();
+        }
+        let all_ended = |log: &Log| {
+            let transactions = log.transactions();
+            transactions.len() == 3
+                && transactions
+                    .iter()
+                    .all(|one| one.meter_stop.is_some() && one.samples == 2)
+        };
+        assert!(
+            candidate.log().until(PATIENCE, all_ended).await,
+            "{:#?}\n{:#?}",
+            candidate.log().entries(),
+            tap.lines()
+        );
+        assert!(all_ended(&legacy.log()));
+        assert_eq!(candidate.log().strays(), []);
+        // No charger booted again; the candidate was told as much as before.
+        for charger in ["CP-A", "CP-B", "CP-C"] {
+            assert_eq!(legacy.log().calls(charger, "BootNotification").len(), 1);
+            assert_eq!(candidate.log().calls(charger, "BootNotification").len(), 2);
+        }
+        for charger in chargers {
+            charger.close(1000).await.unwrap();
+        }
+        tap.stop();
+        check_ledger(&recording);
+    });
+}
+
 fn day(samples: u32) -> Vec<Step> {
     let tag = "TAG-1".to_owned();
     vec![

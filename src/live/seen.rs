@@ -116,6 +116,8 @@ impl Writer {
 /// What a slot says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
+    /// Which slot.
+    pub slot: u32,
     /// Connection epoch.
     pub conn: u64,
     /// Frames seen ([from charger, to charger]).
@@ -144,7 +146,7 @@ impl Reader {
     pub fn get(&self, slot: u32) -> io::Result<Option<Seen>> {
         let mut bytes = [0; SLOT];
         match self.file.read_exact_at(&mut bytes, offset(slot)) {
-            Ok(()) => Ok(decode(&bytes)),
+            Ok(()) => Ok(decode(slot, &bytes)),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
             Err(error) => Err(error),
         }
@@ -155,7 +157,10 @@ impl Reader {
         let mut bytes = vec![0; self.file.metadata()?.len() as usize];
         self.file.read_exact_at(&mut bytes, 0)?;
         let (slots, _) = bytes.as_chunks::<SLOT>();
-        Ok(slots.iter().filter_map(decode).collect())
+        let slots = (0..).zip(slots);
+        Ok(slots
+            .filter_map(|(slot, bytes)| decode(slot, bytes))
+            .collect())
     }
 }
 
@@ -229,7 +234,7 @@ fn encode(conn: u64, authority: Leg, charger: &str) -> [u8; SLOT] {
 }
 
 /// `None` for a slot that was never claimed: there is no connection 0.
-fn decode(bytes: &[u8; SLOT]) -> Option<Seen> {
+fn decode(slot: u32, bytes: &[u8; SLOT]) -> Option<Seen> {
     let word = |at: usize| {
         let mut word = [0; 8];
         word.copy_from_slice(&bytes[at..at + 8]);
@@ -237,6 +242,7 @@ fn decode(bytes: &[u8; SLOT]) -> Option<Seen> {
     };
     let identity = &bytes[26..26 + usize::from(bytes[25]).min(IDENTITY)];
     (word(0) != 0).then(|| Seen {
+        slot,
         conn: word(0),
         frames: [word(8), word(16)],
         authority: if bytes[24] == 0 {
@@ -262,6 +268,7 @@ mod tests {
         assert_eq!(Left::at(&writer.path()), None);
         drop(writer);
         let seen = Seen {
+            slot,
             conn: 7,
             frames: [1 << 40, 3],
             authority: Leg::Candidate,

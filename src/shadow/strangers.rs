@@ -60,7 +60,9 @@ fn facts(stranger: &Seen) -> Vec<Fact> {
             ..fact
         }
     };
-    let mut facts = vec![fact(Kind::ConnOpened).note(&json!({"why": WHY}))];
+    // With its slot the next plane can bury it, should this one be killed between these facts.
+    let note = json!({"why": WHY, "slot": stranger.slot});
+    let mut facts = vec![fact(Kind::ConnOpened).note(&note)];
     for dir in Dir::BOTH {
         let last = stranger.frames[dir.index()];
         if last > 0 {
@@ -92,6 +94,7 @@ mod tests {
         recorder.record(known).unwrap();
         recorder.close(std::time::Duration::from_secs(30)).unwrap();
         let slot = |conn, frames| Seen {
+            slot: 3,
             conn,
             frames,
             authority: Leg::Legacy,

@@ -191,6 +191,7 @@ fn records_become_facts_and_reach_the_legs() {
         table.take(Record::Stopping(6)).unwrap(),
         Some(Ended::Stopped)
     );
+    table.conclude();
     let facts = recorder.facts();
     let kinds: Vec<Kind> = facts.iter().map(|fact| fact.kind).collect();
     assert_eq!(
@@ -308,6 +309,23 @@ fn connections_of_an_earlier_run_are_buried() {
     let sum = Accounting::of(&joined(before, recorder.facts()));
     assert!(sum.is_whole(), "{sum:?}");
     assert_eq!((sum.closed, sum.uncounted, sum.open), (1, 1, 0));
+}
+
+#[test]
+fn a_board_that_an_earlier_run_left_gives_exact_counts() {
+    let (mut first, recorder, _) = table([0, 0], Resume::default());
+    take(
+        &mut first,
+        vec![hello("r", 0), tick(), opened(1, [0, 0]), part(1, 1, FRAME)],
+    );
+    let before = recorder.facts();
+    let (second, recorder, _) = table([9, 9], resume_from(&before, "r"));
+    let mut second = second.with_left(Board([5, 2]));
+    take(&mut second, vec![hello("s", 0), tick()]);
+    let sum = Accounting::of(&joined(before, recorder.facts()));
+    assert!(sum.is_whole(), "{sum:?}");
+    assert_eq!((sum.closed, sum.uncounted), (1, 0));
+    assert_eq!((sum.seen, sum.recorded, sum.in_gaps), (7, 1, 6));
 }
 
 #[tokio::test(flavor = "current_thread")]
