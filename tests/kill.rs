@@ -286,6 +286,8 @@ fn law_8_what_was_recorded_stays_recorded() {
         let journals = fleet.stop().await;
         tap.stop();
         println!("{struck:?}");
+        let place = place.keep();
+        println!("{place:?}");
 
         let remembered = witness.testify();
         assert!(remembered > 500, "{remembered} facts");

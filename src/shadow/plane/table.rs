@@ -354,26 +354,27 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
         }
     }
 
-    /// Closes, in the recording, the connections that were not called. Each board counts only for its own run.
+    /// Closes, in the recording, the connections that were not called: of this run, or of an earlier one.
     fn bury_missing(&mut self, how: &str, why: &str, own: bool) {
         let Some(roll_call) = &mut self.roll_call else {
             return;
         };
         let missing = std::mem::take(&mut roll_call.missing);
-        let board = if own {
-            Some(&self.board)
-        } else {
-            self.left.as_ref()
-        };
+        let boards = [Some(&self.board), self.left.as_ref()];
         let now = Clock::system().now();
         for (conn, known) in missing {
             let note = known.opened.note_json();
             let slot = note["slot"]
                 .as_u64()
                 .and_then(|slot| u32::try_from(slot).ok());
-            let counts = slot
-                .zip(board)
-                .and_then(|(slot, board)| board.seen(slot, conn));
+            // A live plane may be killed before it says which run it is; epochs are unique over all runs.
+            let seen = |slot| {
+                boards
+                    .iter()
+                    .flatten()
+                    .find_map(|board| board.seen(slot, conn))
+            };
+            let counts = slot.and_then(seen);
             let info = ConnInfo {
                 charger: Arc::clone(&known.opened.charger),
                 conn,
