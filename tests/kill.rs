@@ -135,55 +135,61 @@ async fn charging(url: &str, identity: &str) -> SimCharger {
 #[test]
 fn restart_in_the_middle_of_open_transactions() {
     run(async {
-        let place = tempfile::tempdir().unwrap();
-        let recording = place.path().join("recording");
-        let (legacy, candidate) = backends().await;
-        let mut tap = Tap::start(&legacy.url(), &candidate.url(), &recording);
-        let mut chargers = Vec::new();
-        for identity in ["CP-A", "CP-B", "CP-C"] {
-            chargers.push(charging(&tap.url(), identity).await);
+        for victim in [Victim::Both, Victim::Live] {
+            restart_in_the_middle(victim).await;
         }
-        let learned = || {
-            Reader::open(&recording)
-                .and_then(|reader| reader.of_kind(Kind::IdentifierLearned, 0, 9))
-                .map_or(0, |facts| facts.len())
-        };
-        until("three identifiers on disk", || learned() == 3).await;
-        let all_read = |log: &Log| log.transactions().iter().all(|one| one.samples == 1);
-        assert!(candidate.log().until(PATIENCE, all_read).await);
-
-        strike(&mut tap, Victim::Both, Duration::ZERO).await;
-        for charger in &mut chargers {
-            charger.reconnect().await.unwrap();
-            charger.meter(1).await.unwrap();
-            charger.stop(1, "Local").await.unwrap();
-        }
-        let all_ended = |log: &Log| {
-            let transactions = log.transactions();
-            transactions.len() == 3
-                && transactions
-                    .iter()
-                    .all(|one| one.meter_stop.is_some() && one.samples == 2)
-        };
-        assert!(
-            candidate.log().until(PATIENCE, all_ended).await,
-            "{:#?}\n{:#?}",
-            candidate.log().entries(),
-            tap.lines()
-        );
-        assert!(all_ended(&legacy.log()));
-        assert_eq!(candidate.log().strays(), []);
-        // No charger booted again; the candidate was told as much as before.
-        for charger in ["CP-A", "CP-B", "CP-C"] {
-            assert_eq!(legacy.log().calls(charger, "BootNotification").len(), 1);
-            assert_eq!(candidate.log().calls(charger, "BootNotification").len(), 2);
-        }
-        for charger in chargers {
-            charger.close(1000).await.unwrap();
-        }
-        tap.stop();
-        check_ledger(&recording);
     });
+}
+
+async fn restart_in_the_middle(victim: Victim) {
+    let place = tempfile::tempdir().unwrap();
+    let recording = place.path().join("recording");
+    let (legacy, candidate) = backends().await;
+    let mut tap = Tap::start(&legacy.url(), &candidate.url(), &recording);
+    let mut chargers = Vec::new();
+    for identity in ["CP-A", "CP-B", "CP-C"] {
+        chargers.push(charging(&tap.url(), identity).await);
+    }
+    let learned = || {
+        Reader::open(&recording)
+            .and_then(|reader| reader.of_kind(Kind::IdentifierLearned, 0, 9))
+            .map_or(0, |facts| facts.len())
+    };
+    until("three identifiers on disk", || learned() == 3).await;
+    let all_read = |log: &Log| log.transactions().iter().all(|one| one.samples == 1);
+    assert!(candidate.log().until(PATIENCE, all_read).await);
+
+    strike(&mut tap, victim, Duration::ZERO).await;
+    for charger in &mut chargers {
+        charger.reconnect().await.unwrap();
+        charger.meter(1).await.unwrap();
+        charger.stop(1, "Local").await.unwrap();
+    }
+    let all_ended = |log: &Log| {
+        let transactions = log.transactions();
+        transactions.len() == 3
+            && transactions
+                .iter()
+                .all(|one| one.meter_stop.is_some() && one.samples == 2)
+    };
+    assert!(
+        candidate.log().until(PATIENCE, all_ended).await,
+        "{:#?}\n{:#?}",
+        candidate.log().entries(),
+        tap.lines()
+    );
+    assert!(all_ended(&legacy.log()));
+    assert_eq!(candidate.log().strays(), []);
+    // No charger booted again; the candidate was told as much as before.
+    for charger in ["CP-A", "CP-B", "CP-C"] {
+        assert_eq!(legacy.log().calls(charger, "BootNotification").len(), 1);
+        assert_eq!(candidate.log().calls(charger, "BootNotification").len(), 2);
+    }
+    for charger in chargers {
+        charger.close(1000).await.unwrap();
+    }
+    tap.stop();
+    check_ledger(&recording);
 }
 
 fn day(samples: u32) -> Vec<Step> {
@@ -211,6 +217,8 @@ enum Victim {
     Both,
     /// The live plane, and the shadow plane while it draws its conclusions.
     Heir,
+    /// The shadow plane, and the live plane as soon as the next one begins.
+    Newborn,
 }
 
 /// Kills one or both planes and starts the tap again if need be.
@@ -221,6 +229,19 @@ async fn strike(tap: &mut Tap, victim: Victim, pause: Duration) {
             if let Some(shadow) = tap.shadow() {
                 kill(shadow);
             }
+        }
+        Victim::Newborn => {
+            let shadow = tap.shadow();
+            if let Some(shadow) = shadow {
+                kill(shadow);
+            }
+            until("the next shadow plane", || {
+                tap.shadow().is_some_and(|next| Some(next) != shadow)
+            })
+            .await;
+            tokio::time::sleep(pause).await;
+            tap.kill_live();
+            tap.start_again();
         }
         Victim::Live => {
             tap.kill_live();
@@ -264,7 +285,8 @@ fn law_8_what_was_recorded_stays_recorded() {
                 0..=3 => Victim::Shadow,
                 4..=5 => Victim::Live,
                 6..=7 => Victim::Both,
-                _ => Victim::Heir,
+                8 => Victim::Heir,
+                _ => Victim::Newborn,
             };
             // Most kills hit a tap at work; some hit one that is just starting or still drawing its conclusions.
             if random.within(0..=3) > 0 {

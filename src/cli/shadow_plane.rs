@@ -21,6 +21,7 @@ use super::rules;
 use crate::clock::Clock;
 use crate::facts::resume::Resume;
 use crate::facts::{Fact, Kind, Leg, Reader, Recorder, recorder};
+use crate::live::seen::Left;
 use crate::shadow::legs::Legs;
 use crate::shadow::plane::{self, Table};
 use crate::shadow::settings::{Credentials, Endpoint, QueueLimits, Secret, ShadowSettings};
@@ -57,6 +58,12 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     yield_to_the_live_plane();
     let stream = hand_over()?;
     let recorder = Recorder::open(&config.recording, limits(&config))?;
+    if Left::at(&options.seen).is_some_and(|board| !board.is_at_work()) {
+        // It was killed before the recording could be had. Another tap may have been here meanwhile and accounted for what
+        // this hand-over holds, or will: nothing of it may be recorded twice.
+        tracing::warn!("live plane is gone; its board is left to the next tap");
+        return Ok(Exit::Parity);
+    }
     let recording = Reader::open(&config.recording)?;
     let resume = Resume::read(&recording)?;
     let boards = Boards::open(&options.seen, &config.recording, recording)?;

@@ -206,6 +206,12 @@ impl Left {
         Ok(Some(Reader { file }))
     }
 
+    /// Whether its live plane is still at work.
+    pub fn is_at_work(&self) -> bool {
+        self.open()
+            .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Removes it: what it counts is accounted for. Gone already is fine.
     pub fn remove(&self) -> io::Result<()> {
         match std::fs::remove_file(self.path()) {
@@ -284,12 +290,9 @@ mod tests {
         let mut writer = Writer::lasting().unwrap();
         writer.claim(7, Leg::Legacy, &"é".repeat(99)).unwrap();
         let left = Left::at(&writer.path()).unwrap();
-        assert_eq!(
-            left.open().unwrap_err().kind(),
-            io::ErrorKind::WouldBlock,
-            "its writer is at work"
-        );
+        assert!(left.is_at_work() && left.open().is_err());
         drop(writer);
+        assert!(!left.is_at_work());
         assert_eq!(Left::named(left.name()), Some(left.clone()));
         let seen = left.open().unwrap().unwrap().all().unwrap();
         assert_eq!(seen[0].charger, "é".repeat(IDENTITY / 2));
