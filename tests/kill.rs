@@ -1,7 +1,7 @@
 //! Law 8: what was recorded stays recorded. Real processes are killed at moments that a seed decides, many times in a
 //! row, while simulated chargers work through them; then everything must add up.
 //!
-//! `EVENKEEL_KILLS` sets how many kills, `EVENKEEL_SEED` repeats a run.
+//! `EVENKEEL_KILLS` sets how many kills, `EVENKEEL_SEED` which; what else happens at those moments is up to the machine.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,7 +13,6 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use evenkeel::clock::Clock;
 use evenkeel::facts::{Dir, Fact, Kind, Reader};
 use evenkeel::ocpp::Version;
 use evenkeel::replay::sim::backend::Log;
@@ -74,10 +73,12 @@ async fn until(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
+type Life = JoinHandle<Result<Journal, SimError>>;
+
 /// Chargers that live through every kill.
 struct Fleet {
     stopper: Stopper,
-    running: Vec<(String, Journal, JoinHandle<Result<Journal, SimError>>)>,
+    running: Vec<(String, Life)>,
 }
 
 impl Fleet {
@@ -99,12 +100,11 @@ impl Fleet {
                 ..Spec::new(&identity, version)
             };
             let charger = SimCharger::connect(url, spec).await.unwrap();
-            let journal = charger.journal();
             let samples = [2, 8, 30][index as usize % 3];
             let steps = day(samples);
             let stop = stop.clone();
             let life = tokio::spawn(async move { charger.run(&steps, stop).await });
-            running.push((identity, journal, life));
+            running.push((identity, life));
         }
         Self { stopper, running }
     }
@@ -113,9 +113,8 @@ impl Fleet {
     async fn stop(self) -> HashMap<String, Journal> {
         self.stopper.stop();
         let mut journals = HashMap::new();
-        for (identity, journal, life) in self.running {
-            life.await.unwrap().unwrap();
-            journals.insert(identity, journal);
+        for (identity, life) in self.running {
+            journals.insert(identity, life.await.unwrap().unwrap());
         }
         journals
     }
@@ -270,7 +269,7 @@ async fn strike(tap: &mut Tap, victim: Victim, pause: Duration) {
 fn law_8_what_was_recorded_stays_recorded() {
     run(async {
         let kills = number("EVENKEEL_KILLS", 12);
-        let seed = number("EVENKEEL_SEED", Clock::system().now().unsigned_abs());
+        let seed = number("EVENKEEL_SEED", 8);
         println!("EVENKEEL_SEED={seed} EVENKEEL_KILLS={kills}");
         let mut random = Random::named(seed, "kills");
         let place = tempfile::tempdir().unwrap();
@@ -308,8 +307,6 @@ fn law_8_what_was_recorded_stays_recorded() {
         let journals = fleet.stop().await;
         tap.stop();
         println!("{struck:?}");
-        let place = place.keep();
-        println!("{place:?}");
 
         let remembered = witness.testify();
         assert!(remembered > 500, "{remembered} facts");

@@ -71,12 +71,10 @@ impl Witness {
         self.stop.store(true, Ordering::Release);
         let seen = self.thread.join().unwrap();
         let reader = Reader::open(&self.recording).unwrap();
-        let mut expected = 1;
         let mut remembered = seen.iter();
-        for fact in reader.facts() {
+        for (expected, fact) in (1..).zip(reader.facts()) {
             let fact = fact.unwrap();
             assert_eq!(fact.seq, expected, "sequence numbers are contiguous");
-            expected += 1;
             if let Some(seen) = remembered.next() {
                 assert_eq!(*seen, Seen::of(&fact), "a committed fact was altered");
             }
