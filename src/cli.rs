@@ -102,6 +102,20 @@ impl From<JudgingError> for CliError {
     }
 }
 
+/// A runtime on the calling thread alone: no plane needs more, and the live plane must not share.
+fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            CliError::new(
+                Exit::Environment,
+                "ENV-004",
+                format!("cannot start a runtime: {error}"),
+            )
+        })
+}
+
 /// An error and its causes, in one line.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

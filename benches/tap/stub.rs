@@ -58,7 +58,9 @@ async fn serve(
     stream.set_nodelay(true)?;
     let mut input = Vec::with_capacity(2048);
     let head = loop {
-        stream.read_buf(&mut input).await?;
+        if stream.read_buf(&mut input).await? == 0 {
+            return Ok(());
+        }
         if let Some(end) = input.windows(4).position(|w| w == b"\r\n\r\n") {
             break String::from_utf8_lossy(&input.drain(..end + 4).collect::<Vec<_>>())
                 .into_owned();

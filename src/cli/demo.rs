@@ -45,16 +45,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 /// Runs the verb. Exit 1: the seeded divergences were found.
 pub fn run(options: &Options) -> Result<Exit, CliError> {
     let place = Place::new(options.recording.as_deref())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            CliError::new(
-                Exit::Environment,
-                "ENV-004",
-                format!("cannot start a runtime: {error}"),
-            )
-        })?;
+    let runtime = super::runtime()?;
     runtime.block_on(play(options, place.path()))?;
     super::judging::bring_up_to_date(place.path())?;
     let diffs = views::diffs(&Reader::open(place.path())?, &Filter::default())?;

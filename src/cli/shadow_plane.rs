@@ -69,20 +69,9 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let boards = Boards::open(&options.seen, &config.recording, recording)?;
     let rules = rules::load(&config.rules)?;
     let judge = JudgeThread::spawn(&config.recording, rules, recorder.committed())?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            CliError::new(
-                Exit::Environment,
-                "ENV-004",
-                format!("cannot start a runtime: {error}"),
-            )
-        })?;
-    let plane = LocalSet::new().block_on(
-        &runtime,
-        shadow(&config, stream, &boards, &recorder, resume),
-    );
+    let runtime = super::runtime()?;
+    let plane = shadow(&config, stream, &boards, &recorder, resume);
+    let plane = LocalSet::new().block_on(&runtime, plane);
     recorder.close(FAREWELL)?;
     if plane.is_ok() {
         boards.remove_all();

@@ -39,16 +39,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         end_with_parent()?;
     }
     let _logging = logging::start(options.log);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            CliError::new(
-                Exit::Environment,
-                "ENV-004",
-                format!("cannot start a runtime: {error}"),
-            )
-        })?;
+    let runtime = super::runtime()?;
     runtime.block_on(serve(&config, options.log))?;
     Ok(Exit::Parity)
 }

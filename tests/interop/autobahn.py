@@ -2,13 +2,15 @@
 
 Usage: autobahn.py [--direct] [--cases GLOB] with INTEROP=DIR (see install.sh), ECHO=path of the `echo` example and
 EVENKEEL=path of the binary; run it with DIR/venv/bin/python. Both roles: the suite as client of an echo server, and as
-server of an echo client. `--direct` stops before the tap. The candidate of the tap is a port where nobody listens: the
-shadow must not matter.
+server of an echo client. `--direct` stops before the tap. The candidate of the tap is as hostile as can be: the shadow
+must not matter.
 """
 
 import argparse
 import asyncio
+import base64
 import collections
+import hashlib
 import os
 import re
 import signal
@@ -48,13 +50,51 @@ async def address(output):
     raise SystemExit("a program ended before it listened")
 
 
+class Hostile:
+    """A candidate that accepts everybody, floods commands, garbage and oversized frames, and never reads."""
+
+    def __init__(self):
+        self.handshakes = 0
+
+    async def serve(self, reader, writer):
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except (ConnectionError, asyncio.IncompleteReadError):
+            # The charger had left again before its shadow was dialled.
+            return
+        key = re.search(rb"(?i)sec-websocket-key: *(\S+)", head).group(1)
+        accept = base64.b64encode(hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+        )
+        self.handshakes += 1
+        command = b'[2,"x","Reset",{"type":"Hard"}]'
+        attacks = [bytes([0x81, len(command)]) + command] * 50 + [b"\x82\x7f" + (1 << 62).to_bytes(8, "big"), b"\xff" * 4096]
+        try:
+            for attack in attacks * 20:
+                writer.write(attack)
+                await writer.drain()
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+
 @asynccontextmanager
 async def tap(legacy):
+    hostile = Hostile()
+    candidate = await asyncio.start_server(hostile.serve, "127.0.0.1", 0)
+    port = candidate.sockets[0].getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="autobahn-") as folder:
         command = [os.environ["EVENKEEL"], "tap", "--listen", "127.0.0.1:0", "--legacy", legacy]
-        command += ["--candidate", "ws://127.0.0.1:9", "--recording", str(Path(folder) / "recording")]
+        command += ["--candidate", f"ws://127.0.0.1:{port}", "--recording", str(Path(folder) / "recording")]
         async with program(*command, stream="stderr") as url:
             yield url
+    candidate.close()
+    print(f"a hostile candidate was attached to {hostile.handshakes} of these connections", flush=True)
+    if hostile.handshakes == 0:
+        raise SystemExit("the hostile candidate was never reached: this run proves nothing about it")
 
 
 def verdicts(results):
