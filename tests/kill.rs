@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use evenkeel::facts::{Dir, Fact, Kind, Reader};
+use evenkeel::facts::{Dir, Fact, Kind, Reader, recorder};
 use evenkeel::ocpp::Version;
 use evenkeel::replay::sim::backend::Log;
 use evenkeel::replay::sim::dialect::Mint;
@@ -22,6 +22,7 @@ use evenkeel::replay::sim::routine::Stopper;
 use evenkeel::replay::sim::{
     Dialect, Journal, Pace, SimBackend, SimCharger, SimError, Spec, Step, Stop, Way,
 };
+use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
@@ -189,6 +190,56 @@ async fn restart_in_the_middle(victim: Victim) {
     }
     tap.stop();
     check_ledger(&recording);
+}
+
+/// A shadow plane that waits for the recording may outlive its tap, the next one, and that one's conclusions about it.
+#[test]
+fn a_late_shadow_plane_records_nothing_twice() {
+    run(async {
+        let place = tempfile::tempdir().unwrap();
+        let recording = place.path().join("recording");
+        let (legacy, candidate) = backends().await;
+        let mut tap = Tap::start(&legacy.url(), &candidate.url(), &recording);
+        let mut charger = charging(&tap.url(), "CP-A").await;
+        let last = || Reader::open(&recording).and_then(|reader| reader.last_seq());
+        until("facts", || last().is_ok_and(|last| last > 20)).await;
+
+        kill(tap.shadow().unwrap());
+        let mut claim = None;
+        while claim.is_none() {
+            claim = recorder::claim(&recording).unwrap();
+        }
+        until("the late shadow plane", || tap.shadow().is_some()).await;
+        let late = tap.shadow().unwrap();
+        charger.meter(1).await.unwrap();
+        kill_process(late, Signal::STOP).unwrap();
+        tap.kill_live();
+        drop(claim);
+
+        let before = last().unwrap();
+        tap.start_again();
+        charger.reconnect().await.unwrap();
+        charger.meter(1).await.unwrap();
+        until("facts of the next tap", || last().unwrap() > before + 8).await;
+        kill(tap.shadow().unwrap());
+        tap.kill_live();
+        kill_process(late, Signal::CONT).unwrap();
+        until("the end of the late shadow plane", || {
+            !Path::new(&format!("/proc/{}/fd/0", late.as_raw_nonzero())).exists()
+        })
+        .await;
+
+        tap.start_again();
+        charger.reconnect().await.unwrap();
+        charger.stop(1, "Local").await.unwrap();
+        let journals = HashMap::from([("CP-A".to_owned(), charger.journal())]);
+        charger.close(1000).await.unwrap();
+        tap.stop();
+        let reader = Reader::open(&recording).unwrap();
+        let facts: Vec<Fact> = reader.facts().map(Result::unwrap).collect();
+        check_accounts(&facts, &journals, &legacy.log());
+        check_ledger(&recording);
+    });
 }
 
 fn day(samples: u32) -> Vec<Step> {
