@@ -1,5 +1,6 @@
 //! The command line: one thin file per verb; wires the parts together.
 
+pub mod boards;
 pub mod check;
 pub mod child;
 pub mod config;

@@ -45,6 +45,12 @@ pub enum LedgerError {
         /// What is wrong.
         what: String,
     },
+    /// Another judge is at work on the same ledger, and was quicker.
+    #[error("another judge writes the ledger {0}")]
+    Overtaken(PathBuf),
+    /// Another judge is at work on the same ledger, by other rules.
+    #[error("the ledger {0} is judged by other rules meanwhile")]
+    OtherRules(PathBuf),
 }
 
 /// How far judgement has come.
@@ -67,11 +73,13 @@ pub struct Pending {
     pub commands: u64,
 }
 
-/// The writer of a recording's ledger. There is one.
+/// The writer of a recording's ledger. There is one, but for the moments in which the shadow plane of a killed tap still
+/// judges what it recorded while the next one has begun.
 #[derive(Debug)]
 pub struct Ledger {
     db: Connection,
     path: PathBuf,
+    rules: String,
     cursor: Cursor,
 }
 
@@ -93,6 +101,7 @@ impl Ledger {
         let mut ledger = Self {
             db,
             path: path.clone(),
+            rules: rules.to_owned(),
             cursor: Cursor::default(),
         };
         if schema::belongs_to(&ledger.db, rules).map_err(failed("read"))? {
@@ -121,7 +130,7 @@ impl Ledger {
     }
 
     /// Writes the rows that follow from the facts behind the cursor up to `seq`, and moves the cursor there: both or
-    /// neither.
+    /// neither. Neither if the ledger is not where this writer left it.
     pub fn apply(&mut self, rows: &[Row], seq: u64, pending: Pending) -> Result<(), LedgerError> {
         let mut next = Cursor {
             seq,
@@ -131,18 +140,48 @@ impl Ledger {
         for row in rows {
             next.digest.absorb(row);
         }
-        write(&mut self.db, rows, &next).map_err(|source| LedgerError::Database {
-            doing: "write",
-            path: self.path.clone(),
-            source,
+        let written = write(&mut self.db, rows, (&self.cursor, &next)).map_err(|source| {
+            LedgerError::Database {
+                doing: "write",
+                path: self.path.clone(),
+                source,
+            }
         })?;
+        if !written {
+            return Err(LedgerError::Overtaken(self.path.clone()));
+        }
         self.cursor = next;
+        Ok(())
+    }
+
+    /// Goes to where another judge has brought the ledger.
+    pub fn catch_up(&mut self) -> Result<(), LedgerError> {
+        let same =
+            schema::belongs_to(&self.db, &self.rules).map_err(|source| LedgerError::Database {
+                doing: "read",
+                path: self.path.clone(),
+                source,
+            })?;
+        if !same {
+            return Err(LedgerError::OtherRules(self.path.clone()));
+        }
+        self.cursor = query::read_cursor(&self.db, &self.path)?;
         Ok(())
     }
 }
 
-fn write(db: &mut Connection, rows: &[Row], next: &Cursor) -> rusqlite::Result<()> {
+/// False if the ledger is not at `before`.
+fn write(
+    db: &mut Connection,
+    rows: &[Row],
+    (before, next): (&Cursor, &Cursor),
+) -> rusqlite::Result<bool> {
     let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let digest = schema::get(&tx, "digest")?.unwrap_or_else(|| Digest::default().hex());
+    let at = schema::get(&tx, "cursor")?.unwrap_or_else(|| "0".to_owned());
+    if at != before.seq.to_string() || digest != before.digest.hex() {
+        return Ok(false);
+    }
     let mut batch = Batch::default();
     for row in rows {
         schema::insert(&tx, row)?;
@@ -153,5 +192,6 @@ fn write(db: &mut Connection, rows: &[Row], next: &Cursor) -> rusqlite::Result<(
     schema::set(&tx, "digest", &next.digest.hex())?;
     schema::set(&tx, "pending", &next.pending.exchanges.to_string())?;
     schema::set(&tx, "pending_commands", &next.pending.commands.to_string())?;
-    tx.commit()
+    tx.commit()?;
+    Ok(true)
 }

@@ -93,7 +93,7 @@ impl LivePlane {
         let acceptor = settings.tls.as_ref().map(tls::incoming).transpose()?;
         let room = room(&settings);
         let metrics = Arc::new(Metrics::default());
-        let board = seen::Writer::new().map_err(LiveError::Board)?;
+        let board = board(&settings).map_err(LiveError::Board)?;
         let roster = Roster::new(board, settings.handover_bytes, Arc::clone(&metrics));
         let shared = Rc::new(Shared {
             settings,
@@ -201,6 +201,18 @@ fn bind_all(
             .map_err(|source| LiveError::Listen { address, source })
     };
     settings.listen.iter().map(bind).collect()
+}
+
+fn board(settings: &Settings) -> io::Result<seen::Writer> {
+    if settings.lasting_board {
+        match seen::Writer::lasting() {
+            Err(error) => {
+                tracing::warn!(%error, "no shared memory: frames seen when both planes die will have no counts");
+            }
+            board => return board,
+        }
+    }
+    seen::Writer::new()
 }
 
 fn porch(shared: &Rc<Shared>, dialer: Dialer, acceptor: Option<TlsAcceptor>) -> Rc<Porch> {

@@ -20,4 +20,5 @@ pub mod queue;
 pub mod settings;
 pub mod socket;
 pub mod stand_in;
+pub mod strangers;
 pub mod translate;

@@ -50,6 +50,7 @@ pub struct Rejudged {
 /// A recording under judgement.
 struct Judging {
     reader: Reader,
+    rules: Rules,
     judge: Judge,
     ledger: Ledger,
     /// The last fact that the judge has seen.
@@ -61,7 +62,8 @@ impl Judging {
         Ok(Self {
             reader: Reader::open(dir)?,
             ledger: Ledger::open(dir, rules.fingerprint())?,
-            judge: Judge::new(rules),
+            judge: Judge::new(rules.clone()),
+            rules,
             fed: 0,
         })
     }
@@ -87,10 +89,21 @@ impl Judging {
             }
             if self.fed > written {
                 let pending = pending(&self.judge);
-                self.ledger.apply(&rows, self.fed, pending)?;
+                match self.ledger.apply(&rows, self.fed, pending) {
+                    Err(LedgerError::Overtaken(_)) => self.begin_again()?,
+                    applied => applied?,
+                }
             }
             progress(self.fed);
         }
+        Ok(())
+    }
+
+    /// Another judge wrote in between: goes to where that one is, by judging again from the first fact.
+    fn begin_again(&mut self) -> Result<(), JudgingError> {
+        self.ledger.catch_up()?;
+        self.judge = Judge::new(self.rules.clone());
+        self.fed = 0;
         Ok(())
     }
 }
@@ -271,5 +284,45 @@ async fn follow(
         if !goes_on {
             return Ok(judging.ledger.cursor().digest);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Dir, Fact, Kind, Leg, Limits, Recorder};
+    use std::sync::Arc;
+
+    /// A charger that sends heartbeats which nobody answers, and leaves after each.
+    fn record(dir: &Path, heartbeats: u64) {
+        let recorder = Recorder::open(dir, Limits::default()).unwrap();
+        let charger: Arc<str> = Arc::from("CP1");
+        for conn in 1..=heartbeats {
+            let fact = |kind| Fact::new(kind, 1).on(&charger, conn);
+            recorder.record(fact(Kind::ConnOpened)).unwrap();
+            let call = fact(Kind::Message)
+                .via(Leg::Legacy, Dir::FromCharger)
+                .covering(1, 1)
+                .body(r#"[2,"1","Heartbeat",{}]"#);
+            recorder.record(call).unwrap();
+            recorder.record(fact(Kind::ConnClosed)).unwrap();
+        }
+        recorder.close(Duration::from_secs(30)).unwrap();
+    }
+
+    #[test]
+    fn two_judges_at_once_write_every_row_once() {
+        let dir = tempfile::tempdir().unwrap();
+        record(dir.path(), 40);
+        let open = || Judging::open(dir.path(), Rules::built_in().unwrap()).unwrap();
+        let (mut old, mut new) = (open(), open());
+        old.advance(50, &mut |_| {}).unwrap();
+        new.advance(80, &mut |_| {}).unwrap();
+        old.advance(60, &mut |_| {}).unwrap();
+        new.advance(120, &mut |_| {}).unwrap();
+        old.advance(110, &mut |_| {}).unwrap();
+        let clean = rejudge_digest(dir.path(), Rules::built_in().unwrap(), None).unwrap();
+        assert!(!clean.exchanges.not_comparable.is_empty(), "{clean:?}");
+        assert_eq!(open().ledger.cursor(), &clean.cursor);
     }
 }

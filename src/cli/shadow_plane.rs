@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::net::UnixStream;
 use tokio::task::LocalSet;
 
+use super::boards::Boards;
 use super::config::{Config, SecretRef};
 use super::error::{CliError, Exit};
 use super::judging::JudgeThread;
@@ -20,9 +21,9 @@ use super::rules;
 use crate::clock::Clock;
 use crate::facts::resume::Resume;
 use crate::facts::{Fact, Kind, Leg, Reader, Recorder, recorder};
-use crate::live::seen;
+use crate::live::seen::Left;
 use crate::shadow::legs::Legs;
-use crate::shadow::plane::{self, SeenCounts, Table};
+use crate::shadow::plane::{self, Table};
 use crate::shadow::settings::{Credentials, Endpoint, QueueLimits, Secret, ShadowSettings};
 
 /// The verb's name.
@@ -56,15 +57,25 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let _logging = logging::start(options.log);
     yield_to_the_live_plane();
     let stream = hand_over()?;
-    let board = Board::open(&options.seen);
     let recorder = Recorder::open(&config.recording, limits(&config))?;
-    let resume = Resume::read(&Reader::open(&config.recording)?)?;
+    if Left::at(&options.seen).is_some_and(|board| !board.is_at_work()) {
+        // It was killed before the recording could be had. Another tap may have been here meanwhile and accounted for what
+        // this hand-over holds, or will: nothing of it may be recorded twice.
+        tracing::warn!("live plane is gone; its board is left to the next tap");
+        return Ok(Exit::Parity);
+    }
+    let recording = Reader::open(&config.recording)?;
+    let resume = Resume::read(&recording)?;
+    let boards = Boards::open(&options.seen, &config.recording, recording)?;
     let rules = rules::load(&config.rules)?;
     let judge = JudgeThread::spawn(&config.recording, rules, recorder.committed())?;
     let runtime = super::runtime()?;
-    let plane =
-        LocalSet::new().block_on(&runtime, shadow(&config, stream, board, &recorder, resume));
+    let plane = shadow(&config, stream, &boards, &recorder, resume);
+    let plane = LocalSet::new().block_on(&runtime, plane);
     recorder.close(FAREWELL)?;
+    if plane.is_ok() {
+        boards.remove_all();
+    }
     let digest = judge.stop()?;
     tracing::info!(%digest, "recording closed and judged");
     plane.map(|()| Exit::Parity)
@@ -73,28 +84,34 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
 async fn shadow(
     config: &Config,
     stream: StdUnixStream,
-    board: Board,
+    boards: &Boards,
     recorder: &Recorder,
     resume: Resume,
 ) -> Result<(), CliError> {
     let legs = Legs::new(vec![shadow_settings(config)?], recorder)
         .map_err(|error| CliError::new(Exit::Environment, "TLS-002", super::chain(&error)))?;
     legs.resume(config.authority.other(), &resume);
+    boards.confess_left(recorder)?;
     tell_rules(config, recorder)?;
     let settings = plane::Settings {
         capture: config.limits.capture,
         setup: setup(config),
     };
-    let table = Table::new(recorder.clone(), legs, board, resume, settings);
+    let own = boards.own.clone();
+    let table =
+        Table::new(recorder.clone(), legs, own, resume, settings).with_left(boards.left.clone());
     let stream = stream
         .set_nonblocking(true)
         .and_then(|()| UnixStream::from_std(stream))
         .map_err(|error| no_hand_over(&error))?;
-    let ended = plane::run(stream, table).await;
+    let ended = tokio::select! {
+        ended = plane::run(stream, table) => ended,
+        never = boards.forget_left(recorder) => match never {},
+    };
     match ended {
         Ok(ended) => {
             tracing::info!(?ended, "live plane ended");
-            Ok(())
+            boards.confess_own(recorder).await
         }
         Err(error) => Err(CliError::new(
             Exit::Environment,
@@ -192,31 +209,4 @@ fn no_hand_over(error: &std::io::Error) -> CliError {
         format!("no hand-over on standard input: {error}"),
     )
     .help("this verb is started by `evenkeel tap`, not by hand")
-}
-
-/// The live plane's seen-board, if it could be opened: exact counts for the case that the live plane is killed.
-struct Board(Option<seen::Reader>);
-
-impl Board {
-    fn open(path: &std::path::Path) -> Self {
-        Self(
-            seen::Reader::open(path)
-                .inspect_err(|error| {
-                    tracing::warn!(%error, "no seen-board: gaps after a kill of the live plane will have no counts");
-                })
-                .ok(),
-        )
-    }
-}
-
-impl SeenCounts for Board {
-    fn seen(&self, slot: u32, conn: u64) -> Option<[u64; 2]> {
-        let seen = self
-            .0
-            .as_ref()?
-            .get(slot)
-            .inspect_err(|error| tracing::warn!(%error, "cannot read the seen-board"))
-            .ok()??;
-        (seen.conn == conn).then_some(seen.frames)
-    }
 }

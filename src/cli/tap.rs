@@ -14,7 +14,7 @@ use super::config::flags::Flags;
 use super::error::{CliError, Exit};
 use super::logging::{self, LogFormat};
 use super::vitals::TapVitals;
-use super::{health, rules, shadow_plane};
+use super::{boards, health, rules, shadow_plane};
 use crate::clock::Clock;
 use crate::live::{Handover, LiveError, LivePlane, ShadowCommand, settings};
 
@@ -55,6 +55,7 @@ async fn serve(config: &Config, log: LogFormat) -> Result<(), CliError> {
         let bound = health::serve(address, vitals)?;
         tracing::info!("metrics and health on http://{bound}");
     }
+    boards::mark(&plane.seen_board(), &config.recording);
     let command = shadow_command(config, log, plane.seen_board())?;
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(stop_on_signal(stop)?);
@@ -133,6 +134,7 @@ fn live_settings(config: &Config) -> Result<settings::Settings, CliError> {
         // Epochs are unique in a recording because no two connections, of this run or an earlier one, begin in the same
         // microsecond. Asking the recording instead would make the live plane wait for a disk.
         first_conn: Clock::system().now().unsigned_abs(),
+        lasting_board: true,
         ..defaults
     })
 }

@@ -80,6 +80,13 @@ impl Reader {
         )
     }
 
+    /// Whether the beginning of connection `conn` is recorded.
+    pub fn knows(&self, conn: u64) -> Result<bool, RecordingError> {
+        let opened = Kind::ConnOpened.number();
+        let sql = format!("SELECT 1 FROM facts WHERE kind = {opened} AND conn = ?1");
+        Ok(self.db.prepare_cached(&sql)?.exists([conn as i64])?)
+    }
+
     /// Every fact in order, read in pages.
     pub fn facts(&self) -> impl Iterator<Item = Result<Fact, RecordingError>> + '_ {
         Pages {

@@ -22,7 +22,7 @@ pub struct Resume {
     pub last_run: Option<String>,
     /// Identifiers learned, oldest first, by charger.
     pub learned: HashMap<Arc<str>, Vec<Learned>>,
-    /// The boots and statuses of chargers with an open connection.
+    /// The boots and statuses of every charger: after a kill of the live plane they all come back, and none may boot.
     pub chargers: HashMap<Arc<str>, Remembered>,
 }
 
@@ -60,23 +60,17 @@ pub struct Remembered {
 }
 
 impl Resume {
-    /// Reads what a recording knows. Costs what is open and what was learned, not what was recorded.
+    /// Reads what a recording knows. Costs what is open, what was learned and how many chargers there are, not what was
+    /// recorded.
     pub fn read(reader: &Reader) -> Result<Self, RecordingError> {
         let open = open_connections(reader)?;
-        let mut chargers: HashMap<Arc<str>, Remembered> = HashMap::new();
-        for conn in open.values() {
-            let charger = &conn.opened.charger;
-            if !chargers.contains_key(charger) {
-                chargers.insert(Arc::clone(charger), remembered(reader, charger)?);
-            }
-        }
         Ok(Self {
             open,
             closed: closed_connections(reader)?,
             last_conn: last_conn(reader)?,
             last_run: last_run(reader)?,
             learned: learned(reader)?,
-            chargers,
+            chargers: chargers(reader)?,
         })
     }
 }
@@ -165,6 +159,18 @@ fn learned(reader: &Reader) -> Result<HashMap<Arc<str>, Vec<Learned>>, Recording
             });
     }
     Ok(learned)
+}
+
+fn chargers(reader: &Reader) -> Result<HashMap<Arc<str>, Remembered>, RecordingError> {
+    let names = reader
+        .db
+        .prepare_cached("SELECT DISTINCT charger FROM landmarks")?
+        .query_map([], |row| row.get::<_, String>(0))?
+        .collect::<rusqlite::Result<Vec<String>>>()?;
+    names
+        .into_iter()
+        .map(|name| Ok((Arc::from(name.as_str()), remembered(reader, &name)?)))
+        .collect()
 }
 
 /// What the recording remembers of one charger.

@@ -22,9 +22,9 @@ const TABLES: [&str; 9] = [
 
 /// Sets the connection up and creates what is missing.
 pub(super) fn prepare(db: &Connection) -> rusqlite::Result<()> {
+    db.busy_timeout(std::time::Duration::from_secs(10))?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "NORMAL")?;
-    db.busy_timeout(std::time::Duration::from_secs(10))?;
     db.set_prepared_statement_cache_capacity(32);
     // A ledger of another schema is derived data: drop it.
     if get_if_any(db, "schema")?.is_some_and(|version| version != VERSION) {

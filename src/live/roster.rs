@@ -151,7 +151,7 @@ impl Roster {
     /// An authority accepted a charger.
     pub fn opened(&self, conn: u64, at: Micros, mut opened: Opened) -> io::Result<Rc<Entry>> {
         let mut inner = self.inner.borrow_mut();
-        opened.slot = inner.board.claim(conn)?;
+        opened.slot = inner.board.claim(conn, opened.authority, &opened.charger)?;
         let entry = Rc::new(Entry {
             conn,
             at,

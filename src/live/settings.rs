@@ -41,6 +41,8 @@ pub struct Settings {
     pub max_pending: usize,
     /// Connection epoch of the first connection: one more than the last in the recording.
     pub first_conn: u64,
+    /// Whether the seen-board outlives both planes. Then a shadow plane has to remove it; see [`super::seen::Left`].
+    pub lasting_board: bool,
 }
 
 impl Settings {
@@ -62,6 +64,7 @@ impl Settings {
             max_connections: 0,
             max_pending: 0,
             first_conn: 1,
+            lasting_board: false,
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Table<L, S> {
     recorder: Recorder,
     legs: L,
     board: S,
+    /// What earlier runs left behind, if their boards outlived their planes.
+    left: Option<S>,
     settings: Settings,
     run: Option<String>,
     conns: HashMap<u64, Conn>,
@@ -69,6 +71,7 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
             recorder,
             legs,
             board,
+            left: None,
             settings,
             run: None,
             conns: HashMap::new(),
@@ -80,6 +83,13 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
             last_run: resume.last_run,
             seen: Vec::new(),
         }
+    }
+
+    /// The same table, with the boards that earlier runs left behind.
+    #[must_use]
+    pub fn with_left(mut self, left: S) -> Self {
+        self.left = Some(left);
+        self
     }
 
     /// The recorder that the facts go to.
@@ -344,20 +354,27 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
         }
     }
 
-    /// Closes, in the recording, the connections that were not called. The board counts only for its own run.
-    fn bury_missing(&mut self, how: &str, why: &str, ask_board: bool) {
+    /// Closes, in the recording, the connections that were not called: of this run, or of an earlier one.
+    fn bury_missing(&mut self, how: &str, why: &str, own: bool) {
         let Some(roll_call) = &mut self.roll_call else {
             return;
         };
+        let missing = std::mem::take(&mut roll_call.missing);
+        let boards = [Some(&self.board), self.left.as_ref()];
         let now = Clock::system().now();
-        for (conn, known) in std::mem::take(&mut roll_call.missing) {
+        for (conn, known) in missing {
             let note = known.opened.note_json();
             let slot = note["slot"]
                 .as_u64()
                 .and_then(|slot| u32::try_from(slot).ok());
-            let counts = slot
-                .filter(|_| ask_board)
-                .and_then(|slot| self.board.seen(slot, conn));
+            // A live plane may be killed before it says which run it is; epochs are unique over all runs.
+            let seen = |slot| {
+                boards
+                    .iter()
+                    .flatten()
+                    .find_map(|board| board.seen(slot, conn))
+            };
+            let counts = slot.and_then(seen);
             let info = ConnInfo {
                 charger: Arc::clone(&known.opened.charger),
                 conn,
@@ -366,7 +383,7 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
                 resumed: true,
             };
             self.record_gaps(&info, known.accounted, counts.unwrap_or_default(), why);
-            let by = if ask_board { "unknown" } else { "tap" };
+            let by = if own { "unknown" } else { "tap" };
             let note = ending(by, how, counts);
             self.record_closed(&info.charger, conn, info.authority, now, &note);
         }

@@ -42,12 +42,12 @@ impl LegHost for Diary {
     }
 }
 
-/// A board with one count for every connection.
-struct Board([u64; 2]);
+/// A board with one count for every connection, or with none.
+struct Board(Option<[u64; 2]>);
 
 impl SeenCounts for Board {
     fn seen(&self, _: u32, _: u64) -> Option<[u64; 2]> {
-        Some(self.0)
+        self.0
     }
 }
 
@@ -122,12 +122,15 @@ fn take(table: &mut Table<Diary, Board>, records: Vec<Record<'_>>) {
     }
 }
 
-fn table(board: [u64; 2], resume: Resume) -> (Table<Diary, Board>, Recorder, Diary) {
+fn table(
+    board: impl Into<Option<[u64; 2]>>,
+    resume: Resume,
+) -> (Table<Diary, Board>, Recorder, Diary) {
     let (recorder, diary) = (Recorder::in_memory(), Diary::default());
     let table = Table::new(
         recorder.clone(),
         diary.clone(),
-        Board(board),
+        Board(board.into()),
         resume,
         Settings::default(),
     );
@@ -301,7 +304,7 @@ fn connections_of_an_earlier_run_are_buried() {
     let (mut first, recorder, _) = table([0, 0], Resume::default());
     take(&mut first, vec![hello("r", 0), opened(1, [0, 0])]);
     let before = recorder.facts();
-    let (mut second, recorder, _) = table([9, 9], resume_from(&before, "r"));
+    let (mut second, recorder, _) = table(None, resume_from(&before, "r"));
     take(
         &mut second,
         vec![hello("s", 0), tick(), opened(2, [0, 0]), closed(2, [0, 0])],
@@ -309,6 +312,23 @@ fn connections_of_an_earlier_run_are_buried() {
     let sum = Accounting::of(&joined(before, recorder.facts()));
     assert!(sum.is_whole(), "{sum:?}");
     assert_eq!((sum.closed, sum.uncounted, sum.open), (1, 1, 0));
+}
+
+#[test]
+fn a_board_that_an_earlier_run_left_gives_exact_counts() {
+    let (mut first, recorder, _) = table([0, 0], Resume::default());
+    take(
+        &mut first,
+        vec![hello("r", 0), tick(), opened(1, [0, 0]), part(1, 1, FRAME)],
+    );
+    let before = recorder.facts();
+    let (second, recorder, _) = table(None, resume_from(&before, "r"));
+    let mut second = second.with_left(Board(Some([5, 2])));
+    take(&mut second, vec![hello("s", 0), tick()]);
+    let sum = Accounting::of(&joined(before, recorder.facts()));
+    assert!(sum.is_whole(), "{sum:?}");
+    assert_eq!((sum.closed, sum.uncounted), (1, 0));
+    assert_eq!((sum.seen, sum.recorded, sum.in_gaps), (7, 1, 6));
 }
 
 #[tokio::test(flavor = "current_thread")]
