@@ -257,7 +257,7 @@ fn memory(chargers: u64) -> Result<(), Failure> {
 
 /// Waits until every charger has sent its frame, and, behind a tap, until the candidate has it too.
 fn settle(rig: Rig, chargers: u64) -> Result<(), Failure> {
-    let deadline = Instant::now() + Duration::from_secs(120);
+    let deadline = Instant::now() + Duration::from_mins(2);
     let port = if rig == Rig::Tap { CANDIDATE } else { LEGACY };
     while count(port)? < chargers as f64 {
         if Instant::now() > deadline {

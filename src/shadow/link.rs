@@ -132,7 +132,8 @@ impl Link {
                 None => self.wake.notified().await,
                 Some(by) => select! {
                     () = self.wake.notified() => {}
-                    () = sleep_until(by) => {}
+                    // Boxed: a leg spends its life without a deadline here.
+                    () = Box::pin(sleep_until(by)) => {}
                 },
             }
         }
