@@ -11,12 +11,27 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `command` pinned to `core`, in the real-time round-robin class where the machine allows it.
+    /// Starts `command` pinned to `core`, in the real-time round-robin class where the machine allows it. Its children fall
+    /// back to the normal class: the tap's shadow plane runs below its live plane.
     pub(crate) fn start(core: Option<usize>, command: &[String]) -> Result<Self, Failure> {
+        Self::start_with(core, command, &["-R"])
+    }
+
+    /// The same, with its children in the same class.
+    pub(crate) fn start_even(core: Option<usize>, command: &[String]) -> Result<Self, Failure> {
+        Self::start_with(core, command, &[])
+    }
+
+    fn start_with(
+        core: Option<usize>,
+        command: &[String],
+        class: &[&str],
+    ) -> Result<Self, Failure> {
         let mut line: Vec<String> = Vec::new();
         if realtime() {
-            // Children fall back to the normal class: the tap's shadow plane must run below its live plane.
-            line.extend(["chrt", "-R", "-r", "10"].map(str::to_owned));
+            line.push("chrt".to_owned());
+            line.extend(class.iter().map(|flag| (*flag).to_owned()));
+            line.extend(["-r", "10"].map(str::to_owned));
         }
         if let Some(core) = core {
             line.extend(["taskset", "-c"].map(str::to_owned));

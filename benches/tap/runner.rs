@@ -20,6 +20,8 @@ enum Rig {
     Relay,
     Nginx,
     Tap,
+    /// A tap whose shadow plane competes with its live plane on equal terms.
+    Even,
 }
 
 /// What one run of one rig gave.
@@ -64,7 +66,7 @@ const S2: Scenario = Scenario {
     rate: 0,
     box_core: 1,
     candidate_core: 0,
-    rigs: &[Rig::Direct, Rig::Relay, Rig::Nginx, Rig::Tap],
+    rigs: &[Rig::Direct, Rig::Relay, Rig::Nginx, Rig::Tap, Rig::Even],
 };
 const S3: Scenario = Scenario {
     name: "S3",
@@ -304,7 +306,7 @@ fn measure(scenario: &Scenario, rig: Rig, mood: &str) -> Result<Figures, Failure
         return Err(format!("the fleet said {line:?}").into());
     };
     let (mut mirrored, mut mirrored_later) = (0.0, 0.0);
-    if rig == Rig::Tap && mood == "healthy" {
+    if matches!(rig, Rig::Tap | Rig::Even) && mood == "healthy" {
         mirrored = count(CANDIDATE)? / exchanges;
         std::thread::sleep(Duration::from_secs(1));
         mirrored_later = count(CANDIDATE)? / exchanges;
@@ -356,28 +358,29 @@ fn start(rig: Rig, core: usize) -> Result<Process, Failure> {
             &LEGACY.to_string(),
         ]),
         Rig::Nginx => nginx().ok_or("no nginx")?,
-        Rig::Tap => tap()?,
+        Rig::Tap => tap(15)?,
+        Rig::Even => return Process::start_even(Some(core), &tap(0)?),
     };
     Process::start(Some(core), &command)
 }
 
-fn tap() -> Result<Vec<String>, Failure> {
-    let recording = folder("recording");
-    if recording.exists() {
-        std::fs::remove_dir_all(&recording)?;
+fn tap(niceness: u8) -> Result<Vec<String>, Failure> {
+    let folder = folder("tap");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
     }
-    Ok(vec![
-        std::env::var("EVENKEEL").unwrap_or_else(|_| env!("CARGO_BIN_EXE_evenkeel").to_owned()),
-        "tap".to_owned(),
-        "--listen".to_owned(),
-        format!("127.0.0.1:{BOX}"),
-        "--legacy".to_owned(),
-        format!("ws://127.0.0.1:{LEGACY}"),
-        "--candidate".to_owned(),
-        format!("ws://127.0.0.1:{CANDIDATE}"),
-        "--recording".to_owned(),
-        recording.display().to_string(),
-    ])
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join("evenkeel.toml");
+    std::fs::write(
+        &file,
+        format!(
+            "[tap]\nlisten = \"127.0.0.1:{BOX}\"\nrecording = \"recording\"\n[legacy]\nurl = \"ws://127.0.0.1:{LEGACY}\"\n\
+             [candidate]\nurl = \"ws://127.0.0.1:{CANDIDATE}\"\n[shadow]\nniceness = {niceness}\n"
+        ),
+    )?;
+    let program =
+        std::env::var("EVENKEEL").unwrap_or_else(|_| env!("CARGO_BIN_EXE_evenkeel").to_owned());
+    Ok(vec![program, "tap".to_owned(), file.display().to_string()])
 }
 
 fn nginx() -> Option<Vec<String>> {

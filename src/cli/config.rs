@@ -89,6 +89,8 @@ pub struct Shadow {
     pub queue_bytes: usize,
     /// Bytes of those for all chargers together.
     pub total_bytes: usize,
+    /// How far below the live plane the scheduler puts the shadow plane: 0 (equal) to 19.
+    pub niceness: u8,
 }
 
 /// Limits of the tap.
@@ -126,6 +128,7 @@ impl Default for Shadow {
             queue_messages: 500,
             queue_bytes: 1 << 20,
             total_bytes: 64 << 20,
+            niceness: 15,
         }
     }
 }

@@ -29,9 +29,6 @@ use crate::shadow::settings::{Credentials, Endpoint, QueueLimits, Secret, Shadow
 /// The verb's name.
 pub const VERB: &str = "shadow-plane";
 
-/// How far below the live plane the scheduler puts this process.
-const NICENESS: i32 = 15;
-
 /// How long the recorder may take to flush.
 const FAREWELL: Duration = Duration::from_secs(4);
 
@@ -55,7 +52,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         CliError::new(Exit::Usage, "CFG-012", format!("broken settings: {error}"))
     })?;
     let _logging = logging::start(options.log);
-    yield_to_the_live_plane();
+    yield_to_the_live_plane(config.shadow.niceness);
     let stream = hand_over()?;
     let recorder = Recorder::open(&config.recording, limits(&config))?;
     if Left::at(&options.seen).is_some_and(|board| !board.is_at_work()) {
@@ -187,8 +184,8 @@ fn shadow_settings(config: &Config) -> Result<ShadowSettings, CliError> {
 }
 
 /// Whatever this process does may wait; what the live plane does may not.
-fn yield_to_the_live_plane() {
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+fn yield_to_the_live_plane(niceness: u8) {
+    if let Err(error) = rustix::process::setpriority_process(None, niceness.into()) {
         tracing::warn!(%error, "the shadow plane runs at the live plane's priority");
     }
 }

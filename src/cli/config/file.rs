@@ -64,6 +64,7 @@ struct ShadowSection {
     queue_messages: Option<usize>,
     queue_bytes: Option<Size>,
     total_bytes: Option<Size>,
+    niceness: Option<Spanned<u8>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -131,7 +132,7 @@ pub fn parse(path: &Path, source: &str) -> Result<Config, CliError> {
             .transpose()?,
         legacy: check.backend(file.legacy)?,
         candidate: check.backend(file.candidate)?,
-        shadow: shadow(&file.shadow),
+        shadow: check.shadow(&file.shadow)?,
         limits: limits(&file.limits),
         keepalive: keepalive(&file.keepalive),
         health: file
@@ -156,21 +157,6 @@ fn syntax(path: &Path, source: &str, error: &toml::de::Error) -> CliError {
         None => cli,
     };
     cli.help("every key and its default: `evenkeel init --print`")
-}
-
-fn shadow(section: &ShadowSection) -> Shadow {
-    let default = Shadow::default();
-    Shadow {
-        answer_timeout: section
-            .answer_timeout
-            .map_or(default.answer_timeout, |s| s.0),
-        connect_timeout: section
-            .connect_timeout
-            .map_or(default.connect_timeout, |s| s.0),
-        queue_messages: section.queue_messages.unwrap_or(default.queue_messages),
-        queue_bytes: section.queue_bytes.map_or(default.queue_bytes, |s| s.0),
-        total_bytes: section.total_bytes.map_or(default.total_bytes, |s| s.0),
-    }
 }
 
 fn limits(section: &LimitsSection) -> Limits {
@@ -245,6 +231,34 @@ impl Checker<'_> {
         let text = address.get_ref();
         text.parse()
             .map_err(|_| self.no_address(address, &format!("{text:?}")))
+    }
+
+    fn shadow(&self, section: &ShadowSection) -> Result<Shadow, CliError> {
+        let default = Shadow::default();
+        if let Some(niceness) = section.niceness.as_ref().filter(|n| *n.get_ref() > 19) {
+            return Err(self.error(
+                "CFG-009",
+                niceness,
+                format!("niceness {} is out of range", niceness.get_ref()),
+                "0 to 19",
+                "0 lets the shadow plane compete with the live plane, 15 is the default",
+            ));
+        }
+        Ok(Shadow {
+            answer_timeout: section
+                .answer_timeout
+                .map_or(default.answer_timeout, |s| s.0),
+            connect_timeout: section
+                .connect_timeout
+                .map_or(default.connect_timeout, |s| s.0),
+            queue_messages: section.queue_messages.unwrap_or(default.queue_messages),
+            queue_bytes: section.queue_bytes.map_or(default.queue_bytes, |s| s.0),
+            total_bytes: section.total_bytes.map_or(default.total_bytes, |s| s.0),
+            niceness: section
+                .niceness
+                .as_ref()
+                .map_or(default.niceness, |n| *n.get_ref()),
+        })
     }
 
     fn base_path(&self, base: Option<Spanned<String>>) -> Result<String, CliError> {
@@ -382,6 +396,7 @@ mod tests {
                 9,
             ),
             (format!("{GOOD}ca = \"missing.pem\"\n"), "CFG-006", 8),
+            (format!("{GOOD}[shadow]\nniceness = 20\n"), "CFG-009", 9),
         ] {
             let text = errors(&source);
             assert!(text.contains(code), "{text}");

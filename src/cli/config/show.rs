@@ -61,6 +61,7 @@ fn values(config: &Config) -> Vec<(String, String)> {
         ("shadow.queue_messages", shadow.queue_messages.to_string()),
         ("shadow.queue_bytes", say_size(shadow.queue_bytes)),
         ("shadow.total_bytes", say_size(shadow.total_bytes)),
+        ("shadow.niceness", shadow.niceness.to_string()),
         ("limits.handover", say_size(limits.handover)),
         ("limits.capture", say_size(limits.capture)),
         ("limits.recorder", say_size(limits.recorder)),
