@@ -3,6 +3,7 @@
 pub mod boards;
 pub mod check;
 pub mod child;
+pub mod codes;
 pub mod config;
 pub mod demo;
 pub mod diffs;
@@ -12,8 +13,10 @@ pub mod health;
 pub mod init;
 pub mod judging;
 pub mod logging;
+pub mod paperwork;
 pub mod recording;
 pub mod rules;
+pub mod schema;
 pub mod shadow_plane;
 pub mod tap;
 pub mod verify;
@@ -23,7 +26,7 @@ use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use serde::Serialize;
 
 use crate::facts::RecordingError;
@@ -36,6 +39,7 @@ use judging::JudgingError;
 /// First look:   evenkeel demo
 /// First tap:    evenkeel init, evenkeel check evenkeel.toml, evenkeel tap evenkeel.toml
 /// Afterwards:   evenkeel diffs RECORDING, evenkeel verify RECORDING
+/// Plumbing:     evenkeel explain CODE, evenkeel schema NAME, evenkeel completions SHELL, evenkeel man
 ///
 /// Exit codes: 0 parity, 1 divergence, 2 usage or configuration, 3 not enough evidence,
 /// 4 environment, 5 integrity, 130 interrupted.
@@ -55,6 +59,14 @@ enum Verb {
     Diffs(diffs::Options),
     Verify(verify::Options),
     Export(export::Options),
+    #[command(hide = true)]
+    Explain(codes::Options),
+    #[command(hide = true)]
+    Schema(schema::Options),
+    #[command(hide = true)]
+    Completions(paperwork::Completions),
+    #[command(hide = true)]
+    Man(paperwork::Man),
     #[command(name = shadow_plane::VERB, hide = true)]
     ShadowPlane(shadow_plane::Options),
 }
@@ -71,6 +83,11 @@ pub fn main() -> ExitCode {
     )
 }
 
+/// Every verb and option, as help, completions and the manual know them.
+pub fn command() -> clap::Command {
+    Args::command()
+}
+
 fn run(verb: &Verb) -> Result<Exit, CliError> {
     match verb {
         Verb::Demo(options) => demo::run(options),
@@ -80,6 +97,10 @@ fn run(verb: &Verb) -> Result<Exit, CliError> {
         Verb::Diffs(options) => diffs::run(options),
         Verb::Verify(options) => verify::run(options),
         Verb::Export(options) => export::run(options),
+        Verb::Explain(options) => codes::run(options),
+        Verb::Schema(options) => schema::run(*options),
+        Verb::Completions(options) => paperwork::completions(*options),
+        Verb::Man(options) => paperwork::man(options),
         Verb::ShadowPlane(options) => shadow_plane::run(options),
     }
 }

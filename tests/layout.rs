@@ -1,4 +1,5 @@
-//! The module order of `src/lib.rs`: a module may use those above it, never those below.
+//! The module order of `src/lib.rs`: a module may use those above it, never those below. And what `CONTRIBUTING.md` says
+//! about modules, files and tests.
 
 #![allow(clippy::unwrap_used, reason = "a failed step of a test should end it")]
 
@@ -50,6 +51,83 @@ fn every_module_of_the_library_has_its_place() {
         declared, expected,
         "lib.rs lists the modules in dependency order"
     );
+}
+
+#[test]
+fn contributing_names_every_module_and_files_that_exist() {
+    let page = read("CONTRIBUTING.md");
+    let listed: Vec<&str> = rows(&page, "| Module |")
+        .map(|row| quoted(row).next().unwrap())
+        .collect();
+    let lib = read("src/lib.rs");
+    let declared: Vec<&str> = lib
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .collect();
+    assert_eq!(listed, declared);
+    for path in quoted(&page).filter(|name| is_path(name)) {
+        assert!(root().join(path).exists(), "{path}");
+    }
+}
+
+#[test]
+fn contributing_names_tests_for_every_law() {
+    let page = read("CONTRIBUTING.md");
+    let sources: String = ["src", "tests"]
+        .map(|folder| {
+            let mut files = Vec::new();
+            collect(&root().join(folder), &mut files);
+            let texts = files.iter().map(|file| fs::read_to_string(file).unwrap());
+            texts.collect::<String>()
+        })
+        .concat();
+    let laws: Vec<&str> = rows(&page, "| Law |").collect();
+    assert_eq!(laws.len(), 10);
+    for law in &laws {
+        assert!(quoted(law).next().is_some(), "no test: {law}");
+        for test in quoted(law) {
+            assert!(sources.contains(&format!("fn {test}(")), "no test {test}");
+        }
+    }
+    for definition in sources.split("fn law_").skip(1) {
+        let (name, _) = definition.split_once('(').unwrap();
+        let is_test = name.starts_with(|c: char| c.is_ascii_digit());
+        let named = laws
+            .iter()
+            .any(|law| law.contains(&format!("`law_{name}`")));
+        assert!(named || !is_test, "law_{name} is not in CONTRIBUTING.md");
+    }
+}
+
+/// Whether a quoted name is meant as a path of this repository.
+fn is_path(name: &str) -> bool {
+    let rooted = ["src/", "tests/", "fuzz/", "benches/", "."]
+        .iter()
+        .any(|start| name.starts_with(start));
+    rooted && !name.contains(['*', ' '])
+}
+
+/// The rows of the table with this head.
+fn rows<'a>(page: &'a str, head: &str) -> impl Iterator<Item = &'a str> {
+    let (_, table) = page.split_once(head).unwrap();
+    table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+}
+
+/// What stands in backticks, code blocks left out.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    let prose = text.split("```").step_by(2);
+    prose.flat_map(|part| part.split('`').skip(1).step_by(2))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap()
 }
 
 /// The modules that follow `crate::` in a line of code; comments and doc links do not count as use.

@@ -24,6 +24,32 @@ pub enum Exit {
     Interrupted = 130,
 }
 
+impl Exit {
+    /// All of them, by number.
+    pub const ALL: [Self; 7] = [
+        Self::Parity,
+        Self::Divergence,
+        Self::Usage,
+        Self::Evidence,
+        Self::Environment,
+        Self::Integrity,
+        Self::Interrupted,
+    ];
+
+    /// What it is called in help and manual.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Parity => "parity",
+            Self::Divergence => "divergence",
+            Self::Usage => "usage or configuration",
+            Self::Evidence => "not enough evidence",
+            Self::Environment => "environment",
+            Self::Integrity => "integrity",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
 impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)

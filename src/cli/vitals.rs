@@ -147,10 +147,10 @@ impl Collector for Planes {
             }
         }
         for (key, name, help) in [
-            ("queued", "facts_queued", "Facts waiting for the disk"),
-            ("legs", "shadow_legs", "Shadow legs"),
+            ("/queued", "facts_queued", "Facts waiting for the disk"),
+            ("/legs/legs", "shadow_legs", "Shadow legs"),
         ] {
-            if let Some(value) = shadow[key].as_u64() {
+            if let Some(value) = shadow.pointer(key).and_then(Value::as_u64) {
                 gauge(&mut encoder, name, help, value)?;
             }
         }

@@ -1,0 +1,329 @@
+//! `evenkeel explain`: what each error code means and what to do about it, without a network.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+
+use super::error::{CliError, Exit};
+
+/// Explains an error code such as CFG-007, or lists all of them.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// The code, as it stands in `error[...]`.
+    code: Option<String>,
+}
+
+/// One error code. Codes are stable: a number is never used for something else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Code {
+    /// Such as `CFG-007`.
+    pub code: &'static str,
+    /// What is wrong, as a sentence.
+    pub means: &'static str,
+    /// What to do about it, as sentences.
+    pub mend: &'static str,
+}
+
+const fn code(code: &'static str, means: &'static str, mend: &'static str) -> Code {
+    Code { code, means, mend }
+}
+
+/// Every code, in alphabetical order.
+pub const CODES: &[Code] = &[
+    code(
+        "CFG-001",
+        "The configuration file cannot be read.",
+        "Check the path and the file's permissions; it must be UTF-8. `evenkeel init` writes one to start from.",
+    ),
+    code(
+        "CFG-002",
+        "The configuration is not valid TOML, has an unknown or missing key, or a value of the wrong form.",
+        "The message points at the place. Durations are text such as \"30s\", sizes such as \"64MiB\". `evenkeel init --print` \
+         shows every key with its default.",
+    ),
+    code(
+        "CFG-003",
+        "A listening address is not an IP address with a port.",
+        "Write \"0.0.0.0:9000\" or \"[::1]:9000\". Host names are not looked up, because they could mean another address tomorrow.",
+    ),
+    code(
+        "CFG-004",
+        "The base path does not start with a slash.",
+        "`tap.base_path` is the part of the chargers' URL between host and identity, such as \"/ocpp\". Leave it out if there \
+         is none.",
+    ),
+    code(
+        "CFG-005",
+        "`tap.authority` names neither backend.",
+        "Write \"legacy\" or \"candidate\", or leave it out: chargers hear the legacy.",
+    ),
+    code(
+        "CFG-006",
+        "A file that the configuration names does not exist.",
+        "Paths are relative to the configuration file, not to the working directory.",
+    ),
+    code(
+        "CFG-007",
+        "A backend's URL is not a WebSocket URL.",
+        "Write ws:// or wss://, a host, and the path in front of the identity: \"ws://csms.internal:8080/ocpp\". The charger's \
+         identity is appended.",
+    ),
+    code(
+        "CFG-008",
+        "A backend's URL holds a user name or password.",
+        "A configuration file is no place for it. Use `user` and `password = { file = \"...\" }` or `{ env = \"...\" }` in the \
+         backend's section.",
+    ),
+    code(
+        "CFG-010",
+        "The file that `init` should write exists already.",
+        "It is never overwritten. Name another file, or look at the template with `evenkeel init --print`.",
+    ),
+    code(
+        "CFG-011",
+        "The tap was given neither a configuration file nor all flags that it needs.",
+        "Name a file, or give --listen, --legacy, --candidate and --recording.",
+    ),
+    code(
+        "CFG-012",
+        "The shadow plane was given settings that it cannot read.",
+        "It is started by `evenkeel tap` and never by hand. If it was, the program file was replaced while the tap ran: restart \
+         the tap.",
+    ),
+    code(
+        "CFG-013",
+        "The password for the shadow backend cannot be read.",
+        "The file or environment variable that `password` names must exist for the user that the tap runs as.",
+    ),
+    code(
+        "CLI-001",
+        "There is no verb of this name.",
+        "`evenkeel --help` lists the verbs.",
+    ),
+    code(
+        "CLI-002",
+        "There is no error code of this name.",
+        "`evenkeel explain` lists all of them.",
+    ),
+    code(
+        "DEMO-001",
+        "The demo could not start its tap.",
+        "The line before says why. The demo needs loopback sockets and a directory to record in.",
+    ),
+    code(
+        "DEMO-002",
+        "The demo could not start its simulated backends.",
+        "It needs free ports on 127.0.0.1, chosen by the system.",
+    ),
+    code(
+        "DEMO-003",
+        "The directory that the demo should record in holds a recording already.",
+        "Every demo is a recording of its own. Name a new directory, or remove the old one.",
+    ),
+    code(
+        "ENV-001",
+        "A file cannot be written.",
+        "Check that its directory exists, is writable and has room.",
+    ),
+    code(
+        "ENV-002",
+        "The result cannot be written to stdout.",
+        "Where stdout goes has no room or failed. A reader that ends early is no error.",
+    ),
+    code(
+        "ENV-003",
+        "Metrics and health cannot be served on this address.",
+        "Another program listens there, or the address is not this machine's. Choose another `health.listen`, or leave it out.",
+    ),
+    code(
+        "ENV-004",
+        "The system gave no event loop.",
+        "Usually no file descriptors are left: see `ulimit -n`.",
+    ),
+    code(
+        "ENV-005",
+        "Signals cannot be watched for.",
+        "Usually no file descriptors are left: see `ulimit -n`.",
+    ),
+    code(
+        "ENV-006",
+        "The tap cannot find its own program file, which the shadow plane is started from.",
+        "Is /proc mounted, and was the program removed while it started?",
+    ),
+    code(
+        "ENV-007",
+        "The tap cannot tie its life to the process that started it.",
+        "The kernel or a sandbox forbids prctl(PR_SET_PDEATHSIG).",
+    ),
+    code(
+        "LED-001",
+        "The ledger cannot be read or written.",
+        "ledger.db is derived: remove it and ask again, and it is rebuilt from facts.db.",
+    ),
+    code(
+        "LED-002",
+        "The facts could not be judged.",
+        "The message says whether facts.db or ledger.db is to blame. ledger.db can be removed and is rebuilt; facts.db cannot.",
+    ),
+    code(
+        "NET-001",
+        "The tap cannot listen on an address.",
+        "Another program, perhaps another tap, listens there (`ss -ltnp` tells), the address is not this machine's, or the port \
+         is below 1024 and needs a privilege.",
+    ),
+    code(
+        "NET-002",
+        "The live plane cannot start.",
+        "Either no address is configured, or the small shared file that counts frames cannot be made in the temporary directory.",
+    ),
+    code(
+        "OUT-001",
+        "A result cannot be written as JSON.",
+        "This is a defect of the program: please report it with the recording's `verify` output.",
+    ),
+    code(
+        "REC-001",
+        "No recording was named.",
+        "Give its directory as last argument or with --recording DIR.",
+    ),
+    code(
+        "REC-002",
+        "The directory is not a recording: it holds no facts.db.",
+        "A recording is the directory that `evenkeel tap` or `evenkeel demo` was told to write.",
+    ),
+    code(
+        "REC-003",
+        "The recording cannot be opened, read or written.",
+        "The message says why: another tap has it, the disk is full or read-only, it was made by another version, or it is not a \
+         recording. Chargers are not affected; what is not recorded becomes a counted gap.",
+    ),
+    code(
+        "REC-004",
+        "A fact cannot be exported: its note is not JSON.",
+        "facts.db was altered or damaged. `evenkeel verify` tells more; restore it from a copy.",
+    ),
+    code(
+        "RULE-001",
+        "A rule file cannot be read.",
+        "`rules.files` is relative to the configuration file; the file must be UTF-8.",
+    ),
+    code(
+        "RULE-002",
+        "A rule file holds a mistake.",
+        "The message gives line, column and what to write. The built-in rules are written in the same form.",
+    ),
+    code(
+        "TAP-001",
+        "The shadow plane cannot go on.",
+        "The message says why. The tap starts another one; chargers are not affected, and what was missed is a counted gap.",
+    ),
+    code(
+        "TAP-002",
+        "The shadow plane was started without a hand-over socket.",
+        "It is started by `evenkeel tap`, not by hand.",
+    ),
+    code(
+        "TLS-001",
+        "The tap's certificate or key cannot be used.",
+        "Both files must be PEM. The certificate file begins with the tap's own certificate, followed by intermediate ones; the \
+         key belongs to the first.",
+    ),
+    code(
+        "TLS-002",
+        "TLS towards the shadow backend cannot be set up.",
+        "`ca` must be a PEM file with at least one certificate; without it the system's certificates are used and must exist.",
+    ),
+];
+
+/// Runs the verb.
+pub fn run(options: &Options) -> Result<Exit, CliError> {
+    let text = match &options.code {
+        None => list(),
+        Some(asked) => explained(asked)?,
+    };
+    super::say(&text)?;
+    Ok(Exit::Parity)
+}
+
+fn list() -> String {
+    CODES.iter().fold(String::new(), |mut text, code| {
+        let _ = writeln!(text, "{:<8}  {}", code.code, code.means);
+        text
+    })
+}
+
+fn explained(asked: &str) -> Result<String, CliError> {
+    let wanted = |code: &&Code| code.code.eq_ignore_ascii_case(asked);
+    let Some(code) = CODES.iter().find(wanted) else {
+        return Err(
+            CliError::new(Exit::Usage, "CLI-002", format!("no error code {asked:?}"))
+                .help("`evenkeel explain` lists all of them"),
+        );
+    };
+    Ok(format!("{}\n{}\n{}\n", code.code, code.means, code.mend))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// String literals of the form `ABC-123` in the source files below `folder`, this file left out.
+    fn used(folder: &Path, found: &mut BTreeSet<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                used(&path, found);
+            } else if path.extension().is_some_and(|ext| ext == "rs") && !path.ends_with(file!()) {
+                let text = fs::read_to_string(&path).unwrap();
+                let codes = text.split('"').filter(|literal| is_code(literal));
+                found.extend(codes.map(str::to_owned));
+            }
+        }
+    }
+
+    fn is_code(text: &str) -> bool {
+        text.split_once('-').is_some_and(|(area, number)| {
+            (2..=4).contains(&area.len())
+                && area.bytes().all(|byte| byte.is_ascii_uppercase())
+                && number.len() == 3
+                && number.bytes().all(|byte| byte.is_ascii_digit())
+        })
+    }
+
+    #[test]
+    fn every_code_is_explained_and_every_explanation_needed() {
+        let mut found = BTreeSet::new();
+        used(
+            Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/cli.rs"))
+                .parent()
+                .unwrap(),
+            &mut found,
+        );
+        // Used here alone.
+        found.insert("CLI-002".to_owned());
+        let explained: Vec<&str> = CODES.iter().map(|code| code.code).collect();
+        assert_eq!(explained, found.iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn explanations_are_whole_sentences() {
+        for code in CODES {
+            for text in [code.means, code.mend] {
+                assert!(
+                    text.ends_with(['.', '?']) && !text.contains("  "),
+                    "{code:?}"
+                );
+            }
+        }
+        assert!(
+            explained("cfg-007")
+                .unwrap()
+                .starts_with("CFG-007\nA backend's URL")
+        );
+        assert_eq!(explained("CFG-999").unwrap_err().code, "CLI-002");
+    }
+}

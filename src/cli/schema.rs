@@ -1,0 +1,43 @@
+//! `evenkeel schema`: the JSON Schemas of what the program writes for other programs.
+
+use clap::{Args, ValueEnum};
+
+use super::error::{CliError, Exit};
+
+/// Prints the JSON Schema of a stable output.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Options {
+    /// Which one.
+    name: Schema,
+}
+
+/// The stable outputs, each with a version of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Schema {
+    /// A line of `export facts`: evenkeel.fact/1.
+    Fact,
+    /// `diffs --json` and `demo --json`: evenkeel.diffs/1.
+    Diffs,
+    /// `verify --json`: evenkeel.verify/1.
+    Verify,
+    /// The tap's `/health`: evenkeel.health/1.
+    Health,
+}
+
+impl Schema {
+    /// The schema's text (JSON Schema, draft 2020-12).
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Fact => include_str!("../facts/fact.schema.json"),
+            Self::Diffs => include_str!("../ledger/diffs.schema.json"),
+            Self::Verify => include_str!("verify.schema.json"),
+            Self::Health => include_str!("health.schema.json"),
+        }
+    }
+}
+
+/// Runs the verb.
+pub fn run(options: Options) -> Result<Exit, CliError> {
+    super::say(options.name.text())?;
+    Ok(Exit::Parity)
+}

@@ -1,0 +1,137 @@
+//! The published JSON Schemas against what the program really writes.
+
+#![allow(clippy::unwrap_used, reason = "a failed step of a test should end it")]
+
+use std::ffi::OsStr;
+use std::sync::Arc;
+
+use evenkeel::facts::{Dir, Fact, Kind, Leg, export};
+use jsonschema::Validator;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+#[path = "common/night.rs"]
+mod night;
+#[path = "common/tap.rs"]
+mod tap;
+
+use night::{Shift, candidate, legacy, runtime};
+use tap::{Recording, Setup, Tap, evenkeel, eventually};
+
+/// A schema as the program prints it, which here also refuses keys that it does not name.
+fn schema(name: &str) -> Validator {
+    let output = evenkeel(["schema", name]);
+    let mut schema: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(jsonschema::meta::is_valid(&schema), "{name}");
+    close(&mut schema);
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+fn close(schema: &mut Value) {
+    if let Some(members) = schema.as_object_mut() {
+        if members.contains_key("properties") {
+            members.insert("additionalProperties".to_owned(), json!(false));
+        }
+        members.values_mut().for_each(close);
+    } else if let Some(elements) = schema.as_array_mut() {
+        elements.iter_mut().for_each(close);
+    }
+}
+
+#[track_caller]
+fn assert_valid(schema: &Validator, instance: &Value) {
+    let errors: Vec<String> = (schema.iter_errors(instance))
+        .map(|error| format!("{} at {}", error, error.instance_path))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?} in {instance:#}");
+}
+
+fn lines(recording: &Recording) -> Vec<Value> {
+    let export = ["export", "facts"].map(OsStr::new);
+    let output = evenkeel(export.into_iter().chain([recording.0.as_os_str()]));
+    (output.stdout.split(|byte| *byte == b'\n'))
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn what_a_night_leaves_behind_fits_its_schemas() {
+    let dir = tempfile::tempdir().unwrap();
+    let (legacy, candidate) = (legacy(), candidate());
+    let tap = Tap::start(&Setup::new(dir.path(), &legacy.url(), &candidate.url()));
+    let health = schema("health");
+    assert_valid(&health, &tap.health().1);
+    let runtime = runtime();
+    let mut shift = runtime.block_on(Shift::begin(&tap.url));
+    runtime.block_on(shift.charge(10));
+    tap.records();
+    assert_valid(&health, &tap.health().1);
+    eventually("metrics know the legs", || {
+        tap.metric("evenkeel_shadow_legs") > 0
+    });
+    runtime.block_on(shift.end(&legacy));
+    let (recording, _) = tap.stop();
+
+    let diffs = recording.diffs();
+    assert!(diffs["outcomes"]["equal"].as_u64() > Some(0), "{diffs}");
+    assert_valid(&schema("diffs"), &diffs);
+    assert_valid(&schema("verify"), &recording.verify());
+    let fact = schema("fact");
+    let lines = lines(&recording);
+    assert!(lines.len() > 50);
+    lines.iter().for_each(|line| assert_valid(&fact, line));
+
+    let database = Connection::open(recording.0.join("facts.db")).unwrap();
+    let middle = lines.len() as i64 / 2;
+    let altered = database.execute("DELETE FROM facts WHERE seq = ?1", [middle]);
+    assert_eq!(altered.unwrap(), 1);
+    drop(database);
+    let output = evenkeel(
+        ["verify", "--json"]
+            .map(OsStr::new)
+            .into_iter()
+            .chain([recording.0.as_os_str()]),
+    );
+    let broken: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_ne!(broken["broken"], json!([]));
+    assert_valid(&schema("verify"), &broken);
+}
+
+#[test]
+fn a_night_with_findings_fits_its_schema() {
+    let dir = tempfile::tempdir().unwrap();
+    let recording = dir.path().join("demo");
+    let args = ["demo", "--headless", "--json", "--for", "3s", "--recording"].map(OsStr::new);
+    let output = evenkeel(args.into_iter().chain([recording.as_os_str()]));
+    let diffs: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_ne!(diffs["findings"], json!([]));
+    assert_valid(&schema("diffs"), &diffs);
+}
+
+#[test]
+fn every_kind_of_fact_fits_the_schema() {
+    let schema = schema("fact");
+    let charger = Arc::from("CP 1");
+    for kind in Kind::ALL {
+        let bare = Fact::new(kind, -1);
+        let full = Fact::new(kind, 1)
+            .on(&charger, 7)
+            .via(Leg::Candidate, Dir::ToCharger)
+            .covering(3, 2)
+            .because(9)
+            .note(&json!({"n": 1.5}));
+        for fact in [bare, full.clone().body("[2]"), full.body(b"\xff\x00")] {
+            let line = serde_json::from_str(&export::to_line(&fact).unwrap()).unwrap();
+            assert_valid(&schema, &line);
+        }
+    }
+    for broken in [
+        json!({"v": "evenkeel.fact/2", "seq": 1, "at": 1, "kind": "tick"}),
+        json!({"v": "evenkeel.fact/1", "seq": 1, "at": 1, "kind": "dream"}),
+        json!({"v": "evenkeel.fact/1", "seq": -1, "at": 1, "kind": "tick"}),
+        json!({"v": "evenkeel.fact/1", "seq": 1, "at": 1, "kind": "tick", "body": "a", "body_base64": "YQ=="}),
+    ] {
+        assert!(!schema.is_valid(&broken), "{broken}");
+    }
+}
