@@ -75,6 +75,11 @@ pub const CODES: &[Code] = &[
          backend's section.",
     ),
     code(
+        "CFG-009",
+        "The shadow plane's niceness is out of range.",
+        "Write 0 to 19: 0 lets the shadow plane compete with the live plane, 15 is the default.",
+    ),
+    code(
         "CFG-010",
         "The file that `init` should write exists already.",
         "It is never overwritten. Name another file, or look at the template with `evenkeel init --print`.",
