@@ -91,19 +91,25 @@ impl<'a> Envelope<'a> {
     /// Reads the envelope of one message. Lenient where chargers are odd: numeric ids, missing payload, spaces.
     pub fn parse(text: &'a str) -> Result<Self, EnvelopeError> {
         let bytes = text.as_bytes();
+        // No message has more than five elements; what is behind them only counts.
+        let mut elements: [Range<usize>; 5] = Default::default();
+        let mut count = 0;
         let start = json::skip_space(bytes, 0);
-        let parts = json::elements(text, start)?;
-        let end = json::skip_value(bytes, start)?;
-        if json::skip_space(bytes, end) != bytes.len() {
-            return Err(SyntaxError { at: end }.into());
+        let end = json::walk_array(bytes, start, |element| {
+            if let Some(place) = elements.get_mut(count) {
+                *place = element;
+            }
+            count += 1;
+        })?;
+        json::at_end(bytes, end)?;
+        if !(2..=elements.len()).contains(&count) {
+            return Err(EnvelopeError::Shape(count));
         }
-        if parts.len() < 2 {
-            return Err(EnvelopeError::Shape(parts.len()));
-        }
+        let parts = &elements[..count];
         let literal = &text[parts[0].clone()];
         let kind = MessageType::from_literal(literal)
             .ok_or_else(|| EnvelopeError::Type(literal.chars().take(40).collect()))?;
-        let id = scalar(text, &parts, 1)?;
+        let id = scalar(text, parts, 1)?;
         let payload_index = match kind {
             MessageType::Call | MessageType::Send => 3,
             MessageType::CallResult => 2,
@@ -132,10 +138,10 @@ impl<'a> Envelope<'a> {
             id_at: parts[1].clone(),
         };
         match kind {
-            MessageType::Call | MessageType::Send => envelope.action = scalar(text, &parts, 2)?,
+            MessageType::Call | MessageType::Send => envelope.action = scalar(text, parts, 2)?,
             MessageType::CallError | MessageType::CallResultError => {
-                envelope.code = scalar(text, &parts, 2)?;
-                envelope.description = scalar(text, &parts, 3).unwrap_or(Cow::Borrowed(""));
+                envelope.code = scalar(text, parts, 2)?;
+                envelope.description = scalar(text, parts, 3).unwrap_or(Cow::Borrowed(""));
             }
             MessageType::CallResult => {}
         }

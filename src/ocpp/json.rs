@@ -7,6 +7,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use memchr::{memchr, memchr2, memmem};
+
 /// A syntax error at a byte offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid JSON at byte {at}")]
@@ -32,42 +34,71 @@ pub fn elements(text: &str, at: usize) -> Result<Vec<Range<usize>>, SyntaxError>
 }
 
 /// The ranges of every value that `path` leads to, in text order. A path that leads nowhere gives no ranges; text that
-/// is not JSON gives an error.
+/// is not JSON gives an error, unless a key of the path is nowhere in it.
 pub fn locate(text: &str, path: &[Step]) -> Result<Vec<Range<usize>>, SyntaxError> {
-    let bytes = text.as_bytes();
-    let mut here = vec![whole(bytes)?];
-    for step in path {
-        let mut next = Vec::new();
-        for value in here {
-            match (step, bytes.get(value.start)) {
-                (Step::Key(key), Some(b'{')) => {
-                    walk_object(text, value.start, |name, member| {
-                        if name == *key {
-                            next.push(member);
-                        }
-                    })?;
-                }
-                (Step::Each, Some(b'[')) => {
-                    walk_array(bytes, value.start, |element| next.push(element))?;
-                }
-                _ => {}
-            }
-        }
-        here = next;
+    let mut found = Vec::new();
+    if mentions(text, path) {
+        let bytes = text.as_bytes();
+        let end = follow(text, skip_space(bytes, 0), path, &mut found)?;
+        at_end(bytes, end)?;
     }
-    Ok(here)
+    Ok(found)
+}
+
+/// Whether every key of `path` may be a member's name in `text`: looking for bytes is many times quicker than walking,
+/// and most payloads hold none of the identifiers they are searched for. An escape may spell any name.
+fn mentions(text: &str, path: &[Step]) -> bool {
+    let bytes = text.as_bytes();
+    let is_there = |key: &str| memmem::find(bytes, key.as_bytes()).is_some();
+    let mut steps = path.iter();
+    steps.all(|step| matches!(step, Step::Key(key) if is_there(key)) || *step == Step::Each)
+        || memchr(b'\\', bytes).is_some()
+}
+
+/// Collects what `path` leads to from the value at `at`; returns the offset behind that value. As deep as the path.
+fn follow(
+    text: &str,
+    at: usize,
+    path: &[Step],
+    found: &mut Vec<Range<usize>>,
+) -> Result<usize, SyntaxError> {
+    let bytes = text.as_bytes();
+    let Some((step, rest)) = path.split_first() else {
+        let end = skip_value(bytes, at)?;
+        found.push(at..end);
+        return Ok(end);
+    };
+    match (step, bytes.get(at)) {
+        (Step::Key(key), Some(b'{')) => try_members(text, at, |name, value| {
+            if name == *key {
+                follow(text, value, rest, found)
+            } else {
+                skip_value(bytes, value)
+            }
+        }),
+        (Step::Each, Some(b'[')) => {
+            try_elements(bytes, at, |element| follow(text, element, rest, found))
+        }
+        _ => skip_value(bytes, at),
+    }
+}
+
+/// Checks that nothing but white space follows.
+pub fn at_end(bytes: &[u8], end: usize) -> Result<(), SyntaxError> {
+    let rest = skip_space(bytes, end);
+    if rest == bytes.len() {
+        Ok(())
+    } else {
+        Err(SyntaxError { at: rest })
+    }
 }
 
 /// The range of the single value that makes up `bytes`, without surrounding white space.
 fn whole(bytes: &[u8]) -> Result<Range<usize>, SyntaxError> {
     let start = skip_space(bytes, 0);
     let end = skip_value(bytes, start)?;
-    let rest = skip_space(bytes, end);
-    if rest == bytes.len() {
-        Ok(start..end)
-    } else {
-        Err(SyntaxError { at: rest })
-    }
+    at_end(bytes, end)?;
+    Ok(start..end)
 }
 
 /// Calls `member` with the name and value range of each member of the object at `at`; returns the offset behind it.
@@ -75,6 +106,19 @@ pub fn walk_object<'a>(
     text: &'a str,
     at: usize,
     mut member: impl FnMut(Cow<'a, str>, Range<usize>),
+) -> Result<usize, SyntaxError> {
+    try_members(text, at, |name, value| {
+        let end = skip_value(text.as_bytes(), value)?;
+        member(name, value..end);
+        Ok(end)
+    })
+}
+
+/// Calls `member` with the name of each member and where its value begins; it returns where the value ends.
+fn try_members<'a>(
+    text: &'a str,
+    at: usize,
+    mut member: impl FnMut(Cow<'a, str>, usize) -> Result<usize, SyntaxError>,
 ) -> Result<usize, SyntaxError> {
     let bytes = text.as_bytes();
     let mut pos = skip_space(bytes, expect(bytes, at, b'{')?);
@@ -86,9 +130,7 @@ pub fn walk_object<'a>(
         let name = string_value(&text[pos..name_end]).ok_or(SyntaxError { at: pos })?;
         let colon = skip_space(bytes, name_end);
         let start = skip_space(bytes, expect(bytes, colon, b':')?);
-        let end = skip_value(bytes, start)?;
-        member(name, start..end);
-        pos = skip_space(bytes, end);
+        pos = skip_space(bytes, member(name, start)?);
         match bytes.get(pos) {
             Some(b',') => pos = skip_space(bytes, pos + 1),
             Some(b'}') => return Ok(pos + 1),
@@ -131,19 +173,31 @@ pub fn walk_objects<'a>(
     Ok(())
 }
 
-fn walk_array(
+/// Calls `element` with the range of each element of the array at `at`; returns the offset behind it.
+pub fn walk_array(
     bytes: &[u8],
     at: usize,
     mut element: impl FnMut(Range<usize>),
+) -> Result<usize, SyntaxError> {
+    try_elements(bytes, at, |start| {
+        let end = skip_value(bytes, start)?;
+        element(start..end);
+        Ok(end)
+    })
+}
+
+/// Calls `element` with where each element begins; it returns where the element ends.
+fn try_elements(
+    bytes: &[u8],
+    at: usize,
+    mut element: impl FnMut(usize) -> Result<usize, SyntaxError>,
 ) -> Result<usize, SyntaxError> {
     let mut pos = skip_space(bytes, expect(bytes, at, b'[')?);
     if bytes.get(pos) == Some(&b']') {
         return Ok(pos + 1);
     }
     loop {
-        let end = skip_value(bytes, pos)?;
-        element(pos..end);
-        pos = skip_space(bytes, end);
+        pos = skip_space(bytes, element(pos)?);
         match bytes.get(pos) {
             Some(b',') => pos = skip_space(bytes, pos + 1),
             Some(b']') => return Ok(pos + 1),
@@ -155,7 +209,7 @@ fn walk_array(
 /// The text of a JSON string literal (with its quotes). Borrowed unless it holds an escape.
 pub fn string_value(literal: &str) -> Option<Cow<'_, str>> {
     let inner = literal.strip_prefix('"')?.strip_suffix('"')?;
-    if inner.contains('\\') {
+    if memchr(b'\\', inner.as_bytes()).is_some() {
         serde_json::from_str::<String>(literal).ok().map(Cow::Owned)
     } else {
         Some(Cow::Borrowed(inner))
@@ -180,14 +234,15 @@ fn expect(bytes: &[u8], at: usize, byte: u8) -> Result<usize, SyntaxError> {
 
 fn skip_string(bytes: &[u8], at: usize) -> Result<usize, SyntaxError> {
     let mut pos = expect(bytes, at, b'"')?;
-    loop {
-        match bytes.get(pos) {
-            Some(b'"') => return Ok(pos + 1),
-            Some(b'\\') => pos += 2,
-            Some(_) => pos += 1,
-            None => return Err(SyntaxError { at: pos }),
+    while let Some(found) = memchr2(b'"', b'\\', bytes.get(pos..).unwrap_or_default()) {
+        pos += found;
+        if bytes[pos] == b'"' {
+            return Ok(pos + 1);
         }
+        // Behind a backslash nothing ends the string.
+        pos += 2;
     }
+    Err(SyntaxError { at: bytes.len() })
 }
 
 /// The offset behind the value at `at`. Checks nesting and separators, not the inside of numbers and literals: the
@@ -211,9 +266,9 @@ fn skip_scalar(bytes: &[u8], mut pos: usize) -> usize {
     pos
 }
 
-/// Skips a bracketed value by counting brackets outside strings; kinds of brackets are matched with a bit stack.
+/// Skips a bracketed value: outside strings only brackets matter.
 fn skip_nested(bytes: &[u8], at: usize) -> Result<usize, SyntaxError> {
-    let mut open: Vec<u8> = Vec::with_capacity(16);
+    let mut open = Brackets::default();
     let mut pos = at;
     loop {
         match bytes.get(pos) {
@@ -221,13 +276,13 @@ fn skip_nested(bytes: &[u8], at: usize) -> Result<usize, SyntaxError> {
                 pos = skip_string(bytes, pos)?;
                 continue;
             }
-            Some(b'{') => open.push(b'}'),
-            Some(b'[') => open.push(b']'),
-            Some(&close @ (b'}' | b']')) => {
-                if open.pop() != Some(close) {
+            Some(b'{') => open.push(true),
+            Some(b'[') => open.push(false),
+            Some(close @ (b'}' | b']')) => {
+                if open.pop() != Some(*close == b'}') {
                     return Err(SyntaxError { at: pos });
                 }
-                if open.is_empty() {
+                if open.depth == 0 {
                     return Ok(pos + 1);
                 }
             }
@@ -238,8 +293,41 @@ fn skip_nested(bytes: &[u8], at: usize) -> Result<usize, SyntaxError> {
     }
 }
 
+/// The brackets that are open, one bit each: no OCPP payload is so deep that this allocates.
+#[derive(Default)]
+struct Brackets {
+    depth: usize,
+    /// The innermost ones, the last in the lowest bit: whether it is a brace.
+    inner: u64,
+    /// All others, 64 each.
+    outer: Vec<u64>,
+}
+
+impl Brackets {
+    fn push(&mut self, brace: bool) {
+        if self.depth > 0 && self.depth.is_multiple_of(64) {
+            self.outer.push(self.inner);
+        }
+        self.inner = self.inner << 1 | u64::from(brace);
+        self.depth += 1;
+    }
+
+    fn pop(&mut self) -> Option<bool> {
+        self.depth = self.depth.checked_sub(1)?;
+        let brace = self.inner & 1 == 1;
+        self.inner >>= 1;
+        if self.depth > 0 && self.depth.is_multiple_of(64) {
+            self.inner = self.outer.pop()?;
+        }
+        Some(brace)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde::de::IgnoredAny;
+
     use super::*;
 
     fn found(text: &str, path: &[Step]) -> Vec<String> {
@@ -302,7 +390,8 @@ mod tests {
             "{\"a\":1}}",
             ",[1]",
         ] {
-            assert!(locate(text, &[Step::Key("a")]).is_err(), "{text}");
+            let found = locate(text, &[Step::Key("a")]);
+            assert_eq!(found.is_err(), text.contains(['a', '\\']), "{text}");
         }
     }
 
@@ -310,5 +399,143 @@ mod tests {
     fn depth_costs_no_stack() {
         let deep = "[".repeat(200_000) + &"]".repeat(200_000);
         assert_eq!(skip_value(deep.as_bytes(), 0), Ok(400_000));
+    }
+
+    /// Any JSON, spelled with odd spaces, escapes and duplicate members.
+    fn json() -> impl Strategy<Value = String> {
+        let space = prop::sample::select(vec!["", " ", "\n\t"]);
+        let scalar = prop::sample::select(vec![
+            "null",
+            "true",
+            "-1.50e+7",
+            "0",
+            r#""""#,
+            r#""a""#,
+            r#""\\\"}],{""#,
+            r#""\u0061é""#,
+        ]);
+        let leaf = (space.clone(), scalar).prop_map(|(space, scalar)| format!("{space}{scalar}"));
+        leaf.prop_recursive(6, 60, 5, move |inner| {
+            let name = prop::sample::select(vec![r#""a""#, r#""b""#, r#""\u0061""#, r#""\\""#]);
+            let members = prop::collection::vec((name, space.clone(), inner.clone()), 0..5);
+            prop_oneof![
+                prop::collection::vec(inner, 0..5).prop_map(|all| format!("[{}]", all.join(","))),
+                members.prop_map(|all| {
+                    let all: Vec<String> = all
+                        .iter()
+                        .map(|(name, space, value)| format!("{space}{name}{space}:{value}{space}"))
+                        .collect();
+                    format!("{{{}}}", all.join(","))
+                }),
+            ]
+        })
+    }
+
+    fn is_json(text: &str) -> bool {
+        serde_json::from_str::<IgnoredAny>(text).is_ok()
+    }
+
+    /// What `path` leads to by searching everything step by step.
+    fn searched(text: &str, path: &[Step]) -> Vec<Range<usize>> {
+        let mut here = vec![whole(text.as_bytes()).unwrap()];
+        for step in path {
+            let mut next = Vec::new();
+            for value in here {
+                match (step, text.as_bytes()[value.start]) {
+                    (Step::Key(key), b'{') => {
+                        walk_object(text, value.start, |name, at| {
+                            if name == *key {
+                                next.push(at);
+                            }
+                        })
+                        .unwrap();
+                    }
+                    (Step::Each, b'[') => next.extend(elements(text, value.start).unwrap()),
+                    _ => {}
+                }
+            }
+            here = next;
+        }
+        here
+    }
+
+    const PATHS: [&[Step]; 5] = [
+        &[],
+        &[Step::Key("a")],
+        &[Step::Key("b"), Step::Key("a")],
+        &[Step::Each, Step::Key("a")],
+        &[Step::Key("a"), Step::Each, Step::Each],
+    ];
+
+    proptest! {
+        #[test]
+        fn all_json_is_walked(text in json()) {
+            prop_assert!(is_json(&text), "{text}");
+            let value = whole(text.as_bytes()).unwrap();
+            prop_assert_eq!(&text[value], text.trim());
+            let walked = walk_objects(&text, |members| {
+                for (_, at) in members {
+                    assert!(is_json(&text[at.clone()]));
+                }
+            });
+            prop_assert_eq!(walked, Ok(()));
+            for path in PATHS {
+                prop_assert_eq!(locate(&text, path).unwrap(), searched(&text, path));
+            }
+        }
+
+        /// A bracket, quote or separator too many or too few is noticed wherever `serde_json` notices it, in what is
+        /// walked; inside what is skipped only brackets and quotes are checked.
+        #[test]
+        fn broken_nesting_is_never_taken_for_json(
+            text in json(),
+            at in any::<prop::sample::Index>(),
+            with in prop::sample::select(vec!["", "{", "}", "[", "]", "\"", "\\"]),
+        ) {
+            let at = at.index(text.len());
+            prop_assume!(text.is_char_boundary(at) && text.is_char_boundary(at + 1));
+            let broken = [&text[..at], with, &text[at + 1..]].concat();
+            for path in PATHS {
+                let found = locate(&broken, path);
+                if is_json(&broken) {
+                    prop_assert!(found.is_ok());
+                }
+            }
+            if is_json(&broken) {
+                prop_assert!(whole(broken.as_bytes()).is_ok());
+            } else if let Ok(value) = whole(broken.as_bytes()) {
+                prop_assert!(is_nested(&broken[value]), "{broken}");
+            }
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "[\\PC{}\\[\\]\":,\\\\ a-c0-9]{0,60}") {
+            for path in PATHS {
+                let _either = locate(&text, path);
+            }
+        }
+    }
+
+    /// Brackets and quotes outside strings pair up: counted with a plain stack.
+    fn is_nested(text: &str) -> bool {
+        let mut open = Vec::new();
+        let mut chars = text.chars();
+        while let Some(char) = chars.next() {
+            match char {
+                '"' => loop {
+                    match chars.next() {
+                        Some('"') => break,
+                        Some('\\') => drop(chars.next()),
+                        Some(_) => {}
+                        None => return false,
+                    }
+                },
+                '{' | '[' => open.push(char),
+                '}' if open.pop() != Some('{') => return false,
+                ']' if open.pop() != Some('[') => return false,
+                _ => {}
+            }
+        }
+        open.is_empty()
     }
 }
