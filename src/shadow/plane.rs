@@ -5,12 +5,13 @@
 //! does not fit is counted.
 
 use std::io;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{sleep_until, timeout};
 
 use crate::clock::Micros;
 use crate::facts::{Dir, Leg};
@@ -29,9 +30,6 @@ const SLICE: usize = 64 * 1024;
 
 /// How long the legs may take to end.
 const FAREWELL: Duration = Duration::from_secs(4);
-
-/// How often the live plane is told how things stand.
-const STATUS_EVERY: Duration = Duration::from_secs(1);
 
 /// What the legs are told. Nothing here may block.
 pub trait LegHost {
@@ -151,14 +149,15 @@ pub async fn run<L: LegHost, S: SeenCounts>(
     let mut inbox = Inbox::default();
     let mut status = StatusLine::default();
     let mut committed = table.recorder().committed();
-    // The first tick comes at once: who waits for a plane that records need not wait longer than it takes.
-    let mut ticks = interval(STATUS_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut telling = pin!(sleep_until(status.due()));
     let ended = loop {
         // While the disk works but is slower than the traffic, records are better left with the live plane.
         let pressed = table.recorder().is_pressed();
+        if telling.deadline() != status.due() {
+            telling.as_mut().reset(status.due());
+        }
         tokio::select! {
-            _ = ticks.tick() => status.tell(&stream, &table.status()),
+            () = &mut telling => status.tell(&stream, &table.status()),
             _ = committed.changed(), if pressed => {}
             readable = stream.readable(), if !pressed => {
                 readable?;
@@ -167,6 +166,7 @@ pub async fn run<L: LegHost, S: SeenCounts>(
                     Filled::End => break Ended::Killed,
                     Filled::Bytes => {}
                 }
+                status.hurry();
                 if let Some(ended) = inbox.drain_into(&mut table)? {
                     break ended;
                 }
