@@ -127,7 +127,7 @@ impl Fact {
         Self {
             seq: 0,
             at,
-            charger: Arc::from(""),
+            charger: Arc::default(),
             conn: 0,
             leg: None,
             dir: None,
@@ -180,8 +180,9 @@ impl Fact {
 
     /// The same fact with a note.
     #[must_use]
-    pub fn note(mut self, note: &serde_json::Value) -> Self {
-        self.note = note.to_string();
+    pub fn note(mut self, note: &impl Serialize) -> Self {
+        // Plain structs and JSON values always serialise; an empty note would be missed by whoever reads it.
+        self.note = serde_json::to_string(note).unwrap_or_default();
         self
     }
 

@@ -100,6 +100,11 @@ impl Exchanges {
             .map(|exchange| exchange.action.as_ref())
     }
 
+    /// Whether the answers to this CALL matter and are not both here.
+    pub fn holds(&self, seq: u64) -> bool {
+        self.open.iter().any(|exchange| exchange.seq == seq)
+    }
+
     /// The authority answered.
     pub fn authority_answered(&mut self, id: &str, half: Half) -> Option<Taught> {
         let at = self

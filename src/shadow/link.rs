@@ -335,6 +335,9 @@ impl Link {
 
     /// The shadow answered a mirrored CALL; `fact` is its `ShadowReceived`.
     pub fn shadow_answered(&self, call: &Mirrored, answer: &Envelope<'_>, fact: u64) {
+        if !self.state.borrow().exchanges.holds(call.seq) {
+            return;
+        }
         let half = if answer.kind == MessageType::CallResult {
             self.read_answer(&call.action, answer.payload, fact)
         } else {

@@ -4,6 +4,7 @@
 //! charger would keep (transaction messages, in order, bounded) and gives up what a charger would give up.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::clock::Micros;
@@ -65,7 +66,7 @@ pub struct Synthetic {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Call {
     /// A copy of what the charger sent.
-    Mirrored(Mirrored),
+    Mirrored(Rc<Mirrored>),
     /// Made up by the tap.
     Synthetic(Synthetic),
 }
@@ -138,7 +139,7 @@ impl Gate {
 pub struct Queue {
     gate: Gate,
     limits: QueueLimits,
-    waiting: VecDeque<Mirrored>,
+    waiting: VecDeque<Rc<Mirrored>>,
     synthetic: VecDeque<Synthetic>,
     outstanding: Option<Box<Outstanding>>,
     bytes: usize,
@@ -186,7 +187,7 @@ impl Queue {
 
     /// The charger's first waiting message.
     pub fn front(&self) -> Option<&Mirrored> {
-        self.waiting.front()
+        self.waiting.front().map(Rc::as_ref)
     }
 
     /// Takes a message of the charger. `room` is what all queues together still have, in bytes. A transaction message
@@ -217,7 +218,7 @@ impl Queue {
             given_up.push(victim.withheld("queue full"));
         }
         self.bytes += message.weight();
-        self.waiting.push_back(message);
+        self.waiting.push_back(Rc::new(message));
         given_up
     }
 
@@ -266,7 +267,7 @@ impl Queue {
             }
             !lost
         });
-        self.bytes = self.waiting.iter().map(Mirrored::weight).sum();
+        self.bytes = self.waiting.iter().map(|message| message.weight()).sum();
         self.release();
         given_up
     }
@@ -341,8 +342,8 @@ impl Queue {
         if let Call::Mirrored(message) = &outstanding.call
             && message.traffic == Traffic::Transaction
         {
-            let mut message = message.clone();
-            message.again = true;
+            let mut message = Rc::clone(message);
+            Rc::make_mut(&mut message).again = true;
             self.bytes += message.weight();
             self.waiting.push_front(message);
         }
@@ -618,7 +619,7 @@ mod tests {
                 prop_assert_eq!(over.len() + queue.len() + outstanding, pushed as usize);
                 // A message that goes again may exceed the limits by itself.
                 prop_assert!(queue.len() <= limits.count + 1);
-                let weights: usize = queue.waiting.iter().map(Mirrored::weight).sum();
+                let weights: usize = queue.waiting.iter().map(|message| message.weight()).sum();
                 prop_assert_eq!(queue.bytes(), weights);
             }
         }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
 
 use crate::ocpp::identifiers::{self, Class, Part, Role, Site};
 use crate::ocpp::json::{self, Step};
@@ -22,10 +22,11 @@ pub const UNMAPPED: &str = "unmapped identifier";
 /// Why a message of a transaction is withheld that began before the shadow knew of it.
 pub const COLD_START: &str = "cold start";
 
-/// One rewritten value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One rewritten value, as notes list it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Rewrite {
     /// The identifier's class.
+    #[serde(serialize_with = "word")]
     pub class: Class,
     /// Where it stands in the payload: `/meterValue/*/id`.
     pub path: String,
@@ -59,37 +60,30 @@ pub enum Plan {
     Withhold(&'static str),
 }
 
-impl Translated {
-    /// Adds to a `ShadowSent` note what was done to the message.
-    pub fn describe(&self, note: &mut Value) {
-        note["rewrites"] = self
-            .rewrites
-            .iter()
-            .map(|rewrite| {
-                json!({
-                    "class": rewrite.class.word(),
-                    "path": rewrite.path,
-                    "from": rewrite.from,
-                    "to": rewrite.to,
-                })
-            })
-            .collect();
-        if !self.stripped.is_empty() {
-            note["stripped"] = json!(self.stripped);
-        }
-        if !self.sentinels.is_empty() {
-            note["sentinels"] = json!(self.sentinels);
-        }
-        if self.signed {
-            note["signed"] = json!(true);
-        }
-    }
+fn word<S: Serializer>(class: &Class, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(class.word())
+}
+
+/// Whether no message of this action holds anything that has to be looked at: it goes as it is.
+pub fn is_plain(version: Version, action: &str) -> bool {
+    !is_signed(action)
+        && !is_transaction_event(version, action)
+        && echoes(version, action).next().is_none()
+}
+
+fn is_signed(action: &str) -> bool {
+    action.ends_with("-Signed")
+}
+
+/// Whether the action is the 2.x one that carries a transaction of the charger's own.
+pub fn is_transaction_event(version: Version, action: &str) -> bool {
+    version != Version::V16 && action == "TransactionEvent"
 }
 
 /// Plans a charger's CALL or SEND. `call` is the envelope of `text`.
 pub fn plan(version: Version, text: &str, call: &Envelope<'_>, relation: &Relation) -> Plan {
     let mut done = Translated::default();
-    if call.action.ends_with("-Signed") {
+    if is_signed(&call.action) {
         done.signed = true;
         return Plan::Send(done);
     }
@@ -102,7 +96,7 @@ pub fn plan(version: Version, text: &str, call: &Envelope<'_>, relation: &Relati
         return Plan::Withhold(COLD_START);
     }
     let mut changes = Vec::new();
-    for site in echoes(version, call) {
+    for site in echoes(version, &call.action) {
         let Ok(places) = rewrite::places(call, site.path) else {
             return Plan::Withhold(UNMAPPED);
         };
@@ -159,11 +153,8 @@ fn treat(site: &Site, literal: &str, relation: &Relation) -> Treatment {
     }
 }
 
-fn echoes<'a>(
-    version: Version,
-    call: &'a Envelope<'_>,
-) -> impl Iterator<Item = &'static Site> + 'a {
-    identifiers::sites(version, &call.action, Part::Request).filter(|site| site.role == Role::Echo)
+fn echoes(version: Version, action: &str) -> impl Iterator<Item = &'static Site> {
+    identifiers::sites(version, action, Part::Request).filter(|site| site.role == Role::Echo)
 }
 
 /// The transaction that a 2.x `TransactionEvent` is about.
@@ -179,7 +170,7 @@ pub struct TransactionEvent {
 
 /// Reads a 2.x `TransactionEvent`; `None` for anything else, and for one without a transaction id.
 pub fn transaction_event(version: Version, call: &Envelope<'_>) -> Option<TransactionEvent> {
-    if version == Version::V16 || call.action != "TransactionEvent" {
+    if !is_transaction_event(version, &call.action) {
         return None;
     }
     let path = [Step::Key("transactionInfo"), Step::Key("transactionId")];

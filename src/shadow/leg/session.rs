@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::future::pending;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::json;
 use tokio::select;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Micros};
 use crate::facts::{Dir, Kind};
 use crate::ocpp::json::Step;
 use crate::ocpp::{Class, Envelope, MessageType};
@@ -21,7 +22,7 @@ use crate::shadow::prime::{self, Decision, Ids, Moment};
 use crate::shadow::queue::{Call, Gate, Mirrored, Outstanding, Queue, Synthetic, Traffic};
 use crate::shadow::socket::{Incoming, Socket, SocketEnd};
 use crate::shadow::stand_in::{self, Acceptance, Situation};
-use crate::shadow::translate::{self, Plan, Translated};
+use crate::shadow::translate::{self, Plan, Rewrite, Translated};
 
 /// How many unanswered CALLs are remembered, to recognise a late answer.
 const LATE: usize = 16;
@@ -43,6 +44,31 @@ pub(super) enum End {
 struct Late {
     call: Call,
     sent: u64,
+}
+
+/// The note of a `ShadowSent`.
+#[derive(Default, Serialize)]
+struct Sent<'a> {
+    id: &'a str,
+    action: &'a str,
+    queued_us: Micros,
+    rewrites: &'a [Rewrite],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    stripped: &'a [String],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    sentinels: &'a [String],
+    #[serde(skip_serializing_if = "is_not")]
+    signed: bool,
+    /// It was sent before, on a connection that ended before the answer.
+    #[serde(skip_serializing_if = "is_not")]
+    again: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    synthetic: Option<&'static str>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_not(flag: &bool) -> bool {
+    !*flag
 }
 
 /// One connection to the backend.
@@ -226,13 +252,12 @@ impl<'a> Session<'a> {
 
     async fn send_synthetic(&mut self, call: &Synthetic) -> Result<(), SocketEnd> {
         self.write(&call.text).await?;
-        let note = json!({
-            "id": call.id,
-            "action": call.action,
-            "rewrites": [],
-            "queued_us": 0,
-            "synthetic": call.why,
-        });
+        let note = Sent {
+            id: &call.id,
+            action: &call.action,
+            synthetic: Some(call.why),
+            ..Sent::default()
+        };
         let fact = self
             .link
             .fact(Kind::ShadowSent, Some(Dir::FromCharger))
@@ -248,7 +273,7 @@ impl<'a> Session<'a> {
             self.withhold("repeat");
             return Ok(true);
         }
-        let plan = self.plan(&call.text);
+        let plan = self.plan(&call.action, &call.text);
         let translated = match plan {
             Plan::Send(translated) => translated,
             Plan::Withhold(why) => {
@@ -273,7 +298,10 @@ impl<'a> Session<'a> {
         Ok(true)
     }
 
-    fn plan(&self, text: &str) -> Plan {
+    fn plan(&self, action: &str, text: &str) -> Plan {
+        if translate::is_plain(self.link.version, action) {
+            return Plan::Send(Translated::default());
+        }
         let Ok(call) = Envelope::parse(text) else {
             return Plan::Withhold(translate::UNMAPPED);
         };
@@ -297,15 +325,17 @@ impl<'a> Session<'a> {
     }
 
     fn record_sent(&mut self, call: &Mirrored, translated: &Translated) {
-        let mut note = json!({
-            "id": call.id,
-            "action": call.action,
-            "queued_us": (Clock::system().now() - call.at).max(0),
-        });
-        translated.describe(&mut note);
-        if call.again {
-            note["again"] = json!(true);
-        }
+        let note = Sent {
+            id: &call.id,
+            action: &call.action,
+            queued_us: (Clock::system().now() - call.at).max(0),
+            rewrites: &translated.rewrites,
+            stripped: &translated.stripped,
+            sentinels: &translated.sentinels,
+            signed: translated.signed,
+            again: call.again,
+            synthetic: None,
+        };
         let fact = self
             .link
             .fact(Kind::ShadowSent, Some(Dir::FromCharger))
@@ -332,6 +362,9 @@ impl<'a> Session<'a> {
 
     /// A 2.x transaction is the charger's own: the backend knows it by the same id once it was told of its start.
     fn note_transaction(&self, call: &Mirrored, sent: u64) {
+        if !translate::is_transaction_event(self.link.version, &call.action) {
+            return;
+        }
         let Ok(message) = Envelope::parse(&call.text) else {
             return;
         };
@@ -527,7 +560,7 @@ impl<'a> Session<'a> {
         let mut calls = Vec::new();
         for (action, payload) in follow {
             let mut call = self.ids.call(action, &payload, "trigger");
-            let Plan::Send(done) = self.plan(&call.text) else {
+            let Plan::Send(done) = self.plan(action, &call.text) else {
                 continue;
             };
             if !done.rewrites.is_empty() && !self.is_synced() {
