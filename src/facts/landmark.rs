@@ -2,6 +2,8 @@
 //!
 //! They may be weeks old, so the writer notes where they are as they pass instead of searching later.
 
+use memchr::memmem;
+
 use super::{Dir, Fact, Kind};
 use crate::ocpp::{Envelope, MessageType, json};
 
@@ -20,7 +22,8 @@ pub(super) fn key(fact: &Fact) -> Option<String> {
         return None;
     }
     let head = &fact.body[..fact.body.len().min(HEAD)];
-    if !contains(head, b"BootNotification\"") && !contains(head, b"StatusNotification\"") {
+    let names = |action: &str| memmem::find(head, action.as_bytes()).is_some();
+    if !names("BootNotification\"") && !names("StatusNotification\"") {
         return None;
     }
     let call = Envelope::parse(fact.text()?).ok()?;
@@ -33,12 +36,6 @@ pub(super) fn key(fact: &Fact) -> Option<String> {
         )),
         _ => None,
     }
-}
-
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack
-        .windows(needle.len())
-        .any(|window| window == needle)
 }
 
 fn member<'a>(payload: &'a str, name: &'static str) -> &'a str {

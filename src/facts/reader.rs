@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Params, params};
 
 use super::recorder::RecordingError;
-use super::store::{self, COLUMNS, fact_from_row};
+use super::store::{self, COLUMNS, RARE, fact_from_row};
 use super::{Fact, Kind};
 
 /// A read-only view of a recording. Each call is one short read: a reader never holds a snapshot open, so the log can
@@ -62,21 +62,20 @@ impl Reader {
         Ok(store::last_seq(&self.db)?)
     }
 
-    /// Up to `limit` facts of one kind after `after_seq`, in order. Quick for kinds that [`Kind::is_bulk`] excludes; for
-    /// the others it reads the whole recording.
+    /// Up to `limit` facts of one kind after `after_seq`, in order. Quick for rare kinds; for messages and what the legs
+    /// did with them it reads the whole recording.
     pub fn of_kind(
         &self,
         kind: Kind,
         after_seq: u64,
         limit: usize,
     ) -> Result<Vec<Fact>, RecordingError> {
-        // The kind is spelt out, not bound: only then can the planner use the partial index of that kind.
-        let kind = kind.number();
+        let rare = if store::is_rare(kind) { RARE } else { "TRUE" };
         self.query(
             &format!(
-                "SELECT {COLUMNS} FROM facts WHERE kind = {kind} AND seq > ?1 ORDER BY seq LIMIT ?2"
+                "SELECT {COLUMNS} FROM facts WHERE kind = ?1 AND {rare} AND seq > ?2 ORDER BY seq LIMIT ?3"
             ),
-            params![after_seq as i64, limit as i64],
+            params![i64::from(kind.number()), after_seq as i64, limit as i64],
         )
     }
 
@@ -193,5 +192,35 @@ mod tests {
         recorder.close(std::time::Duration::from_secs(30)).unwrap();
         let db = open_checked(&dir.join(store::FILE), true).unwrap();
         assert_eq!(store::last_seq(&db).unwrap(), 1);
+    }
+
+    #[test]
+    fn rare_kinds_are_found_by_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let recorder = Recorder::open(dir.path(), Limits::default()).unwrap();
+        recorder.close(std::time::Duration::from_secs(30)).unwrap();
+        let reader = Reader::open(dir.path()).unwrap();
+        let plan = |what: &str| -> String {
+            let sql = format!("EXPLAIN QUERY PLAN SELECT {what}");
+            reader
+                .db
+                .query_row(&sql, [], |row| row.get("detail"))
+                .unwrap()
+        };
+        for query in [
+            format!("* FROM facts WHERE kind = 41 AND {RARE} AND seq > 9 ORDER BY seq LIMIT 5"),
+            format!("* FROM facts WHERE kind = 1 AND {RARE} ORDER BY seq DESC LIMIT 1"),
+            format!("max(conn) FROM facts WHERE kind = 10 AND {RARE}"),
+            format!("* FROM facts WHERE kind = 10 AND {RARE} AND conn = 3 LIMIT 1"),
+        ] {
+            let plan = plan(&query);
+            assert!(plan.contains("facts_rare"), "{query}: {plan}");
+        }
+        for kind in Kind::ALL {
+            assert!(
+                store::is_rare(kind) != kind.is_bulk() || kind.number() / 10 == 3,
+                "{kind}"
+            );
+        }
     }
 }

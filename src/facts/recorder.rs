@@ -211,14 +211,15 @@ impl Recorder {
         if desk.closing.is_some() {
             return None;
         }
-        let was_empty = desk.queue.len() == 0;
+        let before = desk.queue.len();
         let seq = desk.queue.offer(fact);
         if self.handle.in_memory {
             let facts = desk.queue.take(usize::MAX);
             desk.queue.committed(&facts);
             desk.kept.extend(facts);
             shared.committed.send_replace(desk.kept.len() as u64);
-        } else if was_empty || desk.queue.len() >= writer::AT_ONCE {
+        } else if before == 0 || (before < writer::AT_ONCE && desk.queue.len() >= writer::AT_ONCE) {
+            // Only when it changes what the writer waits for: waking is a system call.
             shared.work.notify_one();
         }
         seq

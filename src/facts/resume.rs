@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::params;
 
 use super::recorder::RecordingError;
-use super::store::{COLUMNS, dir_from_number};
+use super::store::{COLUMNS, RARE, dir_from_number};
 use super::{Dir, Fact, Kind, Reader, landmark};
 
 /// What a recording knows at its end.
@@ -78,8 +78,8 @@ impl Resume {
 fn open_connections(reader: &Reader) -> Result<HashMap<u64, OpenConn>, RecordingError> {
     let opened = reader.query(
         &format!(
-            "SELECT {COLUMNS} FROM facts WHERE kind = 10 AND conn NOT IN
-               (SELECT conn FROM facts WHERE kind = 12) ORDER BY seq"
+            "SELECT {COLUMNS} FROM facts WHERE kind = 10 AND {RARE} AND conn NOT IN
+               (SELECT conn FROM facts WHERE kind = 12 AND {RARE}) ORDER BY seq"
         ),
         [],
     )?;
@@ -105,10 +105,10 @@ fn open_connections(reader: &Reader) -> Result<HashMap<u64, OpenConn>, Recording
 }
 
 fn closed_connections(reader: &Reader) -> Result<HashSet<u64>, RecordingError> {
-    let mut statement = reader.db.prepare_cached(
-        "SELECT conn FROM facts WHERE kind = 12 AND seq >
-           (SELECT ifnull(max(seq), 0) FROM facts WHERE kind = 1)",
-    )?;
+    let mut statement = reader.db.prepare_cached(&format!(
+        "SELECT conn FROM facts WHERE kind = 12 AND {RARE} AND seq >
+           (SELECT ifnull(max(seq), 0) FROM facts WHERE kind = 1 AND {RARE})",
+    ))?;
     let closed = statement
         .query_map([], |row| row.get::<_, i64>(0).map(|conn| conn as u64))?
         .collect::<rusqlite::Result<_>>()?;
@@ -120,7 +120,7 @@ fn last_conn(reader: &Reader) -> Result<u64, RecordingError> {
     for kind in [Kind::ConnOpened, Kind::ConnClosed, Kind::Gap] {
         let kind = kind.number();
         let found: i64 = reader.db.query_row(
-            &format!("SELECT ifnull(max(conn), 0) FROM facts WHERE kind = {kind}"),
+            &format!("SELECT ifnull(max(conn), 0) FROM facts WHERE kind = {kind} AND {RARE}"),
             [],
             |row| row.get(0),
         )?;
@@ -131,7 +131,7 @@ fn last_conn(reader: &Reader) -> Result<u64, RecordingError> {
 
 fn last_run(reader: &Reader) -> Result<Option<String>, RecordingError> {
     let started = reader.query(
-        &format!("SELECT {COLUMNS} FROM facts WHERE kind = 1 ORDER BY seq DESC LIMIT 1"),
+        &format!("SELECT {COLUMNS} FROM facts WHERE kind = 1 AND {RARE} ORDER BY seq DESC LIMIT 1"),
         [],
     )?;
     Ok(started
@@ -141,7 +141,7 @@ fn last_run(reader: &Reader) -> Result<Option<String>, RecordingError> {
 
 fn learned(reader: &Reader) -> Result<HashMap<Arc<str>, Vec<Learned>>, RecordingError> {
     let facts = reader.query(
-        &format!("SELECT {COLUMNS} FROM facts WHERE kind = 40 ORDER BY seq"),
+        &format!("SELECT {COLUMNS} FROM facts WHERE kind = 40 AND {RARE} ORDER BY seq"),
         [],
     )?;
     let mut learned: HashMap<Arc<str>, Vec<Learned>> = HashMap::new();
@@ -202,7 +202,7 @@ const MOST_CONNECTORS: usize = 256;
 
 fn subprotocol(reader: &Reader, conn: u64) -> Result<Option<String>, RecordingError> {
     let opened = reader.query(
-        &format!("SELECT {COLUMNS} FROM facts WHERE kind = 10 AND conn = ?1 LIMIT 1"),
+        &format!("SELECT {COLUMNS} FROM facts WHERE kind = 10 AND {RARE} AND conn = ?1 LIMIT 1"),
         params![conn as i64],
     )?;
     Ok(opened

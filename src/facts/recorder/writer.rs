@@ -11,8 +11,9 @@ use crate::clock::Clock;
 use crate::facts::store::Store;
 use crate::facts::{Fact, Kind};
 
-/// So many facts are committed without waiting for the timer.
-pub(super) const AT_ONCE: usize = 1_000;
+/// So many facts are committed without waiting for the timer. A commit rewrites the pages that the last one began and
+/// those of the derived tables, so few large ones are cheaper than many small ones.
+pub(super) const AT_ONCE: usize = 4_000;
 
 /// Facts in one transaction, so that what is committed moves on steadily when there is much to catch up.
 const BATCH: usize = 8_000;
