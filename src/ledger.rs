@@ -183,10 +183,12 @@ fn write(
         return Ok(false);
     }
     let mut batch = Batch::default();
+    let mut inserts = schema::Inserts::new(&tx)?;
     for row in rows {
-        schema::insert(&tx, row)?;
+        inserts.insert(row)?;
         batch.count(row);
     }
+    drop(inserts);
     batch.flush(&tx)?;
     schema::set(&tx, "cursor", &next.seq.to_string())?;
     schema::set(&tx, "digest", &next.digest.hex())?;

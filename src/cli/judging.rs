@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::error::CliError;
 use super::rules;
@@ -16,7 +17,10 @@ use crate::ledger::row::Row;
 use crate::ledger::{Cursor, Digest, Ledger, LedgerError, Pending};
 
 /// Facts judged between two writes of the ledger.
-const PAGE: usize = 2_000;
+const PAGE: usize = 4_000;
+
+/// How long a fact waits for others before it is judged: a write of the ledger for a handful costs more than judging them.
+const JUDGE_EVERY: Duration = Duration::from_millis(250);
 
 /// Pause after a failure of the live judge.
 const RETRY: Duration = Duration::from_secs(2);
@@ -277,13 +281,25 @@ async fn follow(
         let goes_on = tokio::select! {
             biased;
             _ = stopping.wait_for(|stop| *stop) => false,
-            changed = committed.wait_for(|seq| *seq > judging.fed) => changed.is_ok(),
+            is_due = due(&mut committed, judging.fed) => is_due,
         };
         let end = *committed.borrow_and_update();
         judging.advance(end, &mut |_| {})?;
         if !goes_on {
             return Ok(judging.ledger.cursor().digest);
         }
+    }
+}
+
+/// Ready when there is a page of facts to judge, or any for a while. False if no more will come.
+async fn due(committed: &mut watch::Receiver<u64>, fed: u64) -> bool {
+    if committed.wait_for(|seq| *seq > fed).await.is_err() {
+        return false;
+    }
+    let page = fed + PAGE as u64;
+    match timeout(JUDGE_EVERY, committed.wait_for(|seq| *seq >= page)).await {
+        Ok(page) => page.is_ok(),
+        Err(_) => true,
     }
 }
 

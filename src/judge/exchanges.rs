@@ -128,8 +128,9 @@ impl Exchanges {
         let Some(open) = self.open.get_mut(&call) else {
             return;
         };
-        let note: notes::Because = notes::read(fact);
-        if fact.kind == Kind::ShadowSilent && note.why == "connection closed" {
+        if fact.kind == Kind::ShadowSilent
+            && notes::read::<notes::Because>(fact).why == "connection closed"
+        {
             // The charger left before the shadow's time was over.
             open.spoil.get_or_insert(Spoil::plain(Reason::ShadowGap));
         }

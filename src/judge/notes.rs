@@ -50,5 +50,8 @@ pub(super) struct Plane {
 /// The note of `fact`. A note that cannot be read is as good as none: what it would have said is then unknown, never
 /// guessed.
 pub(super) fn read<T: DeserializeOwned + Default>(fact: &Fact) -> T {
+    if fact.note.is_empty() {
+        return T::default();
+    }
     serde_json::from_str(&fact.note).unwrap_or_default()
 }

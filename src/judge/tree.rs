@@ -4,7 +4,6 @@
 //! last counts, as most parsers have it. Depth is bounded, so a hostile payload cannot exhaust the stack.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use rust_decimal::Decimal;
 
@@ -36,14 +35,9 @@ impl<'a> Node<'a> {
     /// Reads `text`, which holds one value.
     pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
         let bytes = text.as_bytes();
-        let start = json::skip_space(bytes, 0);
-        let end = json::skip_value(bytes, start)?;
-        let rest = json::skip_space(bytes, end);
-        if rest == bytes.len() {
-            read(text, start..end, 0)
-        } else {
-            Err(SyntaxError { at: rest })
-        }
+        let (node, end) = read(text, json::skip_space(bytes, 0), 0)?;
+        json::at_end(bytes, end)?;
+        Ok(node)
     }
 
     /// The member called `name`.
@@ -109,29 +103,39 @@ impl<'a> Node<'a> {
     }
 }
 
-fn read(text: &str, range: Range<usize>, depth: usize) -> Result<Node<'_>, SyntaxError> {
-    let literal = &text[range.clone()];
-    if depth > MAX_DEPTH {
-        return Ok(Node::Raw(literal));
-    }
-    Ok(match literal.as_bytes().first() {
-        Some(b'{') => {
-            let mut found = Vec::new();
-            json::walk_object(text, range.start, |name, member| found.push((name, member)))?;
-            let mut members = Vec::with_capacity(found.len());
-            for (name, member) in found {
-                members.push((name, read(text, member, depth + 1)?));
-            }
-            Node::Object(by_name(members))
+/// Reads the value at `at`; returns it with the offset behind it.
+fn read(text: &str, at: usize, depth: usize) -> Result<(Node<'_>, usize), SyntaxError> {
+    let bytes = text.as_bytes();
+    match bytes.get(at) {
+        Some(b'{') if depth <= MAX_DEPTH => {
+            let mut members = Vec::new();
+            let end = json::try_members(text, at, |name, value| {
+                let (node, end) = read(text, value, depth + 1)?;
+                members.push((name, node));
+                Ok(end)
+            })?;
+            Ok((Node::Object(by_name(members)), end))
         }
-        Some(b'[') => json::elements(text, range.start)?
-            .into_iter()
-            .map(|element| read(text, element, depth + 1))
-            .collect::<Result<_, _>>()
-            .map(Node::Array)?,
-        Some(b'"') => json::string_value(literal).map_or(Node::Raw(literal), Node::Text),
-        _ => scalar(literal),
-    })
+        Some(b'[') if depth <= MAX_DEPTH => {
+            let mut elements = Vec::new();
+            let end = json::try_elements(bytes, at, |element| {
+                let (node, end) = read(text, element, depth + 1)?;
+                elements.push(node);
+                Ok(end)
+            })?;
+            Ok((Node::Array(elements), end))
+        }
+        _ => {
+            let end = json::skip_value(bytes, at)?;
+            let literal = &text[at..end];
+            let node = match literal.as_bytes().first() {
+                _ if depth > MAX_DEPTH => Node::Raw(literal),
+                Some(b'"') => json::string_value(literal).map_or(Node::Raw(literal), Node::Text),
+                _ => scalar(literal),
+            };
+            Ok((node, end))
+        }
+    }
 }
 
 /// Sorts members by name; of duplicates the last stays.

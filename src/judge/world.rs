@@ -41,7 +41,7 @@ pub(super) struct Conn {
 /// One charger, over all its connections.
 #[derive(Debug, Default)]
 pub(super) struct Charger {
-    pub(super) said: row::Charger,
+    pub(super) said: Arc<row::Charger>,
     pub(super) sessions: Sessions,
     pub(super) relation: Relation,
     pub(super) minted: Minted,
@@ -54,8 +54,8 @@ pub(super) struct Origin {
     pub(super) conn: u64,
     pub(super) authority: Leg,
     pub(super) version: Version,
-    pub(super) model: String,
-    pub(super) firmware: String,
+    /// What the charger had said about itself by then.
+    pub(super) said: Arc<row::Charger>,
 }
 
 impl World {
@@ -102,14 +102,13 @@ impl World {
     pub(super) fn origin(&mut self, fact: &Fact) -> Origin {
         let conn = self.conn(fact);
         let (authority, version) = (conn.authority, conn.version);
-        let said = &self.charger(&fact.charger).said;
+        let said = Arc::clone(&self.charger(&fact.charger).said);
         Origin {
             charger: Arc::clone(&fact.charger),
             conn: fact.conn,
             authority,
             version,
-            model: said.model.clone(),
-            firmware: said.firmware.clone(),
+            said,
         }
     }
 
@@ -130,10 +129,10 @@ impl World {
             firmware: text(["/firmwareVersion", "/chargingStation/firmwareVersion"]),
         };
         let known = &mut self.charger(charger).said;
-        if *known == said {
+        if **known == said {
             return None;
         }
-        known.clone_from(&said);
+        *known = Arc::new(said.clone());
         Some(said)
     }
 

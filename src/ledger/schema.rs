@@ -1,6 +1,6 @@
 //! Tables and the statements that fill them.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, params};
 
 use super::row::{Command, Divergence, Exchange, Handshake, Row};
 use crate::ocpp::Severity;
@@ -82,45 +82,60 @@ pub(super) const fn rank(severity: Severity) -> u8 {
     severity as u8
 }
 
-/// Inserts one row.
-pub(super) fn insert(db: &Connection, row: &Row) -> rusqlite::Result<()> {
-    match row {
-        Row::Exchange(exchange) => insert_exchange(db, exchange),
-        Row::Command(command) => insert_command(db, command),
-        Row::Handshake(handshake) => insert_handshake(db, handshake),
-        Row::Divergence(divergence) => insert_divergence(db, divergence),
-        Row::Charger(said) => db
-            .prepare_cached("INSERT OR REPLACE INTO chargers VALUES (?1, ?2, ?3, ?4)")?
-            .execute([&said.charger, &said.vendor, &said.model, &said.firmware])
-            .map(drop),
+/// Fills the tables: the statement of the rows that come by the thousand is looked up once.
+pub(super) struct Inserts<'a> {
+    db: &'a Connection,
+    exchange: CachedStatement<'a>,
+}
+
+impl<'a> Inserts<'a> {
+    /// Inserts for one transaction.
+    pub(super) fn new(db: &'a Connection) -> rusqlite::Result<Self> {
+        let exchange = db.prepare_cached(
+            "INSERT INTO exchanges VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
+        )?;
+        Ok(Self { db, exchange })
+    }
+
+    /// Inserts one row.
+    pub(super) fn insert(&mut self, row: &Row) -> rusqlite::Result<()> {
+        match row {
+            Row::Exchange(exchange) => insert_exchange(&mut self.exchange, exchange),
+            Row::Command(command) => insert_command(self.db, command),
+            Row::Handshake(handshake) => insert_handshake(self.db, handshake),
+            Row::Divergence(divergence) => insert_divergence(self.db, divergence),
+            Row::Charger(said) => self
+                .db
+                .prepare_cached("INSERT OR REPLACE INTO chargers VALUES (?1, ?2, ?3, ?4)")?
+                .execute([&said.charger, &said.vendor, &said.model, &said.firmware])
+                .map(drop),
+        }
     }
 }
 
-fn insert_exchange(db: &Connection, row: &Exchange) -> rusqlite::Result<()> {
-    db.prepare_cached(
-        "INSERT INTO exchanges VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)",
-    )?
-    .execute(params![
-        row.id as i64,
-        row.at,
-        row.charger,
-        row.conn as i64,
-        row.version,
-        row.action,
-        row.authority,
-        row.outcome.word(),
-        row.reason.map(super::row::Reason::word),
-        row.root,
-        row.severity.map(rank),
-        row.rules.join(","),
-        row.answer as i64,
-        row.sent as i64,
-        row.shadow as i64,
-        row.authority_us,
-        row.shadow_us,
-        row.queue_us,
-    ])
-    .map(drop)
+fn insert_exchange(statement: &mut Statement<'_>, row: &Exchange) -> rusqlite::Result<()> {
+    statement
+        .execute(params![
+            row.id as i64,
+            row.at,
+            row.charger,
+            row.conn as i64,
+            row.version,
+            row.action,
+            row.authority,
+            row.outcome.word(),
+            row.reason.map(super::row::Reason::word),
+            row.root,
+            row.severity.map(rank),
+            row.rules.join(","),
+            row.answer as i64,
+            row.sent as i64,
+            row.shadow as i64,
+            row.authority_us,
+            row.shadow_us,
+            row.queue_us,
+        ])
+        .map(drop)
 }
 
 fn insert_command(db: &Connection, row: &Command) -> rusqlite::Result<()> {

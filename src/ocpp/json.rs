@@ -115,7 +115,7 @@ pub fn walk_object<'a>(
 }
 
 /// Calls `member` with the name of each member and where its value begins; it returns where the value ends.
-fn try_members<'a>(
+pub fn try_members<'a>(
     text: &'a str,
     at: usize,
     mut member: impl FnMut(Cow<'a, str>, usize) -> Result<usize, SyntaxError>,
@@ -187,7 +187,7 @@ pub fn walk_array(
 }
 
 /// Calls `element` with where each element begins; it returns where the element ends.
-fn try_elements(
+pub fn try_elements(
     bytes: &[u8],
     at: usize,
     mut element: impl FnMut(usize) -> Result<usize, SyntaxError>,

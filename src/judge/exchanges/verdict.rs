@@ -53,7 +53,7 @@ pub(super) fn judge(mut open: Open, bench: &mut Bench<'_>) {
         .find(|(draft, _)| draft.is_root())
         .map(|(_, finding)| finding.clone());
     remember(&open, &verdict, root.as_deref(), bench);
-    emit(&open, verdict, bench);
+    emit(open, verdict, bench);
 }
 
 /// A 1.6 transaction has no name until the authority's answer.
@@ -292,7 +292,7 @@ fn release(charger: &mut crate::judge::world::Charger, thread: &Thread) {
     }
 }
 
-fn emit(open: &Open, verdict: Verdict, bench: &mut Bench<'_>) {
+fn emit(open: Open, verdict: Verdict, bench: &mut Bench<'_>) {
     let severity = verdict.drafts.iter().map(|draft| draft.severity).min();
     let outcome = match (&verdict.spoil, severity, verdict.rules.is_empty()) {
         (Some(_), ..) => Outcome::NotComparable,
@@ -309,13 +309,18 @@ fn emit(open: &Open, verdict: Verdict, bench: &mut Bench<'_>) {
         _ => None,
     };
     let sent = open.sent;
+    let divergences: Vec<_> = verdict
+        .drafts
+        .into_iter()
+        .map(|draft| draft.seen(Subject::Exchange, open.call, open.at, &open.origin))
+        .collect();
     (bench.out)(Row::Exchange(Exchange {
         id: open.call,
         at: open.at,
         charger: open.origin.charger.to_string(),
         conn: open.origin.conn,
         version: open.origin.version.number().to_owned(),
-        action: open.action.clone(),
+        action: open.action,
         authority: open.origin.authority.word().to_owned(),
         outcome,
         reason: verdict.spoil.as_ref().map(|spoil| spoil.reason),
@@ -331,8 +336,7 @@ fn emit(open: &Open, verdict: Verdict, bench: &mut Bench<'_>) {
             .map(|(answer, (_, sent, _))| answer.at - sent),
         queue_us: sent.and_then(|(.., queued)| queued),
     }));
-    for draft in verdict.drafts {
-        let row = draft.seen(Subject::Exchange, open.call, open.at, &open.origin);
+    for row in divergences {
         (bench.out)(Row::Divergence(row));
     }
 }
