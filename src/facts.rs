@@ -17,4 +17,4 @@ mod store;
 pub use fact::{Dir, Fact, Kind, Leg};
 pub use flow::Flow;
 pub use reader::Reader;
-pub use recorder::{Limits, Recorder, RecordingError};
+pub use recorder::{Follower, Limits, Recorder, RecordingError};

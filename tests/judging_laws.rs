@@ -190,7 +190,7 @@ fn a_recording_is_judged_live_and_verified() {
     let dir = tempfile::tempdir().unwrap();
     let recorder = Recorder::open(dir.path(), Limits::default()).unwrap();
     let rules = || Rules::built_in().unwrap();
-    let thread = JudgeThread::spawn(dir.path(), rules(), recorder.committed()).unwrap();
+    let thread = JudgeThread::spawn(dir.path(), rules(), recorder.follow()).unwrap();
     for fact in night() {
         recorder.record(fact).unwrap();
     }

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use tokio::time::timeout;
 
 use super::error::CliError;
 use super::rules;
-use crate::facts::{Reader, RecordingError, recorder};
+use crate::facts::{Follower, Reader, RecordingError, recorder};
 use crate::judge::{Judge, Rules};
 use crate::ledger::query::Outcomes;
 use crate::ledger::row::Row;
@@ -72,8 +73,14 @@ impl Judging {
         })
     }
 
-    /// Judges up to the fact `end`. What the ledger holds already is judged again but not written again.
-    fn advance(&mut self, end: u64, progress: &mut dyn FnMut(u64)) -> Result<(), JudgingError> {
+    /// Judges up to the fact `end`. What the ledger holds already is judged again but not written again. Facts come from
+    /// `follower` as far as it has them.
+    fn advance(
+        &mut self,
+        end: u64,
+        follower: Option<&Follower>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), JudgingError> {
         while self.fed < end {
             let written = self.ledger.cursor().seq;
             let until = if self.fed < written {
@@ -81,10 +88,16 @@ impl Judging {
             } else {
                 end
             };
-            let limit = PAGE.min((until - self.fed) as usize);
-            let facts = self.reader.read(self.fed, limit)?;
+            let recent = follower.and_then(|follower| follower.behind(self.fed));
+            let facts = if let Some(recent) = recent {
+                recent
+            } else {
+                let limit = PAGE.min((until - self.fed) as usize);
+                Arc::new(self.reader.read(self.fed, limit)?)
+            };
             let mut rows = Vec::new();
-            for fact in facts.iter().filter(|fact| fact.seq <= until) {
+            let due = self.fed + 1..=until;
+            for fact in facts.iter().filter(|fact| due.contains(&fact.seq)) {
                 self.judge.feed(fact, &mut |row| rows.push(row));
                 self.fed = fact.seq;
             }
@@ -130,7 +143,7 @@ pub fn judge_recording(
     let mut judging = Judging::open(dir, rules)?;
     let last = judging.reader.last_seq()?;
     let end = up_to.map_or(last, |up_to| up_to.min(last));
-    judging.advance(end, &mut |done| progress(done, end))?;
+    judging.advance(end, None, &mut |done| progress(done, end))?;
     Ok(judging.ledger.cursor().digest)
 }
 
@@ -221,13 +234,9 @@ pub struct JudgeThread {
 }
 
 impl JudgeThread {
-    /// Starts to judge the recording in `dir`; `committed` tells how far its facts are safe on disk. What the ledger's
+    /// Starts to judge the recording in `dir`; `follower` tells which facts are safe on disk. What the ledger's
     /// file does not allow is tried again, from the facts, for ever: the recording goes on without it.
-    pub fn spawn(
-        dir: &Path,
-        rules: Rules,
-        committed: watch::Receiver<u64>,
-    ) -> Result<Self, JudgingError> {
+    pub fn spawn(dir: &Path, rules: Rules, follower: Follower) -> Result<Self, JudgingError> {
         let dir = dir.to_owned();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -236,7 +245,7 @@ impl JudgeThread {
         let (stop, stopping) = watch::channel(false);
         let thread = std::thread::Builder::new()
             .name("judge".to_owned())
-            .spawn(move || runtime.block_on(persist(&dir, rules, committed, stopping)))
+            .spawn(move || runtime.block_on(persist(&dir, rules, follower, stopping)))
             .map_err(JudgingError::Start)?;
         Ok(Self { stop, thread })
     }
@@ -253,12 +262,12 @@ impl JudgeThread {
 async fn persist(
     dir: &Path,
     rules: Rules,
-    committed: watch::Receiver<u64>,
+    follower: Follower,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<Digest, JudgingError> {
     loop {
         let ended = match Judging::open(dir, rules.clone()) {
-            Ok(mut judging) => follow(&mut judging, committed.clone(), stopping.clone()).await,
+            Ok(mut judging) => follow(&mut judging, &follower, stopping.clone()).await,
             Err(error) => Err(error),
         };
         match ended {
@@ -268,15 +277,16 @@ async fn persist(
             ended => return ended,
         }
         // Being told to stop ends the pause; what comes of the last try is the answer.
-        drop(tokio::time::timeout(RETRY, stopping.wait_for(|stop| *stop)).await);
+        drop(timeout(RETRY, stopping.wait_for(|stop| *stop)).await);
     }
 }
 
 async fn follow(
     judging: &mut Judging,
-    mut committed: watch::Receiver<u64>,
+    follower: &Follower,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<Digest, JudgingError> {
+    let mut committed = follower.committed();
     loop {
         let goes_on = tokio::select! {
             biased;
@@ -284,7 +294,7 @@ async fn follow(
             is_due = due(&mut committed, judging.fed) => is_due,
         };
         let end = *committed.borrow_and_update();
-        judging.advance(end, &mut |_| {})?;
+        judging.advance(end, Some(follower), &mut |_| {})?;
         if !goes_on {
             return Ok(judging.ledger.cursor().digest);
         }
@@ -307,7 +317,6 @@ async fn due(committed: &mut watch::Receiver<u64>, fed: u64) -> bool {
 mod tests {
     use super::*;
     use crate::facts::{Dir, Fact, Kind, Leg, Limits, Recorder};
-    use std::sync::Arc;
 
     /// A charger that sends heartbeats which nobody answers, and leaves after each.
     fn record(dir: &Path, heartbeats: u64) {
@@ -332,11 +341,11 @@ mod tests {
         record(dir.path(), 40);
         let open = || Judging::open(dir.path(), Rules::built_in().unwrap()).unwrap();
         let (mut old, mut new) = (open(), open());
-        old.advance(50, &mut |_| {}).unwrap();
-        new.advance(80, &mut |_| {}).unwrap();
-        old.advance(60, &mut |_| {}).unwrap();
-        new.advance(120, &mut |_| {}).unwrap();
-        old.advance(110, &mut |_| {}).unwrap();
+        old.advance(50, None, &mut |_| {}).unwrap();
+        new.advance(80, None, &mut |_| {}).unwrap();
+        old.advance(60, None, &mut |_| {}).unwrap();
+        new.advance(120, None, &mut |_| {}).unwrap();
+        old.advance(110, None, &mut |_| {}).unwrap();
         let clean = rejudge_digest(dir.path(), Rules::built_in().unwrap(), None).unwrap();
         assert!(!clean.exchanges.not_comparable.is_empty(), "{clean:?}");
         assert_eq!(open().ledger.cursor(), &clean.cursor);

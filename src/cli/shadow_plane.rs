@@ -65,7 +65,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let resume = Resume::read(&recording)?;
     let boards = Boards::open(&options.seen, &config.recording, recording)?;
     let rules = rules::load(&config.rules)?;
-    let judge = JudgeThread::spawn(&config.recording, rules, recorder.committed())?;
+    let judge = JudgeThread::spawn(&config.recording, rules, recorder.follow())?;
     let runtime = super::runtime()?;
     let plane = shadow(&config, stream, &boards, &recorder, resume);
     let plane = LocalSet::new().block_on(&runtime, plane);

@@ -17,9 +17,12 @@ use super::Fact;
 use super::store::{self, Store};
 
 mod queue;
+mod recent;
 mod writer;
 
 use queue::Queue;
+pub use recent::Follower;
+use recent::Recent;
 use writer::Writer;
 
 /// The lock file in a recording's directory.
@@ -145,6 +148,8 @@ struct Shared {
     /// Wakes who waits for the writer's end.
     done: Condvar,
     committed: watch::Sender<u64>,
+    /// What was committed last, while somebody follows.
+    recent: Mutex<Option<Recent>>,
 }
 
 /// The shared state under its lock; held for microseconds only, never over a disk operation.
@@ -228,6 +233,11 @@ impl Recorder {
     /// The highest sequence number that is synced to disk, as it changes.
     pub fn committed(&self) -> watch::Receiver<u64> {
         self.handle.shared.committed.subscribe()
+    }
+
+    /// Follows what is committed. A second follower takes the place of the first, which then has to read.
+    pub fn follow(&self) -> Follower {
+        Follower::of(&self.handle.shared)
     }
 
     /// Asks for a commit now rather than at the next group commit: something waits for it.
@@ -322,6 +332,7 @@ impl Shared {
             work: Condvar::new(),
             done: Condvar::new(),
             committed: watch::Sender::new(committed),
+            recent: Mutex::new(None),
         }
     }
 
@@ -351,15 +362,23 @@ impl Shared {
         (self.lock().max_bytes, *self.committed.borrow())
     }
 
-    fn committed(&self, batch: &[Fact]) {
+    fn committed(&self, batch: Vec<Fact>) {
         let mut desk = self.lock();
-        desk.queue.committed(batch);
+        desk.queue.committed(&batch);
         if desk.failing.take().is_some() {
             tracing::info!("recording commits again");
         }
-        if let Some(last) = batch.last() {
-            self.committed.send_replace(last.seq);
+        drop(desk);
+        let Some(last) = batch.last().map(|fact| fact.seq) else {
+            return;
+        };
+        // Kept before it is told: who hears of it finds it.
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(recent) = recent.as_mut() {
+            recent.keep(batch);
         }
+        drop(recent);
+        self.committed.send_replace(last);
     }
 
     fn failing(&self, error: &RecordingError) {

@@ -35,7 +35,7 @@ impl Writer {
     /// Commits until the recorder is closed and everything is written, or the closing deadline has passed.
     pub(super) fn run(mut self) {
         while let Some(batch) = self.next_batch() {
-            if !self.commit(&batch) {
+            if !self.commit(batch) {
                 break;
             }
         }
@@ -71,10 +71,10 @@ impl Writer {
     }
 
     /// Commits the batch, however long it takes. False if the recorder was closed and its deadline has passed.
-    fn commit(&mut self, batch: &[Fact]) -> bool {
+    fn commit(&mut self, batch: Vec<Fact>) -> bool {
         let mut pause = FIRST_RETRY;
         loop {
-            match self.try_commit(batch) {
+            match self.try_commit(&batch) {
                 Ok(()) => {
                     self.shared.committed(batch);
                     return true;
