@@ -39,10 +39,7 @@ pub(super) fn key(fact: &Fact) -> Option<String> {
 }
 
 fn member<'a>(payload: &'a str, name: &'static str) -> &'a str {
-    json::locate(payload, &[json::Step::Key(name)])
-        .ok()
-        .and_then(|ranges| ranges.into_iter().next())
-        .map_or("", |range| &payload[range])
+    json::first(payload, &[json::Step::Key(name)]).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -100,11 +100,11 @@ impl Exchanges {
 
     /// A mirrored copy went to the shadow, or one that the tap made up.
     pub(super) fn sent(&mut self, fact: &Fact, bench: &mut Bench<'_>) {
-        let note: notes::Sent = notes::read(fact);
+        let note: notes::Sent<'_> = notes::read(fact);
         if fact.cause == 0 {
             let origin = bench.world.origin(fact);
             let spoil = Spoil::plain(Reason::Synthetic);
-            let mut row = bare(fact, &origin, note.action, &spoil);
+            let mut row = bare(fact, &origin, note.action.into_owned(), &spoil);
             row.sent = fact.seq;
             (bench.out)(Row::Exchange(row));
             return;
@@ -259,9 +259,9 @@ fn bare(fact: &Fact, origin: &super::world::Origin, action: String, spoil: &Spoi
         at: fact.at,
         charger: origin.charger.to_string(),
         conn: origin.conn,
-        version: origin.version.number().to_owned(),
+        version: origin.version.number().into(),
         action,
-        authority: origin.authority.word().to_owned(),
+        authority: origin.authority.word().into(),
         outcome: Outcome::NotComparable,
         reason: Some(spoil.reason),
         root: spoil.root.clone(),

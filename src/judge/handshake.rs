@@ -41,7 +41,7 @@ pub(super) fn judge(fact: &Fact, bench: &mut Bench<'_>) {
         at: fact.at,
         charger: origin.charger.to_string(),
         conn: origin.conn,
-        authority: origin.authority.word().to_owned(),
+        authority: origin.authority.word().into(),
         outcome: match (&draft, unreachable) {
             (Some(_), _) => Outcome::Divergent,
             (None, true) => Outcome::NotComparable,

@@ -1,15 +1,17 @@
 //! The notes of facts that the judge reads. Unknown members are left alone: writers may add some.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 
 use crate::facts::Fact;
 
 /// Note of a `ShadowSent`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Sent {
-    pub(super) action: String,
+pub(super) struct Sent<'a> {
+    #[serde(borrow)]
+    pub(super) action: Cow<'a, str>,
     pub(super) queued_us: Option<i64>,
     /// A signed message that could not be translated.
     pub(super) signed: bool,
@@ -49,7 +51,7 @@ pub(super) struct Plane {
 
 /// The note of `fact`. A note that cannot be read is as good as none: what it would have said is then unknown, never
 /// guessed.
-pub(super) fn read<T: DeserializeOwned + Default>(fact: &Fact) -> T {
+pub(super) fn read<'a, T: Deserialize<'a> + Default>(fact: &'a Fact) -> T {
     if fact.note.is_empty() {
         return T::default();
     }

@@ -54,10 +54,7 @@ impl Minted {
             if site.role != Role::Mint {
                 continue;
             }
-            let read = |text: &str| {
-                let found = json::locate(text, site.path).ok()?.into_iter().next()?;
-                Some(Identifier::read(&text[found]))
-            };
+            let read = |text: &str| json::first(text, site.path).map(Identifier::read);
             let (Some(ours), Some(theirs)) = (read(answers.authority), read(answers.shadow)) else {
                 continue;
             };

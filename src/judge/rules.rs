@@ -129,21 +129,21 @@ pub struct Site<'a> {
     pub request: Option<&'a Node<'a>>,
 }
 
-/// Why a rule does not apply to a site.
+/// Why a rule does not apply to a site. Borrowed from the rule: most rules are only passed by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mismatch {
+pub enum Mismatch<'r> {
     /// It is about another kind of text.
     Part(Part),
     /// It is for other versions.
-    Version(Vec<Version>),
+    Version(&'r [Version]),
     /// It is for another action.
-    Action(String),
+    Action(&'r str),
     /// It is for another path.
-    Path(String),
+    Path(&'r str),
     /// Neither value is one of its values.
-    Values(Vec<String>),
+    Values(&'r [String]),
     /// The request lacks this member, or has another value there.
-    When(String, String),
+    When(&'r str, &'r str),
 }
 
 /// Which rule decides at a site, and why no earlier one did.
@@ -152,7 +152,7 @@ pub struct Explanation<'r> {
     /// The rule that decides; `None` when the default (exact, S4) does.
     pub decided: Option<&'r Rule>,
     /// The rules before it, each with the reason why it does not match.
-    pub tried: Vec<(&'r Rule, Mismatch)>,
+    pub tried: Vec<(&'r Rule, Mismatch<'r>)>,
 }
 
 /// An ordered set of rules.
@@ -258,24 +258,24 @@ fn fallback() -> Rule {
 
 impl Rule {
     /// Why this rule does not apply at `site`; `None` if it does.
-    pub fn mismatch(&self, site: &Site<'_>) -> Option<Mismatch> {
+    pub fn mismatch(&self, site: &Site<'_>) -> Option<Mismatch<'_>> {
         if self.action != "*" && self.action != site.action {
-            return Some(Mismatch::Action(self.action.clone()));
+            return Some(Mismatch::Action(&self.action));
         }
         if self.path != site.path {
-            return Some(Mismatch::Path(self.path.clone()));
+            return Some(Mismatch::Path(&self.path));
         }
         if self.part != site.part {
             return Some(Mismatch::Part(self.part));
         }
         if !self.versions.is_empty() && !self.versions.contains(&site.version) {
-            return Some(Mismatch::Version(self.versions.clone()));
+            return Some(Mismatch::Version(&self.versions));
         }
         let listed = |node: Option<&Node<'_>>| {
             node.is_some_and(|node| self.values.iter().any(|value| *value == literal(node)))
         };
         if !self.values.is_empty() && !listed(site.authority) && !listed(site.shadow) {
-            return Some(Mismatch::Values(self.values.clone()));
+            return Some(Mismatch::Values(&self.values));
         }
         self.when
             .iter()
@@ -283,7 +283,7 @@ impl Rule {
                 let member = site.request.and_then(|request| request.member(name));
                 member.is_none_or(|member| literal(member) != **text)
             })
-            .map(|(name, text)| Mismatch::When(name.clone(), text.clone()))
+            .map(|(name, text)| Mismatch::When(name, text))
     }
 }
 
@@ -337,7 +337,7 @@ impl Part {
     }
 }
 
-impl fmt::Display for Mismatch {
+impl fmt::Display for Mismatch<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Part(part) => write!(f, "is about the {}", part.word()),
@@ -349,7 +349,7 @@ impl fmt::Display for Mismatch {
                 )
             }
             Self::Action(action) => write!(f, "is for {action}"),
-            Self::Path(path) if path.is_empty() => f.write_str("is for the whole"),
+            Self::Path("") => f.write_str("is for the whole"),
             Self::Path(path) => write!(f, "is for {path}"),
             Self::Values(values) => write!(f, "needs one of {}", values.join(", ")),
             Self::When(name, text) => write!(f, "needs {name} = {text} in the request"),

@@ -73,10 +73,7 @@ struct Live {
 impl Thread {
     /// The place of a request in a session; `None` if it belongs to none.
     pub(super) fn of(version: Version, action: &str, request: &str) -> Option<Self> {
-        let text = |path: &[Step]| -> Option<String> {
-            let range = json::locate(request, path).ok()?.into_iter().next()?;
-            Some(bare(&request[range]))
-        };
+        let text = |path: &[Step]| -> Option<String> { json::first(request, path).map(bare) };
         let thread = |phase, tag, transaction| {
             Some(Self {
                 phase,

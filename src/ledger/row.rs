@@ -3,6 +3,8 @@
 //! The canonical serialisation of a row is its JSON with fields in declaration order; the ledger's digest is taken over
 //! it, so a field added, renamed or moved changes every digest.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Micros;
@@ -75,11 +77,11 @@ pub struct Exchange {
     /// Connection epoch.
     pub conn: u64,
     /// OCPP version number.
-    pub version: String,
+    pub version: Cow<'static, str>,
     /// The action; empty if it cannot be read.
     pub action: String,
     /// The authority's name: `legacy` or `candidate`.
-    pub authority: String,
+    pub authority: Cow<'static, str>,
     /// What came out.
     pub outcome: Outcome,
     /// Why not comparable.
@@ -116,11 +118,11 @@ pub struct Command {
     /// Connection epoch.
     pub conn: u64,
     /// OCPP version number.
-    pub version: String,
+    pub version: Cow<'static, str>,
     /// The action.
     pub action: String,
     /// The authority's name.
-    pub authority: String,
+    pub authority: Cow<'static, str>,
     /// What came out.
     pub outcome: Outcome,
     /// Why not comparable.
@@ -149,7 +151,7 @@ pub struct Handshake {
     /// Connection epoch.
     pub conn: u64,
     /// The authority's name.
-    pub authority: String,
+    pub authority: Cow<'static, str>,
     /// What came out.
     pub outcome: Outcome,
     /// Why not comparable.

@@ -89,7 +89,7 @@ pub fn is_transactional(version: Version, action: &str, payload: &str) -> bool {
     match (version, action) {
         (Version::V16, "MeterValues") => sites(version, action, super::Part::Request)
             .filter(|site| site.class == Class::TransactionId)
-            .any(|site| json::locate(payload, site.path).is_ok_and(|found| !found.is_empty())),
+            .any(|site| json::first(payload, site.path).is_some()),
         (Version::V16, "StartTransaction" | "StopTransaction")
         | (Version::V201 | Version::V21, "TransactionEvent") => true,
         _ => false,

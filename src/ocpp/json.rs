@@ -39,10 +39,27 @@ pub fn locate(text: &str, path: &[Step]) -> Result<Vec<Range<usize>>, SyntaxErro
     let mut found = Vec::new();
     if mentions(text, path) {
         let bytes = text.as_bytes();
-        let end = follow(text, skip_space(bytes, 0), path, &mut found)?;
+        let end = follow(text, skip_space(bytes, 0), path, &mut |place| {
+            found.push(place);
+            Ok(())
+        })?;
         at_end(bytes, end)?;
     }
     Ok(found)
+}
+
+/// The first value that `path` leads to. What lies behind it is not looked at: for text that was walked before.
+pub fn first<'a>(text: &'a str, path: &[Step]) -> Option<&'a str> {
+    let mut found = None;
+    if mentions(text, path) {
+        // An error ends the walk, also when nothing is wrong.
+        let _ended = follow(text, skip_space(text.as_bytes(), 0), path, &mut |place| {
+            let at = place.end;
+            found = Some(&text[place]);
+            Err(SyntaxError { at })
+        });
+    }
+    found
 }
 
 /// Whether every key of `path` may be a member's name in `text`: looking for bytes is many times quicker than walking,
@@ -55,17 +72,17 @@ fn mentions(text: &str, path: &[Step]) -> bool {
         || memchr(b'\\', bytes).is_some()
 }
 
-/// Collects what `path` leads to from the value at `at`; returns the offset behind that value. As deep as the path.
+/// Gives `found` what `path` leads to from the value at `at`; returns the offset behind that value. As deep as the path.
 fn follow(
     text: &str,
     at: usize,
     path: &[Step],
-    found: &mut Vec<Range<usize>>,
+    found: &mut dyn FnMut(Range<usize>) -> Result<(), SyntaxError>,
 ) -> Result<usize, SyntaxError> {
     let bytes = text.as_bytes();
     let Some((step, rest)) = path.split_first() else {
         let end = skip_value(bytes, at)?;
-        found.push(at..end);
+        found(at..end)?;
         return Ok(end);
     };
     match (step, bytes.get(at)) {
@@ -480,7 +497,9 @@ mod tests {
             });
             prop_assert_eq!(walked, Ok(()));
             for path in PATHS {
-                prop_assert_eq!(locate(&text, path).unwrap(), searched(&text, path));
+                let all = searched(&text, path);
+                prop_assert_eq!(first(&text, path), all.first().map(|at| &text[at.clone()]));
+                prop_assert_eq!(locate(&text, path).unwrap(), all);
             }
         }
 

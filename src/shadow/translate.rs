@@ -60,6 +60,7 @@ pub enum Plan {
     Withhold(&'static str),
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn word<S: Serializer>(class: &Class, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(class.word())
 }
@@ -185,8 +186,7 @@ pub fn transaction_event(version: Version, call: &Envelope<'_>) -> Option<Transa
 
 /// The JSON text of the first value that `path` leads to.
 pub fn member_text<'a>(payload: &'a str, path: &[Step]) -> Option<&'a str> {
-    let range = json::locate(payload, path).ok()?.into_iter().next()?;
-    Some(&payload[range])
+    json::first(payload, path)
 }
 
 /// Identifiers that a backend mints in a payload, as JSON text, in text order.

@@ -62,10 +62,8 @@ fn learn_transaction(open: &mut Open) {
         return;
     };
     if open.origin.version == Version::V16 && thread.phase == Phase::Start {
-        thread.transaction = json::locate(&answer.payload, &[Step::Key("transactionId")])
-            .ok()
-            .and_then(|found| found.into_iter().next())
-            .map(|at| answer.payload[at].trim_matches('"').to_owned());
+        thread.transaction = json::first(&answer.payload, &[Step::Key("transactionId")])
+            .map(|literal| literal.trim_matches('"').to_owned());
     }
 }
 
@@ -319,9 +317,9 @@ fn emit(open: Open, verdict: Verdict, bench: &mut Bench<'_>) {
         at: open.at,
         charger: open.origin.charger.to_string(),
         conn: open.origin.conn,
-        version: open.origin.version.number().to_owned(),
+        version: open.origin.version.number().into(),
         action: open.action,
-        authority: open.origin.authority.word().to_owned(),
+        authority: open.origin.authority.word().into(),
         outcome,
         reason: verdict.spoil.as_ref().map(|spoil| spoil.reason),
         root: verdict.spoil.and_then(|spoil| spoil.root),
