@@ -67,7 +67,6 @@ impl Memory {
                     "identifier not learned: the recorder is full");
                 continue;
             };
-            recorder.urge();
             self.barrier = self.barrier.max(seq);
             self.relation.relearn(class, &authority, &shadow);
         }

@@ -282,9 +282,7 @@ impl<'a> Session<'a> {
             }
         };
         if !translated.rewrites.is_empty() && !self.is_synced() {
-            let limit = self.link.common().settings.answer_timeout;
-            let until = *self.parked_until.get_or_insert(Instant::now() + limit);
-            if until > Instant::now() {
+            if self.park() > Instant::now() {
                 return Ok(false);
             }
             self.parked_until = None;
@@ -296,6 +294,16 @@ impl<'a> Session<'a> {
             .await?;
         self.record_sent(call, &translated);
         Ok(true)
+    }
+
+    /// Lets the next message wait for the disk; returns until when.
+    fn park(&mut self) -> Instant {
+        let common = self.link.common();
+        *self.parked_until.get_or_insert_with(|| {
+            // Only now does somebody wait: most pairs are synced with the next group commit, long before they are used.
+            common.recorder.urge();
+            Instant::now() + common.settings.answer_timeout
+        })
     }
 
     fn plan(&self, action: &str, text: &str) -> Plan {
