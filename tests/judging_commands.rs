@@ -11,11 +11,11 @@ mod rows;
 #[path = "judging/story.rs"]
 mod story;
 
-use evenkeel::facts::Dir;
+use evenkeel::facts::{Dir, Leg};
 use evenkeel::ledger::row::{Outcome, Reason, Row};
 use serde_json::json;
 
-use rows::{commands, found, judge};
+use rows::{commands, divergences, found, judge};
 use story::Story;
 
 #[test]
@@ -111,5 +111,51 @@ fn handshakes_are_compared_once_per_connection_and_cause() {
             "S1 handshake : the handshake is accepted by legacy, refused with 401 by candidate",
             "S1 handshake : the handshake chooses subprotocol ocpp1.6 on legacy, ocpp2.0.1 on candidate",
         ]
+    );
+}
+
+#[test]
+fn a_command_weighs_the_same_whoever_is_the_authority() {
+    let mut before = Story::open("CP1");
+    before.command("RemoteStartTransaction", r#"{"idTag":"T1"}"#);
+    before.stopped();
+    let mut after = Story::under("CP1", Leg::Candidate);
+    after.shadow_command("RemoteStartTransaction", r#"{"idTag":"T1"}"#);
+    after.stopped();
+    let (before, after) = (judge(&before.facts), judge(&after.facts));
+    assert_eq!(found(&before), found(&after));
+    assert_eq!(
+        divergences(&before)[0].finding,
+        divergences(&after)[0].finding
+    );
+}
+
+#[test]
+fn an_unequal_command_is_held_against_the_nearest_not_the_oldest() {
+    let change = |key: &str, value: &str| format!(r#"{{"key":"{key}","value":"{value}"}}"#);
+    let mut story = Story::open("CP1");
+    story.command("ChangeConfiguration", &change("HeartbeatInterval", "300"));
+    story.command("ChangeConfiguration", &change("ConnectionTimeOut", "60"));
+    story.shadow_command("ChangeConfiguration", &change("ConnectionTimeOut", "90"));
+    story.stopped();
+    assert_eq!(
+        found(&judge(&story.facts)),
+        [
+            "S3 missing command : ChangeConfiguration is sent by legacy, not by candidate",
+            "S3 value /value: ChangeConfiguration commands a different value on legacy and candidate",
+        ]
+    );
+}
+
+#[test]
+fn named_identifiers_are_translated_whoever_was_the_authority_when_they_were_learned() {
+    let mut story = Story::open("CP1");
+    story.learned("transactionId", "11", "7");
+    let mut story = story.switched();
+    story.command("RemoteStopTransaction", r#"{"transactionId":7}"#);
+    story.shadow_command("RemoteStopTransaction", r#"{"transactionId":11}"#);
+    assert_eq!(
+        commands(&judge(&story.facts)),
+        [("RemoteStopTransaction".to_owned(), Outcome::Equal)]
     );
 }

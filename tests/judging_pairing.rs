@@ -11,7 +11,7 @@ mod rows;
 #[path = "judging/story.rs"]
 mod story;
 
-use evenkeel::facts::Dir;
+use evenkeel::facts::{Dir, Leg};
 use evenkeel::judge::{Judge, Rules};
 
 use rows::{START, found, judge, outcomes, started};
@@ -161,4 +161,69 @@ fn a_restart_of_the_shadow_plane_loses_what_was_open() {
         outcomes(&judge(&story.facts)),
         ["Heartbeat not comparable shadow-gap"]
     );
+}
+
+#[test]
+fn a_shadow_that_opens_after_its_charger_left_is_judged_like_any_other() {
+    let mut story = Story::connect("CP1", Leg::Legacy);
+    let call = story.call("BootNotification", "{}");
+    story.answer(call, r#"{"status":"Accepted"}"#);
+    story.close();
+    story.shadow_opened();
+    let sent = story.sent(call);
+    story.shadow_answer(sent, r#"[3,"1",{"status":"Accepted"}]"#);
+    story.shadow_closed();
+    let rows = judge(&story.facts);
+    assert_eq!(outcomes(&rows), ["BootNotification equal"]);
+    assert!(found(&rows).is_empty(), "{:?}", found(&rows));
+}
+
+#[test]
+fn a_charger_that_left_is_waited_for_only_so_long() {
+    let mut story = Story::connect("CP1", Leg::Legacy);
+    let call = story.call("Heartbeat", "{}");
+    story.answer(call, "{}");
+    story.close();
+    assert!(outcomes(&judge(&story.facts)).is_empty());
+    story.pass(61);
+    story.tick();
+    assert_eq!(
+        outcomes(&judge(&story.facts)),
+        ["Heartbeat not comparable shadow-gap"]
+    );
+}
+
+/// A charger that numbers every CALL alike, in a world that lost an answer.
+fn always_the_same_id(lose: impl FnOnce(&mut Story)) -> Vec<String> {
+    let mut story = Story::open("CP1");
+    let say = |story: &mut Story, answered: bool, action: &str, payload: &str| {
+        let call = story.call_with_id("1", action, "{}");
+        let sent = story.sent(call);
+        story.shadow_answer(sent, &format!(r#"[3,"1",{payload}]"#));
+        if answered {
+            story.answer(call, payload);
+        }
+    };
+    say(&mut story, false, "Heartbeat", r#"{"x":1}"#);
+    lose(&mut story);
+    say(&mut story, true, "StatusNotification", r#"{"x":2}"#);
+    story.pass(5);
+    say(&mut story, true, "FirmwareStatusNotification", r#"{"x":3}"#);
+    story.pass(121);
+    story.tick();
+    outcomes(&judge(&story.facts))
+}
+
+#[test]
+fn a_lost_answer_does_not_shift_those_that_follow() {
+    let behind = [
+        "StatusNotification equal",
+        "FirmwareStatusNotification equal",
+    ];
+    let gap = always_the_same_id(|story| story.gap(Dir::ToCharger));
+    assert_eq!(gap[0], "Heartbeat not comparable shadow-gap");
+    assert_eq!(gap[1..], behind);
+    let silent = always_the_same_id(|story| story.pass(30));
+    assert_eq!(silent[0], "Heartbeat divergent");
+    assert_eq!(silent[1..], behind);
 }
