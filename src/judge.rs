@@ -13,6 +13,7 @@ mod exchanges;
 mod findings;
 mod handshake;
 mod notes;
+mod recent;
 mod relations;
 mod sessions;
 mod world;

@@ -64,12 +64,22 @@ impl Story {
         self.shadow_closed();
         self.stopped();
         self.authority = self.authority.other();
-        self.conn += 1;
         self.push(Fact::new(Kind::TapStarted, 0));
+        self.connect_again();
+        self
+    }
+
+    /// The charger is on a new connection.
+    pub(crate) fn connect_again(&mut self) {
+        self.conn += 1;
         let note = opened(&self.charger, self.authority, "ocpp1.6");
         self.push_here(Kind::ConnOpened, |fact| fact.note(&note));
         self.shadow_opened();
-        self
+    }
+
+    /// The live plane was killed: nobody said goodbye.
+    pub(crate) fn killed(&mut self) {
+        self.push(Fact::new(Kind::TapStarted, 0));
     }
 
     /// The same story with another subprotocol.
