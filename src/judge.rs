@@ -13,6 +13,7 @@ mod exchanges;
 mod findings;
 mod handshake;
 mod notes;
+mod recent;
 mod relations;
 mod sessions;
 mod world;
@@ -62,6 +63,10 @@ impl Judge {
             self.now = fact.at;
             self.exchanges.expire(self.now, &mut bench);
             self.commands.expire(self.now, &mut bench);
+            while let Some(conn) = bench.world.departed(self.now) {
+                self.exchanges.lost(Some(conn), &mut bench);
+                bench.world.forget(conn);
+            }
         }
         match fact.kind {
             Kind::Message => message(&mut self.exchanges, &mut self.commands, fact, &mut bench),
@@ -159,32 +164,29 @@ fn learned(fact: &Fact, bench: &mut Bench<'_>) {
     let note: notes::Learned = notes::read(fact);
     bench
         .world
-        .learn(&fact.charger, &note.class, &note.authority, &note.shadow);
+        .learn(fact, &note.class, &note.authority, &note.shadow);
 }
 
-/// One side of a connection ended. The shadow's answers to what it was sent may still be on their way when the charger
-/// leaves; when both are gone nothing more comes.
+/// One side of a connection ended. When the charger leaves, its leg may still be connecting, and the shadow's answers on
+/// their way: only the leg's end, or time, says that nothing more comes.
 fn ended(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench: &mut Bench<'_>) {
-    let note: notes::Because = notes::read(fact);
-    let conn = bench.world.conn(fact);
     if fact.kind == Kind::ConnClosed {
-        conn.closed = true;
+        bench.world.leave(fact);
         commands.cut(fact.conn, fact.at);
-    } else {
-        conn.shadow_open = false;
-        // A leg that ends with its charger or the tap ended in time; any other leaves commands without a chance.
-        if !conn.closed && !matches!(note.why.as_str(), "charger connection closed" | "stopping") {
-            commands.spoil(Some(fact.conn));
-        }
+        exchanges.closed(fact.conn, bench);
+        return;
     }
     let conn = bench.world.conn(fact);
-    let (closed, shadow_open) = (conn.closed, conn.shadow_open);
-    if fact.kind == Kind::ConnClosed {
-        exchanges.closed(fact.conn, bench);
-    }
-    if closed && !shadow_open {
+    conn.shadow_open = false;
+    if conn.closed {
         exchanges.lost(Some(fact.conn), bench);
-        bench.world.prune(fact.conn);
+        bench.world.forget(fact.conn);
+        return;
+    }
+    // A leg that ends with its charger or the tap ended in time; any other leaves commands without a chance.
+    let note: notes::Because = notes::read(fact);
+    if !matches!(note.why.as_str(), "charger connection closed" | "stopping") {
+        commands.spoil(Some(fact.conn));
     }
 }
 
@@ -225,6 +227,6 @@ fn restarted(
                 conn.shadow_open = false;
             }
         }
-        _ => bench.world.conns.clear(),
+        _ => bench.world.forget_all(),
     }
 }

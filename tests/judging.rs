@@ -1,4 +1,4 @@
-//! Facts by hand, rows by the judge: what comes out of exchanges, commands, handshakes and identifiers.
+//! Facts by hand, rows by the judge: what comes out of exchanges and identifiers.
 
 #![expect(
     clippy::unwrap_used,
@@ -6,77 +6,19 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[path = "judging/rows.rs"]
+mod rows;
 #[path = "judging/story.rs"]
 mod story;
 
-use evenkeel::facts::{Dir, Fact, Leg};
-use evenkeel::judge::{Judge, Rules};
-use evenkeel::ledger::row::{Divergence, Exchange, Outcome, Reason, Row};
+use evenkeel::facts::Leg;
+use evenkeel::ledger::row::Reason;
 use evenkeel::ocpp::Severity;
-use serde_json::json;
 
+use rows::{
+    ACCEPTED, BLOCKED, START, TAG, divergences, exchanges, found, judge, outcomes, started,
+};
 use story::{Shadow, Story};
-
-fn judge(facts: &[Fact]) -> Vec<Row> {
-    let mut judge = Judge::new(Rules::built_in().unwrap());
-    let mut rows = Vec::new();
-    for fact in facts {
-        judge.feed(fact, &mut |row| rows.push(row));
-    }
-    rows
-}
-
-fn exchanges(rows: &[Row]) -> Vec<&Exchange> {
-    rows.iter()
-        .filter_map(|row| match row {
-            Row::Exchange(exchange) => Some(exchange),
-            _ => None,
-        })
-        .collect()
-}
-
-fn divergences(rows: &[Row]) -> Vec<&Divergence> {
-    rows.iter()
-        .filter_map(|row| match row {
-            Row::Divergence(divergence) => Some(divergence),
-            _ => None,
-        })
-        .collect()
-}
-
-/// `action outcome[ reason]` of every exchange.
-fn outcomes(rows: &[Row]) -> Vec<String> {
-    exchanges(rows)
-        .into_iter()
-        .map(|row| {
-            let reason = row.reason.map(|reason| format!(" {}", reason.word()));
-            format!(
-                "{} {}{}",
-                row.action,
-                row.outcome.word(),
-                reason.unwrap_or_default()
-            )
-        })
-        .collect()
-}
-
-/// `severity kind path: title` of every divergence.
-fn found(rows: &[Row]) -> Vec<String> {
-    divergences(rows)
-        .into_iter()
-        .map(|row| format!("{} {} {}: {}", row.severity, row.kind, row.path, row.title))
-        .collect()
-}
-
-const ACCEPTED: &str = r#"{"idTagInfo":{"status":"Accepted"}}"#;
-const BLOCKED: &str = r#"{"idTagInfo":{"status":"Blocked"}}"#;
-const TAG: &str = r#"{"idTag":"T1"}"#;
-const START: &str =
-    r#"{"connectorId":1,"idTag":"T1","meterStart":0,"timestamp":"2026-11-24T00:00:00Z"}"#;
-
-fn started(transaction: i64, status: &str) -> String {
-    format!(r#"{{"transactionId":{transaction},"idTagInfo":{{"status":"{status}"}}}}"#)
-}
 
 #[test]
 fn equal_explained_and_divergent_answers_are_told_apart() {
@@ -278,66 +220,6 @@ fn a_candidate_that_does_not_accept_the_charger_taints_what_is_withheld_for_it()
 }
 
 #[test]
-fn ids_that_repeat_are_paired_in_order() {
-    let mut story = Story::open("CP1");
-    let first = story.call_with_id("same", "Heartbeat", "{}");
-    let second = story.call_with_id("same", "StatusNotification", "{}");
-    let sent = story.sent(first);
-    story.shadow_answer(sent, r#"[3,"same",{}]"#);
-    let sent = story.sent(second);
-    story.shadow_answer(sent, r#"[3,"same",{"x":1}]"#);
-    story.heard(r#"[3,"same",{}]"#);
-    story.heard(r#"[3,"same",{"x":1}]"#);
-    assert_eq!(
-        outcomes(&judge(&story.facts)),
-        ["Heartbeat equal", "StatusNotification equal"]
-    );
-}
-
-#[test]
-fn a_silent_authority_is_noticed_by_the_time_that_facts_tell() {
-    let mut story = Story::open("CP1");
-    let call = story.call("Heartbeat", "{}");
-    let sent = story.sent(call);
-    story.shadow_answer(sent, r#"[3,"1",{}]"#);
-    assert!(outcomes(&judge(&story.facts)).is_empty());
-    story.pass(121);
-    story.tick();
-    let rows = judge(&story.facts);
-    assert_eq!(outcomes(&rows), ["Heartbeat divergent"]);
-    assert_eq!(
-        found(&rows),
-        ["S3 no-answer : Heartbeat is answered by candidate, not by legacy"]
-    );
-}
-
-#[test]
-fn a_connection_that_ends_leaves_nothing_open() {
-    let mut story = Story::open("CP1");
-    let call = story.call("Heartbeat", "{}");
-    story.sent(call);
-    let answered = story.call("StatusNotification", "{}");
-    let sent = story.sent(answered);
-    story.answer(answered, "{}");
-    story.close();
-    story.shadow_answer(sent, r#"[3,"1",{}]"#);
-    story.shadow_closed();
-    let mut judge = Judge::new(Rules::built_in().unwrap());
-    let mut rows = Vec::new();
-    for fact in &story.facts {
-        judge.feed(fact, &mut |row| rows.push(row));
-    }
-    assert_eq!(
-        outcomes(&rows),
-        [
-            "Heartbeat not comparable unanswered",
-            "StatusNotification equal"
-        ]
-    );
-    assert_eq!(judge.pending(), 0);
-}
-
-#[test]
 fn an_answer_after_half_a_minute_is_late() {
     let mut story = Story::open("CP1");
     let call = story.call("Authorize", TAG);
@@ -419,197 +301,6 @@ fn a_skewed_clock_is_found_by_fact_time() {
     let rows = judge(&story.facts);
     let severities: Vec<_> = exchanges(&rows).iter().map(|row| row.severity).collect();
     assert_eq!(severities, [None, Some(Severity::S3), Some(Severity::S2)]);
-}
-
-#[test]
-fn law_7_missing_data_is_never_good_news() {
-    for direction in [Dir::FromCharger, Dir::ToCharger] {
-        let mut story = Story::open("CP1");
-        story.exchange(
-            "StartTransaction",
-            START,
-            &started(11, "Accepted"),
-            Shadow::Answers(&started(7, "Accepted")),
-        );
-        let open = story.call("Heartbeat", "{}");
-        let sent = story.sent(open);
-        story.gap(direction);
-        story.answer(open, "{}");
-        story.shadow_answer(sent, r#"[3,"1",{}]"#);
-        story.exchange(
-            "MeterValues",
-            r#"{"transactionId":11}"#,
-            "{}",
-            Shadow::Answers("{}"),
-        );
-        story.exchange(
-            "StopTransaction",
-            r#"{"transactionId":11}"#,
-            "{}",
-            Shadow::Answers("{}"),
-        );
-        story.exchange("Heartbeat", "{}", "{}", Shadow::Answers("{}"));
-        assert_eq!(
-            outcomes(&judge(&story.facts))[1..],
-            [
-                "Heartbeat not comparable shadow-gap",
-                "MeterValues not comparable shadow-gap",
-                "StopTransaction not comparable shadow-gap",
-                "Heartbeat equal"
-            ]
-        );
-    }
-    let mut story = Story::open("CP1");
-    story.exchange(
-        "TransactionEvent",
-        r#"{"eventType":"Updated","transactionInfo":{"transactionId":"x"}}"#,
-        "{}",
-        Shadow::Answers("{}"),
-    );
-    let rows = judge(&story.speaking("ocpp2.0.1").facts);
-    assert_eq!(
-        outcomes(&rows),
-        ["TransactionEvent not comparable cold-start"]
-    );
-}
-
-#[test]
-fn law_7_what_cannot_be_read_is_not_equal() {
-    let mut story = Story::open("CP1");
-    let call = story.call("Heartbeat", "{}");
-    let sent = story.sent(call);
-    story.opaque(Dir::ToCharger);
-    story.shadow_answer(sent, r#"[3,"1",{}]"#);
-    story.answer(call, "{}");
-    story.opaque(Dir::FromCharger);
-    story.synthetic("BootNotification");
-    assert_eq!(
-        outcomes(&judge(&story.facts)),
-        [
-            "Heartbeat not comparable opaque",
-            " not comparable opaque",
-            "BootNotification not comparable synthetic"
-        ]
-    );
-}
-
-#[test]
-fn a_restart_of_the_shadow_plane_loses_what_was_open() {
-    let mut story = Story::open("CP1");
-    let call = story.call("Heartbeat", "{}");
-    let sent = story.sent(call);
-    story.plane_restarted();
-    story.answer(call, "{}");
-    story.shadow_answer(sent, r#"[3,"1",{}]"#);
-    assert_eq!(
-        outcomes(&judge(&story.facts)),
-        ["Heartbeat not comparable shadow-gap"]
-    );
-}
-
-fn commands(rows: &[Row]) -> Vec<(String, Outcome)> {
-    rows.iter()
-        .filter_map(|row| match row {
-            Row::Command(command) => Some((command.action.clone(), command.outcome)),
-            _ => None,
-        })
-        .collect()
-}
-
-#[test]
-fn equivalent_commands_are_paired_after_translation() {
-    let mut story = Story::open("CP1");
-    story.learned("transactionId", "11", "7");
-    story.command("RemoteStopTransaction", r#"{"transactionId":11}"#);
-    story.pass(20);
-    story.shadow_command("RemoteStopTransaction", r#"{"transactionId":7}"#);
-    story.shadow_command(
-        "ReserveNow",
-        r#"{"reservationId":5,"connectorId":1,"idTag":"T","expiryDate":"2026-11-24T00:00:00Z"}"#,
-    );
-    story.command(
-        "ReserveNow",
-        r#"{"reservationId":1,"connectorId":1,"idTag":"t","expiryDate":"2026-11-24T00:00:02Z"}"#,
-    );
-    assert_eq!(
-        commands(&judge(&story.facts)),
-        [
-            ("RemoteStopTransaction".to_owned(), Outcome::Equal),
-            ("ReserveNow".to_owned(), Outcome::Explained)
-        ]
-    );
-}
-
-#[test]
-fn commands_without_a_twin_are_missing_extra_or_different() {
-    let mut story = Story::open("CP1");
-    story.command("RemoteStartTransaction", r#"{"idTag":"T1"}"#);
-    story.shadow_command("ClearCache", "{}");
-    story.command("Reset", r#"{"type":"Soft"}"#);
-    story.shadow_command("Reset", r#"{"type":"Hard"}"#);
-    assert!(commands(&judge(&story.facts)).is_empty());
-    story.stopped();
-    assert_eq!(
-        found(&judge(&story.facts)),
-        [
-            "S1 missing command : RemoteStartTransaction is sent by legacy, not by candidate",
-            "S3 extra command : ClearCache is sent by candidate, not by legacy",
-            "S3 value /type: Reset commands type Soft on legacy, Hard on candidate",
-        ]
-    );
-}
-
-#[test]
-fn a_command_is_not_missing_while_the_candidate_is_away_or_frames_are_lost() {
-    let mut story = Story::open("CP1");
-    story.shadow_closed();
-    story.command("ClearCache", "{}");
-    story.shadow_opened();
-    story.shadow_command("UnlockConnector", r#"{"connectorId":1}"#);
-    story.gap(Dir::ToCharger);
-    story.pass(61);
-    story.tick();
-    assert_eq!(
-        commands(&judge(&story.facts)),
-        [
-            ("ClearCache".to_owned(), Outcome::NotComparable),
-            ("UnlockConnector".to_owned(), Outcome::NotComparable)
-        ]
-    );
-}
-
-#[test]
-fn handshakes_are_compared_once_per_connection_and_cause() {
-    let mut story = Story::open("CP1");
-    story.shadow_refused(&json!({"why":"401","status":401}));
-    story.shadow_refused(&json!({"why":"401","status":401}));
-    story.shadow_refused(&json!({"why":"connection refused"}));
-    story
-        .shadow_refused(&json!({"why":"other subprotocol","status":101,"subprotocol":"ocpp2.0.1"}));
-    let rows = judge(&story.facts);
-    let handshakes: Vec<_> = rows
-        .iter()
-        .filter_map(|row| match row {
-            Row::Handshake(row) => Some((row.outcome, row.reason)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(
-        handshakes,
-        [
-            (Outcome::Equal, None),
-            (Outcome::Divergent, None),
-            (Outcome::NotComparable, Some(Reason::ShadowGap)),
-            (Outcome::Divergent, None)
-        ]
-    );
-    assert_eq!(
-        found(&rows),
-        [
-            "S1 handshake : the handshake is accepted by legacy, refused with 401 by candidate",
-            "S1 handshake : the handshake chooses subprotocol ocpp1.6 on legacy, ocpp2.0.1 on candidate",
-        ]
-    );
 }
 
 #[test]

@@ -242,3 +242,53 @@ fn law_7_no_lost_frame_makes_a_divergence_equal() {
         }
     }
 }
+
+/// Rounds of a charger whose sessions never end and whose connections end in every way there is.
+fn months(rounds: i64) -> Judge {
+    let mut story = Story::open("CP1");
+    for round in 0..rounds {
+        let tag = format!("{:04}", round);
+        let request = START.replace("T1", &tag);
+        let ask = TAG.replace("T1", &tag);
+        story.exchange("Authorize", &ask, ACCEPTED, Shadow::Answers(BLOCKED));
+        story.learned(
+            "transactionId",
+            &(10_000 + round).to_string(),
+            &(90_000 - round).to_string(),
+        );
+        story.exchange(
+            "StartTransaction",
+            &request.replace(&tag, "other"),
+            &started(10_000 + round, "Accepted"),
+            Shadow::Answers(&started(90_000 - round, "Accepted")),
+        );
+        story.call("Heartbeat", "{}");
+        story.command("ClearCache", "{}");
+        story.pass(100);
+        match round % 4 {
+            0 => story.killed(),
+            1 => story.close(),
+            2 => {
+                story.shadow_closed();
+                story.close();
+            }
+            _ => {
+                story.close();
+                story.shadow_closed();
+            }
+        }
+        story.connect_again();
+    }
+    let mut judge = Judge::new(Rules::built_in().unwrap());
+    for fact in &story.facts {
+        judge.feed(fact, &mut |_| {});
+    }
+    judge
+}
+
+#[test]
+fn the_judge_does_not_grow_with_the_recording() {
+    let size = |rounds| format!("{:?}", months(rounds)).len();
+    let (early, late) = (size(600), size(1_800));
+    assert!(late <= early + early / 50, "{early} then {late} characters");
+}

@@ -13,12 +13,12 @@ use super::findings::{Draft, Sides};
 use super::rules::{Comparator, Part, Rules, Site};
 use super::world::Origin;
 use crate::clock::Micros;
-use crate::facts::Fact;
+use crate::facts::{Fact, Leg};
 use crate::ledger::row::{Command, Outcome, Reason, Row, Subject};
 use crate::ocpp::identifiers::{Part as Half, Role, sites};
 use crate::ocpp::json::{self, Step};
 use crate::ocpp::relation::{Identifier, Relation};
-use crate::ocpp::{Envelope, actions};
+use crate::ocpp::{Envelope, Severity, actions};
 
 /// How far apart two equivalent commands may be, µs.
 const WINDOW: Micros = 60_000_000;
@@ -103,6 +103,26 @@ impl Commands {
         })
     }
 
+    /// The command of the other side that is nearest to this one, if this one is nearest to it too.
+    fn mutual(&self, seq: u64, bench: &mut Bench<'_>) -> Option<u64> {
+        let other = self.nearest(self.waiting.get(&seq)?, bench)?;
+        let back = self.nearest(self.waiting.get(&other)?, bench);
+        (back == Some(seq)).then_some(other)
+    }
+
+    /// The command of the other side that differs in the fewest places; the oldest of several.
+    fn nearest(&self, command: &Waiting, bench: &mut Bench<'_>) -> Option<u64> {
+        let relation = &bench.world.charger(&command.origin.charger).relation;
+        self.others(command)
+            .min_by_key(|other| {
+                differences(bench.rules, relation, command, other)
+                    .iter()
+                    .filter(|difference| !difference.explained)
+                    .count()
+            })
+            .map(|other| other.seq)
+    }
+
     /// Commands of the other side with the same action, near enough in time, oldest first.
     fn others<'a>(&'a self, command: &'a Waiting) -> impl Iterator<Item = &'a Waiting> {
         self.by_charger
@@ -162,10 +182,10 @@ impl Commands {
 
     /// Judges a command that found no equal twin.
     fn conclude(&mut self, seq: u64, bench: &mut Bench<'_>) {
+        let other = self.mutual(seq, bench);
         let Some(command) = self.take(seq) else {
             return;
         };
-        let other = self.others(&command).next().map(|other| other.seq);
         let Some(other) = other.and_then(|other| self.take(other)) else {
             alone(&command, bench);
             return;
@@ -231,7 +251,11 @@ fn translate(relation: &Relation, theirs: &Waiting) -> String {
         }
         for range in json::locate(&theirs.payload, site.path).unwrap_or_default() {
             let named = Identifier::read(&theirs.payload[range.clone()]);
-            if let Some(twin) = relation.to_authority(site.class, named.text()) {
+            let twin = match theirs.origin.authority {
+                Leg::Legacy => relation.to_authority(site.class, named.text()),
+                Leg::Candidate => relation.to_shadow(site.class, named.text()),
+            };
+            if let Some(twin) = twin {
                 let twin = if named.is_string() {
                     serde_json::Value::from(twin).to_string()
                 } else {
@@ -319,7 +343,7 @@ fn alone(command: &Waiting, bench: &mut Bench<'_>) {
     emit(row, vec![one_sided(command)], &command.origin, bench);
 }
 
-/// `missing` and `extra` as in findings: seen from the candidate.
+/// `missing` and `extra`: seen from the candidate, whichever is the authority.
 fn one_sided(command: &Waiting) -> Draft {
     let authority = command.origin.authority;
     let sender = if command.ours {
@@ -328,17 +352,15 @@ fn one_sided(command: &Waiting) -> Draft {
         authority.other()
     };
     let known = actions::find(command.origin.version, &command.action);
-    let severity = known.map_or(crate::ocpp::Severity::S3, |action| {
-        if command.ours {
-            action.missing
-        } else {
-            action.extra
-        }
-    });
-    let (rule, kind) = match sender {
-        crate::facts::Leg::Legacy => (MISSING, "missing command"),
-        crate::facts::Leg::Candidate => (EXTRA, "extra command"),
+    let (rule, kind, severity) = match sender {
+        Leg::Legacy => (
+            MISSING,
+            "missing command",
+            known.map(|action| action.missing),
+        ),
+        Leg::Candidate => (EXTRA, "extra command", known.map(|action| action.extra)),
     };
+    let severity = severity.unwrap_or(Severity::S3);
     let title = format!(
         "{} is sent by {}, not by {}",
         command.action,

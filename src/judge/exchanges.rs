@@ -25,6 +25,10 @@ pub(super) use open::Open;
 /// How long the authority may take before it counts as silent.
 const AUTHORITY_TIMEOUT: Micros = 120_000_000;
 
+/// A charger that uses an id again after so long has given the older CALL up, µs: it takes the next answer for the newer.
+/// Sooner it may just not wait for answers, which come in order then.
+const GIVEN_UP: Micros = 10_000_000;
+
 /// The exchanges that are not judged yet.
 #[derive(Debug, Default)]
 pub(super) struct Exchanges {
@@ -53,6 +57,7 @@ impl Exchanges {
 
     /// A charger's CALL.
     pub(super) fn call(&mut self, fact: &Fact, envelope: &Envelope<'_>, bench: &mut Bench<'_>) {
+        self.supersede(fact, &envelope.id, bench);
         let origin = bench.world.origin(fact);
         let thread = Thread::of(origin.version, &envelope.action, envelope.payload);
         self.open.insert(
@@ -78,6 +83,21 @@ impl Exchanges {
             .push_back(fact.seq);
         self.deadlines
             .insert((fact.at.saturating_add(AUTHORITY_TIMEOUT), fact.seq));
+    }
+
+    /// Gives up older CALLs of the same id whose answer was lost or is not waited for: chargers that number every CALL
+    /// alike would else get each answer one CALL too early from then on.
+    fn supersede(&mut self, fact: &Fact, id: &str, bench: &mut Bench<'_>) {
+        let stale = |call: &&u64| {
+            self.open.get(call).is_some_and(|open| {
+                open.id == id && (open.spoil.is_some() || fact.at - open.at >= GIVEN_UP)
+            })
+        };
+        let unanswered = self.unanswered.get(&fact.conn).into_iter().flatten();
+        let given_up: Vec<u64> = unanswered.filter(stale).copied().collect();
+        for call in given_up {
+            self.settle_ours(call, Ours::Silent, bench);
+        }
     }
 
     /// An answer of the authority. One that answers nothing is left alone.
@@ -234,6 +254,9 @@ impl Exchanges {
                 .remove(&(open.at.saturating_add(AUTHORITY_TIMEOUT), call));
             if !answered && let Some(queue) = self.unanswered.get_mut(&open.origin.conn) {
                 queue.retain(|waiting| *waiting != call);
+                if queue.is_empty() {
+                    self.unanswered.remove(&open.origin.conn);
+                }
             }
         }
         self.close_if_settled(call, bench);

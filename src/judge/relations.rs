@@ -1,9 +1,8 @@
 //! Identifiers that the shadow mints, compared as relations: stable for a repeated request, unique among live sessions,
 //! small enough for chargers that keep 32 bits.
 
-use std::collections::BTreeMap;
-
 use super::findings::{Draft, Sides};
+use super::recent::Recent;
 use super::tree::Node;
 use crate::facts::Leg;
 use crate::ocpp::identifiers::{Part, Role, sites};
@@ -15,7 +14,7 @@ use crate::ocpp::{Class, Severity, Version};
 #[derive(Debug, Default)]
 pub(super) struct Minted {
     /// By the authority's identifier.
-    live: BTreeMap<String, Holder>,
+    live: Recent<Holder>,
 }
 
 #[derive(Debug)]

@@ -4,8 +4,7 @@
 //! session happens in a world that no real charger would reach: followers carry the root finding and are not counted
 //! again. After a gap the shadow lacks something of the session: the rest of it is not comparable.
 
-use std::collections::BTreeMap;
-
+use super::recent::Recent;
 use crate::ledger::row::Reason;
 use crate::ocpp::identifiers::is_sentinel;
 use crate::ocpp::json::{self, Step};
@@ -59,9 +58,9 @@ impl Spoil {
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     /// Transactions that began and have not ended, with what spoils them.
-    live: BTreeMap<String, Live>,
+    live: Recent<Live>,
     /// Tokens whose last Authorize diverged, with the root finding.
-    tags: BTreeMap<String, String>,
+    tags: Recent<String>,
 }
 
 #[derive(Debug, Default)]

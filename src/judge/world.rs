@@ -6,16 +6,22 @@ use std::sync::Arc;
 use super::relations::Minted;
 use super::sessions::Sessions;
 use super::tree::Node;
+use crate::clock::Micros;
 use crate::facts::{Fact, Leg};
 use crate::ledger::row;
 use crate::live::handover::Opened;
 use crate::ocpp::relation::Relation;
 use crate::ocpp::{Class, Version};
 
+/// How long a leg may go on to deliver what a charger had sent before it left, µs: longer than any does.
+const PARTING: Micros = 60_000_000;
+
 /// Connections and chargers.
 #[derive(Debug, Default)]
 pub(super) struct World {
     pub(super) conns: BTreeMap<u64, Conn>,
+    /// Connections whose charger has left, and when nothing more can come for them.
+    parting: BTreeSet<(Micros, u64)>,
     pub(super) chargers: BTreeMap<Arc<str>, Charger>,
 }
 
@@ -43,6 +49,7 @@ pub(super) struct Conn {
 pub(super) struct Charger {
     pub(super) said: Arc<row::Charger>,
     pub(super) sessions: Sessions,
+    /// Which identifier of the candidate stands for which of legacy's, whoever was the authority.
     pub(super) relation: Relation,
     pub(super) minted: Minted,
 }
@@ -137,22 +144,42 @@ impl World {
     }
 
     /// Takes an identifier pair that the shadow leg learned.
-    pub(super) fn learn(&mut self, charger: &Arc<str>, class: &str, authority: &str, shadow: &str) {
+    pub(super) fn learn(&mut self, fact: &Fact, class: &str, authority: &str, shadow: &str) {
+        let (legacy, candidate) = match fact.leg {
+            Some(Leg::Legacy) => (shadow, authority),
+            _ => (authority, shadow),
+        };
         if let Some(class) = Class::from_word(class) {
-            self.charger(charger)
+            self.charger(&fact.charger)
                 .relation
-                .relearn(class, authority, shadow);
+                .relearn(class, legacy, candidate);
         }
     }
 
-    /// Forgets connections of which nothing more can come.
-    pub(super) fn prune(&mut self, conn: u64) {
-        if self
-            .conns
-            .get(&conn)
-            .is_some_and(|conn| conn.closed && !conn.shadow_open)
-        {
-            self.conns.remove(&conn);
-        }
+    /// The charger's side of a connection ended; its shadow leg goes on for a while.
+    pub(super) fn leave(&mut self, fact: &Fact) {
+        self.conn(fact).closed = true;
+        self.parting
+            .insert((fact.at.saturating_add(PARTING), fact.conn));
+    }
+
+    /// A connection of whose leg nothing more can come by `now`.
+    pub(super) fn departed(&mut self, now: Micros) -> Option<u64> {
+        let due = self.parting.first().is_some_and(|(at, _)| *at <= now);
+        due.then(|| self.parting.pop_first())
+            .flatten()
+            .map(|(_, conn)| conn)
+    }
+
+    /// Forgets a connection of which nothing more comes.
+    pub(super) fn forget(&mut self, conn: u64) {
+        self.conns.remove(&conn);
+        self.parting.retain(|(_, parting)| *parting != conn);
+    }
+
+    /// Forgets all connections: the tap began or ended.
+    pub(super) fn forget_all(&mut self) {
+        self.conns.clear();
+        self.parting.clear();
     }
 }

@@ -94,9 +94,15 @@ pub enum Learned {
     },
 }
 
-/// The map of one charger.
+/// How many pairs of one class are kept: many times what a charger has open at once. A recording runs for months, and
+/// most identifiers are never named again.
+const MOST: usize = 512;
+
+/// The map of one charger. Of each class the newest pairs are kept; an identifier whose pair had to go has no twin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Relation {
+    /// How many pairs have ever been learned.
+    count: u64,
     to_shadow: BTreeMap<(Class, String), Pair>,
     /// Authority values per shadow value, oldest first.
     to_authority: BTreeMap<(Class, String), Vec<String>>,
@@ -106,6 +112,8 @@ pub struct Relation {
 struct Pair {
     authority: Identifier,
     shadow: Identifier,
+    /// When it was learned: [`Relation::count`].
+    age: u64,
 }
 
 impl Relation {
@@ -119,6 +127,7 @@ impl Relation {
         let pair = Pair {
             authority: Identifier::read(authority),
             shadow: Identifier::read(shadow),
+            age: self.count,
         };
         let key = (class, pair.authority.text.clone());
         match self.to_shadow.get(&key) {
@@ -168,8 +177,26 @@ impl Relation {
             None => Learned::New,
         };
         values.push(key.1.clone());
+        let class = key.0;
         self.to_shadow.insert(key, pair);
+        self.count += 1;
+        self.make_room(class);
         outcome
+    }
+
+    fn make_room(&mut self, class: Class) {
+        let of_class = || {
+            self.to_shadow
+                .range((class, String::new())..)
+                .take_while(move |((other, _), _)| *other == class)
+        };
+        if of_class().count() <= MOST {
+            return;
+        }
+        let oldest = of_class().min_by_key(|(_, pair)| pair.age);
+        if let Some(literal) = oldest.map(|(_, pair)| pair.authority.literal()) {
+            self.forget(class, &literal);
+        }
     }
 
     /// The shadow's value for an authority value, without quotes. The argument may be JSON text or bare.
@@ -270,6 +297,20 @@ mod tests {
         assert_eq!(relation.to_authority(class, "10"), None);
         assert!(relation.forget(class, "1"));
         assert!(relation.is_empty());
+    }
+
+    #[test]
+    fn the_newest_pairs_of_each_class_stay() {
+        let mut relation = Relation::new();
+        relation.learn(Class::ReservationId, "1", "1");
+        for id in 0..MOST + 100 {
+            relation.learn(TX, &id.to_string(), &format!("\"c{id}\""));
+        }
+        assert_eq!(relation.len(), MOST + 1);
+        assert_eq!(relation.to_shadow(TX, "99"), None);
+        assert_eq!(relation.to_authority(TX, "c99"), None);
+        assert_eq!(relation.to_shadow(TX, "100"), Some("c100"));
+        assert_eq!(relation.to_shadow(Class::ReservationId, "1"), Some("1"));
     }
 
     fn class() -> impl Strategy<Value = Class> {

@@ -22,6 +22,7 @@ pub(crate) enum Shadow<'a> {
 pub(crate) struct Story {
     pub(crate) facts: Vec<Fact>,
     charger: Arc<str>,
+    conn: u64,
     authority: Leg,
     now: i64,
     ids: Vec<(u64, String)>,
@@ -35,9 +36,17 @@ impl Story {
 
     /// The same under another authority.
     pub(crate) fn under(charger: &str, authority: Leg) -> Self {
+        let mut story = Self::connect(charger, authority);
+        story.shadow_opened();
+        story
+    }
+
+    /// A charger that its authority accepted; the shadow's handshake is under way.
+    pub(crate) fn connect(charger: &str, authority: Leg) -> Self {
         let mut story = Self {
             facts: Vec::new(),
             charger: Arc::from(charger),
+            conn: 1,
             authority,
             now: BEGIN,
             ids: Vec::new(),
@@ -46,8 +55,31 @@ impl Story {
         story.push_here(Kind::ConnOpened, |fact| {
             fact.note(&opened(charger, authority, "ocpp1.6"))
         });
-        story.shadow_opened();
         story
+    }
+
+    /// The tap begins again with the other backend as authority, and the charger comes back.
+    pub(crate) fn switched(mut self) -> Self {
+        self.close();
+        self.shadow_closed();
+        self.stopped();
+        self.authority = self.authority.other();
+        self.push(Fact::new(Kind::TapStarted, 0));
+        self.connect_again();
+        self
+    }
+
+    /// The charger is on a new connection.
+    pub(crate) fn connect_again(&mut self) {
+        self.conn += 1;
+        let note = opened(&self.charger, self.authority, "ocpp1.6");
+        self.push_here(Kind::ConnOpened, |fact| fact.note(&note));
+        self.shadow_opened();
+    }
+
+    /// The live plane was killed: nobody said goodbye.
+    pub(crate) fn killed(&mut self) {
+        self.push(Fact::new(Kind::TapStarted, 0));
     }
 
     /// The same story with another subprotocol.
@@ -75,7 +107,7 @@ impl Story {
     }
 
     fn push_here(&mut self, kind: Kind, with: impl FnOnce(Fact) -> Fact) -> u64 {
-        let fact = Fact::new(kind, self.now).on(&self.charger, 1);
+        let fact = Fact::new(kind, self.now).on(&self.charger, self.conn);
         self.push(with(fact))
     }
 
@@ -193,7 +225,9 @@ impl Story {
     }
 
     pub(crate) fn learned(&mut self, class: &str, authority: &str, shadow: &str) {
-        self.push_here(Kind::IdentifierLearned, |fact| {
+        let leg = self.authority.other();
+        self.push_here(Kind::IdentifierLearned, |mut fact| {
+            fact.leg = Some(leg);
             fact.note(&json!({"class":class,"authority":authority,"shadow":shadow}))
         });
     }

@@ -1,0 +1,161 @@
+//! Commands and handshakes: what the judge makes of them.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
+#[path = "judging/rows.rs"]
+mod rows;
+#[path = "judging/story.rs"]
+mod story;
+
+use evenkeel::facts::{Dir, Leg};
+use evenkeel::ledger::row::{Outcome, Reason, Row};
+use serde_json::json;
+
+use rows::{commands, divergences, found, judge};
+use story::Story;
+
+#[test]
+fn equivalent_commands_are_paired_after_translation() {
+    let mut story = Story::open("CP1");
+    story.learned("transactionId", "11", "7");
+    story.command("RemoteStopTransaction", r#"{"transactionId":11}"#);
+    story.pass(20);
+    story.shadow_command("RemoteStopTransaction", r#"{"transactionId":7}"#);
+    story.shadow_command(
+        "ReserveNow",
+        r#"{"reservationId":5,"connectorId":1,"idTag":"T","expiryDate":"2026-11-24T00:00:00Z"}"#,
+    );
+    story.command(
+        "ReserveNow",
+        r#"{"reservationId":1,"connectorId":1,"idTag":"t","expiryDate":"2026-11-24T00:00:02Z"}"#,
+    );
+    assert_eq!(
+        commands(&judge(&story.facts)),
+        [
+            ("RemoteStopTransaction".to_owned(), Outcome::Equal),
+            ("ReserveNow".to_owned(), Outcome::Explained)
+        ]
+    );
+}
+
+#[test]
+fn commands_without_a_twin_are_missing_extra_or_different() {
+    let mut story = Story::open("CP1");
+    story.command("RemoteStartTransaction", r#"{"idTag":"T1"}"#);
+    story.shadow_command("ClearCache", "{}");
+    story.command("Reset", r#"{"type":"Soft"}"#);
+    story.shadow_command("Reset", r#"{"type":"Hard"}"#);
+    assert!(commands(&judge(&story.facts)).is_empty());
+    story.stopped();
+    assert_eq!(
+        found(&judge(&story.facts)),
+        [
+            "S1 missing command : RemoteStartTransaction is sent by legacy, not by candidate",
+            "S3 extra command : ClearCache is sent by candidate, not by legacy",
+            "S3 value /type: Reset commands type Soft on legacy, Hard on candidate",
+        ]
+    );
+}
+
+#[test]
+fn a_command_is_not_missing_while_the_candidate_is_away_or_frames_are_lost() {
+    let mut story = Story::open("CP1");
+    story.shadow_closed();
+    story.command("ClearCache", "{}");
+    story.shadow_opened();
+    story.shadow_command("UnlockConnector", r#"{"connectorId":1}"#);
+    story.gap(Dir::ToCharger);
+    story.pass(61);
+    story.tick();
+    assert_eq!(
+        commands(&judge(&story.facts)),
+        [
+            ("ClearCache".to_owned(), Outcome::NotComparable),
+            ("UnlockConnector".to_owned(), Outcome::NotComparable)
+        ]
+    );
+}
+
+#[test]
+fn handshakes_are_compared_once_per_connection_and_cause() {
+    let mut story = Story::open("CP1");
+    story.shadow_refused(&json!({"why":"401","status":401}));
+    story.shadow_refused(&json!({"why":"401","status":401}));
+    story.shadow_refused(&json!({"why":"connection refused"}));
+    story
+        .shadow_refused(&json!({"why":"other subprotocol","status":101,"subprotocol":"ocpp2.0.1"}));
+    let rows = judge(&story.facts);
+    let handshakes: Vec<_> = rows
+        .iter()
+        .filter_map(|row| match row {
+            Row::Handshake(row) => Some((row.outcome, row.reason)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        handshakes,
+        [
+            (Outcome::Equal, None),
+            (Outcome::Divergent, None),
+            (Outcome::NotComparable, Some(Reason::ShadowGap)),
+            (Outcome::Divergent, None)
+        ]
+    );
+    assert_eq!(
+        found(&rows),
+        [
+            "S1 handshake : the handshake is accepted by legacy, refused with 401 by candidate",
+            "S1 handshake : the handshake chooses subprotocol ocpp1.6 on legacy, ocpp2.0.1 on candidate",
+        ]
+    );
+}
+
+#[test]
+fn a_command_weighs_the_same_whoever_is_the_authority() {
+    let mut before = Story::open("CP1");
+    before.command("RemoteStartTransaction", r#"{"idTag":"T1"}"#);
+    before.stopped();
+    let mut after = Story::under("CP1", Leg::Candidate);
+    after.shadow_command("RemoteStartTransaction", r#"{"idTag":"T1"}"#);
+    after.stopped();
+    let (before, after) = (judge(&before.facts), judge(&after.facts));
+    assert_eq!(found(&before), found(&after));
+    assert_eq!(
+        divergences(&before)[0].finding,
+        divergences(&after)[0].finding
+    );
+}
+
+#[test]
+fn an_unequal_command_is_held_against_the_nearest_not_the_oldest() {
+    let change = |key: &str, value: &str| format!(r#"{{"key":"{key}","value":"{value}"}}"#);
+    let mut story = Story::open("CP1");
+    story.command("ChangeConfiguration", &change("HeartbeatInterval", "300"));
+    story.command("ChangeConfiguration", &change("ConnectionTimeOut", "60"));
+    story.shadow_command("ChangeConfiguration", &change("ConnectionTimeOut", "90"));
+    story.stopped();
+    assert_eq!(
+        found(&judge(&story.facts)),
+        [
+            "S3 missing command : ChangeConfiguration is sent by legacy, not by candidate",
+            "S3 value /value: ChangeConfiguration commands a different value on legacy and candidate",
+        ]
+    );
+}
+
+#[test]
+fn named_identifiers_are_translated_whoever_was_the_authority_when_they_were_learned() {
+    let mut story = Story::open("CP1");
+    story.learned("transactionId", "11", "7");
+    let mut story = story.switched();
+    story.command("RemoteStopTransaction", r#"{"transactionId":7}"#);
+    story.shadow_command("RemoteStopTransaction", r#"{"transactionId":11}"#);
+    assert_eq!(
+        commands(&judge(&story.facts)),
+        [("RemoteStopTransaction".to_owned(), Outcome::Equal)]
+    );
+}
