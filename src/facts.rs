@@ -2,7 +2,7 @@
 //!
 //! A recording is a directory; `facts.db` in it is append-only and the only truth. [`Recorder`] is its one writer,
 //! [`Reader`] reads it while it grows, [`resume`] says where a restarted shadow plane goes on, [`accounting`] proves
-//! that nothing is missing, and [`export`] turns it into JSON Lines.
+//! that nothing is missing, [`redact`] keeps secrets out, and [`export`] turns it into JSON Lines.
 
 pub mod accounting;
 pub mod export;
@@ -11,6 +11,7 @@ pub mod flow;
 mod landmark;
 pub mod reader;
 pub mod recorder;
+pub mod redact;
 pub mod resume;
 mod store;
 

@@ -13,6 +13,8 @@ pub mod views;
 mod schema;
 mod tally;
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -36,6 +38,14 @@ pub enum LedgerError {
         path: PathBuf,
         /// What the database said.
         source: rusqlite::Error,
+    },
+    /// The file could not be made.
+    #[error("create {path}: {source}")]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
     },
     /// A value in the database makes no sense.
     #[error("damaged ledger {path}: {what}")]
@@ -83,6 +93,20 @@ pub struct Ledger {
     cursor: Cursor,
 }
 
+/// Makes the file before SQLite does, so that it, its log and its index are their owner's alone.
+fn create_private(path: &Path) -> Result<(), LedgerError> {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
+        .map_err(|source| LedgerError::Create {
+            path: path.to_owned(),
+            source,
+        })
+}
+
 impl Ledger {
     /// Opens or creates the ledger in the recording `dir`, judged by the rules with this fingerprint. A ledger of other
     /// rules, or of another schema, is emptied: it has to be judged again.
@@ -96,6 +120,7 @@ impl Ledger {
                 source,
             }
         };
+        create_private(&path)?;
         let db = Connection::open(&path).map_err(failed("open"))?;
         schema::prepare(&db).map_err(failed("prepare"))?;
         let mut ledger = Self {

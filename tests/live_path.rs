@@ -308,6 +308,12 @@ fn a_charger_that_leaves_drops_the_dial() {
     );
     drop(charger);
     assert_eq!(shadow.refused().why, "charger left");
+    // One that has sent ahead as much as is held is read no more, and yet must not keep its place.
+    let mut eager = rig.charger();
+    eager.write_all(request("CP2").as_bytes()).unwrap();
+    fill(&eager);
+    reset(eager);
+    assert_eq!(shadow.refused().why, "charger left");
     eventually("no place is held", || rig.metrics.pending.get() == 0);
 }
 

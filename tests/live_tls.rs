@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
+use evenkeel::live::Settings;
 use evenkeel::live::settings::TlsFiles;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -15,8 +17,11 @@ mod rig;
 
 use rig::*;
 
-#[test]
-fn wss_on_both_sides_carries_the_same_bytes() {
+type Charger = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
+type Authority = rustls::StreamOwned<rustls::ServerConnection, TcpStream>;
+
+/// A charger and its authority, both with TLS, with the handshake behind them.
+fn line(change: fn(&mut Settings)) -> (Charger, Authority, Rig, Shadow) {
     let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let (certificates, key) = (
@@ -28,11 +33,12 @@ fn wss_on_both_sides_carries_the_same_bytes() {
     let files = TlsFiles { certificates, key };
     let (server, client) = tls_pair(&files);
 
-    let (rig, mut shadow) = Rig::start(move |settings| {
+    let (rig, shadow) = Rig::start(move |settings| {
         settings.legacy.secure = true;
         settings.legacy.host = "localhost".to_owned();
         settings.legacy.ca_file = Some(files.certificates.clone());
         settings.tls = Some(files);
+        change(settings);
     });
     let name = ServerName::try_from("localhost").unwrap();
     let session = rustls::ClientConnection::new(client, name).unwrap();
@@ -50,7 +56,43 @@ fn wss_on_both_sides_carries_the_same_bytes() {
     let mut answer = vec![0; ANSWER.len()];
     charger.read_exact(&mut answer).unwrap();
     assert_eq!(answer, ANSWER.as_bytes());
+    (charger, authority, rig, shadow)
+}
 
+#[test]
+fn a_stalled_authority_is_not_gone() {
+    let (mut charger, mut authority, _rig, _shadow) =
+        line(|settings| settings.user_timeout = Duration::from_secs(1));
+    let sent = frame(0x82, &vec![7; 8 * 1024 * 1024], true);
+    let sending = {
+        let sent = sent.clone();
+        std::thread::spawn(move || {
+            charger.write_all(&sent).unwrap();
+            charger.flush().unwrap();
+            charger
+        })
+    };
+    // The authority reads nothing for several user timeouts; only a reset would end this wait early.
+    let watched = socket2::SockRef::from(&authority.sock);
+    let mut polled = [rustix::event::PollFd::new(
+        &authority.sock,
+        rustix::event::PollFlags::HUP,
+    )];
+    let pause = rustix::event::Timespec {
+        tv_sec: 4,
+        tv_nsec: 0,
+    };
+    assert_eq!(rustix::event::poll(&mut polled, Some(&pause)).unwrap(), 0);
+    assert!(watched.take_error().unwrap().is_none());
+    let mut received = vec![0; sent.len()];
+    authority.read_exact(&mut received).unwrap();
+    assert!(received == sent);
+    drop(sending.join().unwrap());
+}
+
+#[test]
+fn wss_on_both_sides_carries_the_same_bytes() {
+    let (mut charger, mut authority, _rig, mut shadow) = line(|_| {});
     let sent = frame(0x82, &vec![9; 1024 * 1024], true);
     let mut received = vec![0; sent.len()];
     let sending = {

@@ -155,7 +155,7 @@ fn line(began: Instant, event: &Event) -> String {
         mark = event.mark(),
         charger = super::printable(&event.charger),
         action = super::printable(&event.action),
-        says = event.says(),
+        says = super::printable(&event.says()),
     )
 }
 

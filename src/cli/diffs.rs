@@ -85,7 +85,7 @@ pub fn summary(diffs: &Diffs) -> String {
             "{severity}  {id}  {title}\n      {count} of {of} {unit}, {chargers}{models}",
             severity = finding.severity,
             id = finding.id,
-            title = finding.title,
+            title = super::printable(&finding.title),
             count = finding.count,
             of = finding.exposure.of,
             unit = finding.exposure.unit,
@@ -93,7 +93,7 @@ pub fn summary(diffs: &Diffs) -> String {
             models = if finding.models.is_empty() {
                 String::new()
             } else {
-                format!(" ({})", finding.models.join(", "))
+                format!(" ({})", super::printable(&finding.models.join(", ")))
             },
         );
     }
@@ -140,12 +140,12 @@ pub fn counted(count: usize, noun: &str) -> String {
 fn detail(dir: &Path, reader: &Reader, finding: &Finding) -> Result<String, CliError> {
     let mut out = format!(
         "\n{}\n  rule    {} ({})\n  seen    {} to {}\n  on      {}\n",
-        finding.title,
-        finding.rule,
-        finding.reason,
+        super::printable(&finding.title),
+        super::printable(&finding.rule),
+        super::printable(&finding.reason),
         finding.first_seen,
         finding.last_seen,
-        finding.chargers.join(", "),
+        super::printable(&finding.chargers.join(", ")),
     );
     let facts = facts::Reader::open(dir)?;
     for exemplar in reader.exemplars(&finding.id, 3)? {
@@ -165,7 +165,7 @@ fn shown(facts: &facts::Reader, exemplar: &Exemplar) -> Result<String, CliError>
     let mut out = format!(
         "\n  {} {} at {}\n",
         super::printable(&exemplar.charger),
-        exemplar.pointer,
+        super::printable(&exemplar.pointer),
         views::rfc3339(exemplar.at)
     );
     let call = text(call)?;

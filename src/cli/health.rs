@@ -1,9 +1,10 @@
 //! Metrics and health over HTTP, on a listener and a thread of their own: neither a slow scraper nor a flood of requests
-//! reaches the live plane.
+//! reaches the live plane. Descriptors are shared with it, so there are never more than [`SEATS`] connections, each short.
 
 use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -11,8 +12,17 @@ use hyper::header::CONTENT_TYPE;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
 
 use super::error::{CliError, Exit};
+
+/// Connections at once; further ones wait in the kernel.
+const SEATS: usize = 16;
+
+/// How long one connection may take. It carries one request.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the endpoints tell. Called on the health thread; must not block.
 pub trait Vitals: Send + Sync + 'static {
@@ -56,30 +66,41 @@ fn run(listener: TcpListener, vitals: &Arc<dyn Vitals>) -> std::io::Result<()> {
         .build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener)?;
+        let seats = Arc::new(Semaphore::new(SEATS));
         loop {
+            let seat = Arc::clone(&seats).acquire_owned().await;
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
                     tracing::warn!(%error, "the health endpoint cannot accept");
-                    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+                    sleep(Duration::from_secs(1)).await;
                     continue;
                 }
             };
             let vitals = Arc::clone(vitals);
             tokio::spawn(async move {
-                let answer = service_fn(move |request: Request<Incoming>| {
-                    let response = respond(&request, vitals.as_ref());
-                    async move { Ok::<_, Infallible>(response) }
-                });
-                let served = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), answer)
-                    .await;
-                if let Err(error) = served {
-                    tracing::debug!(%error, "a health request broke off");
+                if timeout(PATIENCE, answer(stream, vitals)).await.is_err() {
+                    tracing::debug!("a health request took too long");
                 }
+                drop(seat);
             });
         }
     })
+}
+
+/// Answers one request.
+async fn answer(stream: TcpStream, vitals: Arc<dyn Vitals>) {
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let response = respond(&request, vitals.as_ref());
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let served = hyper::server::conn::http1::Builder::new()
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), answer)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "a health request broke off");
+    }
 }
 
 fn respond(request: &Request<Incoming>, vitals: &dyn Vitals) -> Response<Full<Bytes>> {
@@ -110,4 +131,47 @@ fn respond(request: &Request<Incoming>, vitals: &dyn Vitals) -> Response<Full<By
         .headers_mut()
         .insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use super::*;
+
+    struct Well;
+
+    impl Vitals for Well {
+        fn metrics(&self) -> String {
+            "# EOF\n".to_owned()
+        }
+
+        fn health(&self) -> (bool, String) {
+            (true, "{}".to_owned())
+        }
+    }
+
+    #[test]
+    fn silent_connections_hold_few_descriptors_and_not_for_long() {
+        let address = serve(([127, 0, 0, 1], 0).into(), Arc::new(Well)).unwrap();
+        let connect = || std::net::TcpStream::connect(address).unwrap();
+        let silent: Vec<_> = (0..3 * SEATS).map(|_| connect()).collect();
+        // Those that have a seat are ended together; who waits behind them in the kernel is still held then.
+        for mut stream in silent.iter().take(SEATS) {
+            stream.set_read_timeout(Some(4 * PATIENCE)).unwrap();
+            assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+        }
+        let mut last = &silent[3 * SEATS - 1];
+        last.set_read_timeout(Some(PATIENCE / 10)).unwrap();
+        assert!(last.read(&mut [0]).is_err(), "it has no seat yet");
+        drop(silent);
+        let mut scraper = connect();
+        scraper.set_read_timeout(Some(4 * PATIENCE)).unwrap();
+        scraper
+            .write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            .unwrap();
+        let mut text = String::new();
+        scraper.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200 "), "{text}");
+    }
 }

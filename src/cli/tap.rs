@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -39,6 +40,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         end_with_parent()?;
     }
     let _logging = logging::start(options.log);
+    dump_no_core();
     let runtime = super::runtime()?;
     runtime.block_on(serve(&config, options.log))?;
     Ok(Exit::Parity)
@@ -50,12 +52,13 @@ async fn serve(config: &Config, log: LogFormat) -> Result<(), CliError> {
     for address in plane.local_addrs() {
         tracing::info!("{LISTENING}{scheme}://{address}");
     }
+    // Before anything can fail: a board that no recording names would stay in memory for ever.
+    boards::mark(&plane.seen_board(), &config.recording);
     if let Some(address) = config.health {
         let vitals = Arc::new(TapVitals::new(plane.metrics()));
         let bound = health::serve(address, vitals)?;
         tracing::info!("metrics and health on http://{bound}");
     }
-    boards::mark(&plane.seen_board(), &config.recording);
     let command = shadow_command(config, log, plane.seen_board())?;
     let (stop, stopping) = watch::channel(false);
     tokio::spawn(stop_on_signal(stop)?);
@@ -183,6 +186,17 @@ fn cannot_run(error: &LiveError) -> CliError {
         LiveError::NoListener | LiveError::Board(_) => {
             CliError::new(Exit::Environment, "NET-002", text)
         }
+    }
+}
+
+/// Chargers' passwords pass through memory: a crash leaves no copy on disk. The shadow plane inherits the limit.
+fn dump_no_core() {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    if let Err(error) = setrlimit(Resource::Core, none) {
+        tracing::warn!(%error, "a crash may leave a core file, which may hold passwords");
     }
 }
 

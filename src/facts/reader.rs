@@ -129,6 +129,8 @@ fn open_checked(path: &Path, immutable: bool) -> Result<Connection, RecordingErr
         Connection::open_with_flags(path, flags)?
     };
     db.busy_timeout(std::time::Duration::from_secs(5))?;
+    // A recording may come from anywhere: what its schema calls is not trusted.
+    db.pragma_update(None, "trusted_schema", false)?;
     store::check_ours(&db, path)?;
     Ok(db)
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::Fact;
+use super::redact::Redactor;
 use super::store::{self, Store};
 
 mod queue;
@@ -137,6 +138,7 @@ pub struct Recorder {
 
 struct Handle {
     shared: Arc<Shared>,
+    redactor: Redactor,
     in_memory: bool,
 }
 
@@ -204,13 +206,19 @@ impl Recorder {
 
     fn of(shared: Arc<Shared>, in_memory: bool) -> Self {
         Self {
-            handle: Arc::new(Handle { shared, in_memory }),
+            handle: Arc::new(Handle {
+                shared,
+                redactor: Redactor::default(),
+                in_memory,
+            }),
         }
     }
 
     /// Takes a fact. Returns its sequence number, or `None` when the queue is full: then its frames are counted and lie in
-    /// a gap fact that the recorder writes by itself as soon as there is room. Never blocks.
-    pub fn record(&self, fact: Fact) -> Option<u64> {
+    /// a gap fact that the recorder writes by itself as soon as there is room. Secrets in its body are overwritten first.
+    /// Never blocks.
+    pub fn record(&self, mut fact: Fact) -> Option<u64> {
+        self.handle.redactor.redact(&mut fact);
         let shared = &self.handle.shared;
         let mut desk = shared.lock();
         if desk.closing.is_some() {

@@ -161,7 +161,8 @@ impl Asking {
         match roster.opened(conn, now, opened) {
             Ok(entry) => Some(entry),
             Err(error) => {
-                tracing::error!(conn, %error, "connection goes on unobserved: no slot on the seen-board");
+                let why = format!("accepted, but not observed: no slot on the seen-board: {error}");
+                self.give_up(roster, Some(response.status), why);
                 None
             }
         }

@@ -282,7 +282,8 @@ async fn read_head(
     }
 }
 
-/// Reads what the charger sends ahead, up to [`HELD`] bytes. Ends when the charger does.
+/// Reads what the charger sends ahead, up to [`HELD`] bytes. Ends when the charger does; one that has sent more than that
+/// is noticed when it is reset or vanishes.
 async fn hold(charger: &mut Stream, early: &mut Vec<u8>) -> io::Result<()> {
     while early.len() < HELD {
         let room = (HELD - early.len()) as u64;
@@ -290,7 +291,8 @@ async fn hold(charger: &mut Stream, early: &mut Vec<u8>) -> io::Result<()> {
             return Ok(());
         }
     }
-    std::future::pending().await
+    charger.failure()?.await;
+    Err(io::ErrorKind::ConnectionReset.into())
 }
 
 /// An error with its causes, in one line.

@@ -67,7 +67,7 @@ pub struct Opened {
     pub peer: String,
     /// Which backend is the authority of this connection.
     pub authority: Leg,
-    /// Request target as the charger sent it.
+    /// Request target as the charger sent it, with stars for what may be secret.
     pub target: String,
     /// What the charger offered in `Sec-WebSocket-Protocol`, joined with `, `; `None` if the header was absent.
     pub offered: Option<String>,

@@ -14,6 +14,9 @@ pub const MAX_HEAD: usize = 16 * 1024;
 /// Most header fields that are read.
 pub const MAX_HEADERS: usize = 100;
 
+/// The schemes of `Authorization` that are told by name: any other first word may be the credentials themselves.
+pub const SCHEMES: [&str; 5] = ["Basic", "Bearer", "Digest", "Negotiate", "NTLM"];
+
 /// Why bytes can't be read as a head. They are forwarded all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeadError {
@@ -33,7 +36,8 @@ pub enum HeadError {
 pub struct Request {
     /// Bytes of the head, the empty line included.
     pub len: usize,
-    /// The target as sent; bytes outside printable ASCII are percent-encoded here.
+    /// The target as sent, but for what may be secret: log-in and query values are stars here. Bytes outside printable ASCII
+    /// are percent-encoded.
     pub target: String,
     /// Raw last path segment, `None` if the target names none.
     pub identity: Option<String>,
@@ -41,7 +45,7 @@ pub struct Request {
     pub upgrade: bool,
     /// `Sec-WebSocket-Protocol`, joined with `, `.
     pub offered: Option<String>,
-    /// First word of `Authorization`.
+    /// The scheme of `Authorization`, `unknown` unless it is one of [`SCHEMES`].
     pub authorization: Option<String>,
     /// Odd things about it, by name.
     pub quirks: Vec<String>,
@@ -131,13 +135,13 @@ impl Request {
             (hosts.is_empty(), "no Host header"),
             (hosts.len() > 1, "several Host headers"),
         ];
-        let scheme = fields.joined("authorization");
+        let credentials = fields.joined("authorization");
         Self {
             len,
             identity: identity(below.unwrap_or(path)),
             upgrade,
             offered,
-            authorization: scheme.and_then(|value| value.split(' ').next().map(str::to_owned)),
+            authorization: credentials.map(|value| scheme(&value).to_owned()),
             quirks: quirks
                 .into_iter()
                 .filter(|(is, _)| *is)
@@ -145,7 +149,7 @@ impl Request {
                 .collect(),
             target_range: target,
             hosts,
-            target: raw,
+            target: without_secrets(&raw),
         }
     }
 
@@ -207,6 +211,35 @@ fn strip_base<'a>(path: &'a str, base_path: &str) -> Option<&'a str> {
     let base = base_path.trim_end_matches('/');
     path.strip_prefix(base)
         .filter(|below| base.is_empty() || below.is_empty() || below.starts_with('/'))
+}
+
+/// The scheme in the value of an `Authorization` header.
+fn scheme(value: &str) -> &'static str {
+    let first = value.split(' ').next().unwrap_or_default();
+    SCHEMES
+        .into_iter()
+        .find(|known| known.eq_ignore_ascii_case(first))
+        .unwrap_or("unknown")
+}
+
+/// A target whose log-in (absolute form) and query values are replaced by stars: some chargers put their password there.
+fn without_secrets(target: &str) -> String {
+    let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
+    let host = path_range(path).start;
+    let (authority, path) = path.split_at(host);
+    let mut text = match (authority.find("://"), authority.rfind('@')) {
+        (Some(scheme), Some(at)) => format!("{}***{}", &authority[..scheme + 3], &authority[at..]),
+        _ => authority.to_owned(),
+    };
+    text.push_str(path);
+    for (index, pair) in query.split('&').enumerate() {
+        text.push_str(if index == 0 { "" } else { "&" });
+        match pair.split_once('=') {
+            Some((name, _)) => text.extend([name, "=***"]),
+            None => text.push_str(pair),
+        }
+    }
+    text
 }
 
 fn identity(path: &str) -> Option<String> {
@@ -319,7 +352,7 @@ mod tests {
     fn a_request_is_read_without_its_secrets() {
         let request = read_request(HEAD.as_bytes(), "/ocpp").unwrap().unwrap();
         assert_eq!(request.identity.as_deref(), Some("CP%201"));
-        assert_eq!(request.target, "/ocpp//CP%201?x=/9");
+        assert_eq!(request.target, "/ocpp//CP%201?x=***");
         assert_eq!(request.offered.as_deref(), Some("ocpp1.6, ocpp2.0.1"));
         assert_eq!(request.authorization.as_deref(), Some("Basic"));
         assert!(request.upgrade);
@@ -332,6 +365,33 @@ mod tests {
                 "no Connection header"
             ]
         );
+    }
+
+    #[test]
+    fn secrets_in_odd_places_are_not_told() {
+        for (target, header, told, scheme) in [
+            (
+                "/CP1?token=CANARY&v",
+                "Basic\tCANARY",
+                "/CP1?token=***&v",
+                "unknown",
+            ),
+            (
+                "ws://u:CANARY@tap/CP1",
+                "CANARY",
+                "ws://***@tap/CP1",
+                "unknown",
+            ),
+            ("/a@b/CP1", "bEARER CANARY", "/a@b/CP1", "Bearer"),
+        ] {
+            let head = format!("GET {target} HTTP/1.1\r\nAuthorization: {header}\r\n\r\n");
+            let request = read_request(head.as_bytes(), "").unwrap().unwrap();
+            assert_eq!(request.target, told);
+            assert_eq!(request.authorization.as_deref(), Some(scheme));
+            assert!(!format!("{request:?}").contains("CANARY"), "{request:?}");
+            let sent = request.rewrite(head.as_bytes(), "", &backend("ws://c"));
+            assert_eq!(sent, head.as_bytes(), "what is told is not what is sent");
+        }
     }
 
     #[test]

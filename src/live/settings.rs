@@ -148,11 +148,17 @@ pub enum BackendUrlError {
 impl Backend {
     /// Parses `ws[s]://host[:port][/path]`.
     pub fn parse(url: &str) -> Result<Self, BackendUrlError> {
-        let (secure, rest) = split_scheme(url)?;
-        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-        if authority.contains('@') {
+        // First of all, so that no other error repeats them.
+        let behind_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+        if behind_scheme
+            .split(['/', '?', '#'])
+            .next()
+            .is_some_and(|host| host.contains('@'))
+        {
             return Err(BackendUrlError::Credentials);
         }
+        let (secure, rest) = split_scheme(url)?;
+        let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(BackendUrlError::Character(url.to_owned()));
         }
@@ -269,8 +275,14 @@ mod tests {
         assert!(matches!(error("ws://h/?a"), E::Query(_)));
         assert!(matches!(error("ws://h/a b"), E::Character(_)));
         assert!(matches!(error("ws://h\r\nX: y/"), E::Character(_)));
-        let secret = error("ws://user:secret@h/");
-        assert_eq!(secret, E::Credentials);
-        assert!(!secret.to_string().contains("secret"));
+        for url in [
+            "ws://user:secret@h/",
+            "http://user:secret@h",
+            "user:secret@h",
+        ] {
+            let secret = error(url);
+            assert_eq!(secret, E::Credentials);
+            assert!(!secret.to_string().contains("secret"));
+        }
     }
 }

@@ -318,12 +318,10 @@ impl Splice {
                 }
             }
         }
-        if from.stalled {
-            self.set_stalled(end, false);
-        }
-        let (_, to) = self.ends(end);
-        let flushed = ready!(Pin::new(&mut to.socket).poll_flush(cx));
-        Poll::Ready(flushed.map_err(|error| Ending::of(end.other(), &error)))
+        // A TLS end takes bytes into its own buffer first: whether it is stalled shows only here.
+        let flushed = Pin::new(&mut to.socket).poll_flush(cx);
+        self.set_stalled(end, flushed.is_pending());
+        flushed.map_err(|error| Ending::of(end.other(), &error))
     }
 
     /// A stalled end is alive as long as its kernel answers, and its sender is not read meanwhile.

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -79,10 +80,10 @@ struct LimitsSection {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct KeepaliveSection {
-    idle: Option<Span>,
-    interval: Option<Span>,
-    count: Option<u32>,
-    user_timeout: Option<Span>,
+    idle: Option<Spanned<Span>>,
+    interval: Option<Spanned<Span>>,
+    count: Option<Spanned<u32>>,
+    user_timeout: Option<Spanned<Span>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -97,6 +98,15 @@ struct RulesSection {
     #[serde(default)]
     files: Vec<PathBuf>,
 }
+
+/// Seconds that the kernel takes at most for silence before a probe and between probes.
+const LONGEST_SILENCE: u64 = 32_767;
+
+/// Probes that the kernel takes at most.
+const MOST_PROBES: u32 = 127;
+
+/// Seconds that bytes may stay unacknowledged at most: a day, well below what the kernel counts in milliseconds.
+const LONGEST_PATIENCE: u64 = 86_400;
 
 /// Reads and checks a configuration file. Relative paths in it are relative to the file.
 pub fn load(path: &Path) -> Result<Config, CliError> {
@@ -134,7 +144,7 @@ pub fn parse(path: &Path, source: &str) -> Result<Config, CliError> {
         candidate: check.backend(file.candidate)?,
         shadow: check.shadow(&file.shadow)?,
         limits: limits(&file.limits),
-        keepalive: keepalive(&file.keepalive),
+        keepalive: check.keepalive(&file.keepalive)?,
         health: file
             .health
             .listen
@@ -166,16 +176,6 @@ fn limits(section: &LimitsSection) -> Limits {
         capture: section.capture.map_or(default.capture, |s| s.0),
         recorder: section.recorder.map_or(default.recorder, |s| s.0),
         connections: section.connections.unwrap_or(default.connections),
-    }
-}
-
-fn keepalive(section: &KeepaliveSection) -> Keepalive {
-    let default = Keepalive::default();
-    Keepalive {
-        idle: section.idle.map_or(default.idle, |s| s.0),
-        interval: section.interval.map_or(default.interval, |s| s.0),
-        count: section.count.unwrap_or(default.count),
-        user_timeout: section.user_timeout.map_or(default.user_timeout, |s| s.0),
     }
 }
 
@@ -307,31 +307,72 @@ impl Checker<'_> {
         ))
     }
 
+    /// What the kernel would refuse is refused here: it would cost every charger its connection.
+    fn keepalive(&self, section: &KeepaliveSection) -> Result<Keepalive, CliError> {
+        let default = Keepalive::default();
+        let span = |span: &Option<Spanned<Span>>, default: Duration, most: u64| match span {
+            None => Ok(default),
+            Some(span) if (1..=most).contains(&span.get_ref().0.as_secs()) => Ok(span.get_ref().0),
+            Some(span) => Err(self.out_of_range(span, &format!("from 1s to {most}s"))),
+        };
+        let count = match &section.count {
+            None => default.count,
+            Some(count) if (1..=MOST_PROBES).contains(count.get_ref()) => *count.get_ref(),
+            Some(count) => {
+                return Err(self.out_of_range(count, &format!("from 1 to {MOST_PROBES}")));
+            }
+        };
+        Ok(Keepalive {
+            idle: span(&section.idle, default.idle, LONGEST_SILENCE)?,
+            interval: span(&section.interval, default.interval, LONGEST_SILENCE)?,
+            count,
+            user_timeout: span(
+                &section.user_timeout,
+                default.user_timeout,
+                LONGEST_PATIENCE,
+            )?,
+        })
+    }
+
+    fn out_of_range<T>(&self, at: &Spanned<T>, range: &str) -> CliError {
+        self.error(
+            "CFG-009",
+            at,
+            format!("the kernel takes values {range} here"),
+            "out of range",
+            "leave it out for the default",
+        )
+    }
+
     fn backend(&self, section: BackendSection) -> Result<Backend, CliError> {
         let url = section.url.get_ref();
-        let plain = url
-            .strip_prefix("ws://")
-            .or_else(|| url.strip_prefix("wss://"));
-        if !plain.is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/')) {
+        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if host.contains('@') {
+            // Without the line itself: it holds the password.
+            return Err(CliError::new(
+                Exit::Usage,
+                "CFG-008",
+                format!(
+                    "a URL may not hold a password: {} line {}",
+                    self.path.display(),
+                    self.source[..section.url.span().start]
+                        .matches('\n')
+                        .count()
+                        + 1
+                ),
+            )
+            .help(
+                "remove what stands before the @; use `user` and `password = { file = \"...\" }`",
+            ));
+        }
+        if !matches!(scheme, "ws" | "wss") || host.is_empty() {
             return Err(self.error(
                 "CFG-007",
                 &section.url,
                 format!("{url:?} is not a WebSocket URL"),
                 "expected ws:// or wss:// and a host",
                 "write for example \"ws://csms.internal:8080/ocpp\"; the charger's identity is appended",
-            ));
-        }
-        if plain.is_some_and(|rest| {
-            rest.split('/')
-                .next()
-                .is_some_and(|host| host.contains('@'))
-        }) {
-            return Err(self.error(
-                "CFG-008",
-                &section.url,
-                "a URL may not hold a password".to_owned(),
-                "remove what stands before the @",
-                "use `user` and `password = { file = \"...\" }`",
             ));
         }
         Ok(Backend {
@@ -381,6 +422,18 @@ mod tests {
             (GOOD.replace("127.0.0.1:9000", "nowhere"), "CFG-003", 2),
             (GOOD.replace("ws://a:1/x", "http://a"), "CFG-007", 5),
             (GOOD.replace("ws://a:1/x", "ws://me:secret@a"), "CFG-008", 5),
+            (
+                GOOD.replace("ws://a:1/x", "http://me:secret@a"),
+                "CFG-008",
+                5,
+            ),
+            (format!("{GOOD}[keepalive]\nidle = \"10h\"\n"), "CFG-009", 9),
+            (
+                format!("{GOOD}[keepalive]\nidle = \"250ms\"\n"),
+                "CFG-009",
+                9,
+            ),
+            (format!("{GOOD}[keepalive]\ncount = 128\n"), "CFG-009", 9),
             (GOOD.replace("listen", "lisen"), "CFG-002", 2),
             (
                 GOOD.replace(
@@ -405,6 +458,7 @@ mod tests {
                 "{text}"
             );
             assert!(text.contains("help: "), "{text}");
+            assert!(!text.contains("secret"), "{text}");
         }
     }
 }

@@ -111,7 +111,8 @@ fn checked(flag: &str, url: &str) -> Result<String, CliError> {
     settings::Backend::parse(url)
         .map(|_| url.to_owned())
         .map_err(|error| {
-            CliError::new(Exit::Usage, "CFG-007", format!("{flag} {url:?}: {error}"))
+            // The error repeats the URL unless it holds a password.
+            CliError::new(Exit::Usage, "CFG-007", format!("{flag}: {error}"))
                 .help("write for example ws://csms.internal:8080/ocpp; the charger's identity is appended")
         })
 }
