@@ -80,7 +80,9 @@ fn what_a_night_leaves_behind_fits_its_schemas() {
     let fact = schema("fact");
     let lines = lines(&recording);
     assert!(lines.len() > 50);
-    lines.iter().for_each(|line| assert_valid(&fact, line));
+    for line in &lines {
+        assert_valid(&fact, line);
+    }
 
     let database = Connection::open(recording.0.join("facts.db")).unwrap();
     let middle = lines.len() as i64 / 2;
