@@ -35,7 +35,7 @@ fn line(change: fn(&mut Settings)) -> (Charger, Authority, Rig, Shadow) {
 
     let (rig, shadow) = Rig::start(move |settings| {
         settings.legacy.secure = true;
-        settings.legacy.host = "localhost".to_owned();
+        "localhost".clone_into(&mut settings.legacy.host);
         settings.legacy.ca_file = Some(files.certificates.clone());
         settings.tls = Some(files);
         change(settings);

@@ -71,7 +71,7 @@ impl Redactor {
         match value {
             [b'"', inner @ .., b'"'] => stars(inner, fingerprint),
             [b'"' | b'{' | b'[' | b't' | b'f' | b'n', ..] => {}
-            [b'-' | b'0'..=b'9', ..] if value.iter().all(is_of_number) => {
+            [b'-' | b'0'..=b'9', ..] if value.iter().copied().all(is_of_number) => {
                 let digits = value.iter_mut().filter(|byte| byte.is_ascii_digit());
                 for (digit, place) in digits.zip((0..DIGITS).cycle()) {
                     *digit = b'1' + (nibble(fingerprint, place) % 9);
@@ -93,7 +93,7 @@ fn is_message(kind: Kind) -> bool {
     )
 }
 
-fn is_of_number(byte: &u8) -> bool {
+fn is_of_number(byte: u8) -> bool {
     matches!(byte, b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9')
 }
 

@@ -261,6 +261,13 @@ impl Drop for Tap {
                 let _ = kill_process(shadow, Signal::KILL);
             }
         }
+        // Its recording goes with the test, so no later tap will remove its board.
+        let board = format!("evenkeel-seen-{}-", self.child.id());
+        for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&board) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 }
 
