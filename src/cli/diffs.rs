@@ -206,3 +206,64 @@ fn pretty(text: &str) -> String {
         .unwrap_or_else(|_| envelope.payload.to_owned());
     format!("{head}{body}\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::facts::{Dir, Fact, Kind, Leg, Limits, Recorder};
+
+    /// A charger whose model and whose backend's answers try to speak to the terminal.
+    fn record(dir: &Path) {
+        let recorder = Recorder::open(dir, Limits::default()).unwrap();
+        let charger: Arc<str> = Arc::from("CP1");
+        let fact = |kind, leg, dir| Fact::new(kind, 1).on(&charger, 1).via(leg, dir);
+        let (up, down) = (Dir::FromCharger, Dir::ToCharger);
+        let opened = fact(Kind::ConnOpened, Leg::Legacy, up)
+            .note(&serde_json::json!({"subprotocol": "ocpp1.6"}));
+        recorder.record(opened).unwrap();
+        let boot = r#"[2,"1","BootNotification",{"chargePointVendor":"v","chargePointModel":"\u001b[2J"}]"#;
+        let answer = |interval: &str| {
+            format!(
+                r#"[3,"1",{{"currentTime":"2026-01-01T00:00:00Z","interval":1,"status":"{interval}"}}]"#
+            )
+        };
+        let call = fact(Kind::Message, Leg::Legacy, up)
+            .covering(1, 1)
+            .body(boot);
+        let call = recorder.record(call).unwrap();
+        let sent = fact(Kind::ShadowSent, Leg::Candidate, up).because(call);
+        let sent = sent
+            .note(&serde_json::json!({"id": "1", "action": "BootNotification", "rewrites": []}));
+        let sent = recorder.record(sent).unwrap();
+        let theirs = fact(Kind::Message, Leg::Legacy, down).covering(1, 1);
+        recorder.record(theirs.body(answer("Accepted"))).unwrap();
+        let ours = fact(Kind::ShadowReceived, Leg::Candidate, down).because(sent);
+        recorder.record(ours.body(answer("\\u001b]0;x"))).unwrap();
+        recorder
+            .record(fact(Kind::ConnClosed, Leg::Legacy, up))
+            .unwrap();
+        recorder.close(Duration::from_secs(30)).unwrap();
+    }
+
+    #[test]
+    fn a_terminal_obeys_no_charger_and_no_backend() {
+        let dir = tempfile::tempdir().unwrap();
+        record(dir.path());
+        crate::cli::judging::bring_up_to_date(dir.path()).unwrap();
+        let reader = Reader::open(dir.path()).unwrap();
+        let diffs = views::diffs(&reader, &Filter::default()).unwrap();
+        assert!(!diffs.findings.is_empty());
+        let mut text = summary(&diffs);
+        for finding in &diffs.findings {
+            text += &detail(dir.path(), &reader, finding).unwrap();
+        }
+        assert!(text.contains("\\u{1b}"), "{text}");
+        assert!(
+            !text.contains(|c: char| c.is_control() && c != '\n'),
+            "{text:?}"
+        );
+    }
+}

@@ -207,15 +207,20 @@ impl Shift {
 
     /// The legacy asks both chargers something.
     pub async fn ask(&mut self, legacy: &SimBackend) {
+        self.obey(legacy, OLD, "GetConfiguration", json!({})).await;
+        self.obey(legacy, NEW, "ClearCache", json!({})).await;
+    }
+
+    /// A backend that the chargers hear commands one of them.
+    pub async fn obey(&mut self, backend: &SimBackend, name: &str, action: &str, payload: Value) {
+        let charger = if name == OLD {
+            &mut self.old
+        } else {
+            &mut self.new
+        };
         let (asked, heard) = tokio::join!(
-            legacy.command(OLD, "GetConfiguration", json!({})),
-            self.old.next_command(PATIENCE),
-        );
-        asked.unwrap();
-        heard.unwrap();
-        let (asked, heard) = tokio::join!(
-            legacy.command(NEW, "ClearCache", json!({})),
-            self.new.next_command(PATIENCE),
+            backend.command(name, action, payload),
+            charger.next_command(PATIENCE),
         );
         asked.unwrap();
         heard.unwrap();

@@ -56,6 +56,8 @@ pub struct Setup {
     pub legacy: String,
     /// URL of the candidate.
     pub candidate: String,
+    /// The backend that the chargers hear.
+    pub authority: &'static str,
     /// Where to record.
     pub recording: PathBuf,
     /// Further sections of the configuration.
@@ -75,6 +77,7 @@ impl Setup {
             dir: dir.to_owned(),
             legacy: legacy.to_owned(),
             candidate: candidate.to_owned(),
+            authority: "legacy",
             recording: dir.join("recording"),
             sections: String::new(),
             log: None,
@@ -85,8 +88,9 @@ impl Setup {
 
     fn write(&self) -> PathBuf {
         let mut text = format!(
-            "[tap]\nlisten = \"127.0.0.1:0\"\nrecording = {:?}\n",
-            self.recording.to_str().unwrap()
+            "[tap]\nlisten = \"127.0.0.1:0\"\nrecording = {:?}\nauthority = {:?}\n",
+            self.recording.to_str().unwrap(),
+            self.authority
         );
         let _ = write!(
             text,
@@ -255,6 +259,13 @@ impl Drop for Tap {
             let _ = self.child.wait();
             if let Some(shadow) = shadow {
                 let _ = kill_process(shadow, Signal::KILL);
+            }
+        }
+        // Its recording goes with the test, so no later tap will remove its board.
+        let board = format!("evenkeel-seen-{}-", self.child.id());
+        for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&board) {
+                let _ = fs::remove_file(entry.path());
             }
         }
     }

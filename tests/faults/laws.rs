@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
 
-use evenkeel::facts::{Fact, Kind};
+use evenkeel::facts::{Fact, Kind, Leg};
 use evenkeel::ledger::row::Outcome;
 use evenkeel::ocpp::Version;
 use evenkeel::ocpp::actions::{self, Side};
@@ -11,9 +12,9 @@ use evenkeel::replay::sim::Fault;
 use rustix::process::{Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::night::{Backend, NEW, OLD, candidate};
+use crate::night::{Backend, NEW, OLD, Shift, candidate, legacy, runtime};
 use crate::plane::Plane;
-use crate::tap::{Tap, eventually};
+use crate::tap::{Setup, Tap, eventually};
 use crate::{Healthy, Trouble, count, frames_in_gaps, ledger_of, live_digest, survives, tapped};
 
 #[test]
@@ -125,6 +126,122 @@ fn law_2_the_candidate_cannot_reach_the_charger() {
     let judged = ["/equal", "/divergent", "/not_comparable/total"];
     let judged = judged.map(|count| commands.pointer(count).and_then(Value::as_u64).unwrap());
     assert_eq!(judged.iter().sum::<u64>(), answered as u64, "{commands}");
+}
+
+#[test]
+fn law_4_legs_are_symmetric() {
+    let dir = tempfile::tempdir().unwrap();
+    let (legacy, candidate) = (legacy(), candidate());
+    let setup = Setup {
+        authority: "candidate",
+        ..Setup::new(dir.path(), &legacy.url(), &candidate.url())
+    };
+    let tap = Tap::start(&setup);
+    tap.records();
+    let runtime = runtime();
+    let mut shift = runtime.block_on(Shift::begin(&tap.url));
+    runtime.block_on(shift.charge(10));
+    eventually("the legacy opened both sessions", || {
+        legacy.log().transactions().len() == 2
+    });
+    // The legacy is the shadow: it is answered by the stand-in, and only the candidate reaches the charger.
+    legacy.order(OLD, "Reset", json!({ "type": "Hard" }));
+    runtime.block_on(shift.ask(&candidate));
+    runtime.block_on(shift.charge(10));
+    let night = runtime.block_on(shift.end(&candidate));
+    night.assert_contained();
+    let (recording, _) = tap.stop();
+    recording.verify();
+
+    for fact in recording.of_kind(Kind::Message) {
+        assert_eq!(fact.leg, Some(Leg::Candidate));
+    }
+    for kind in [Kind::ShadowSent, Kind::ShadowReceived, Kind::ShadowAnswered] {
+        let facts = recording.of_kind(kind);
+        assert!(!facts.is_empty(), "{kind}");
+        assert!(facts.iter().all(|fact| fact.leg == Some(Leg::Legacy)));
+    }
+    // What the charger says under the candidate's number arrives under the legacy's.
+    let learned = &recording.of_kind(Kind::IdentifierLearned)[0].note_json();
+    assert_eq!(
+        (&learned["authority"], &learned["shadow"]),
+        (&json!("1"), &json!("4711"))
+    );
+    assert_eq!(legacy.log().strays(), []);
+    let stops = legacy.log().calls(OLD, "StopTransaction");
+    assert!(stops[0].contains(r#""transactionId":4711"#), "{stops:?}");
+    let exchanges = recording.exchanges();
+    let compared = |outcome| {
+        exchanges
+            .iter()
+            .filter(|one| one.outcome == outcome)
+            .count()
+    };
+    assert!(compared(Outcome::Equal) > 40, "{exchanges:#?}");
+    assert_eq!(compared(Outcome::Divergent), 0, "{exchanges:#?}");
+}
+
+/// What nobody may find in a recording or a log.
+const CANARIES: [&str; 3] = [
+    "CANARY-legacy-key-1",
+    "CANARY-candidate-1",
+    "CANARY-of-a-url",
+];
+
+#[test]
+fn law_9_no_secret_is_recorded_or_logged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (legacy, candidate) = (legacy(), candidate());
+    let tap = Tap::start(&Setup::new(dir.path(), &legacy.url(), &candidate.url()));
+    tap.records();
+    let runtime = runtime();
+    let mut shift = runtime.block_on(Shift::begin(&tap.url));
+    eventually("both chargers are shadowed", || {
+        candidate.log().connected().len() == 2
+    });
+    let [theirs, ours, login] = CANARIES;
+    let key = |value| json!({ "key": "AuthorizationKey", "value": value });
+    runtime.block_on(shift.obey(&legacy, OLD, "ChangeConfiguration", key(theirs)));
+    candidate.order(OLD, "ChangeConfiguration", key(ours));
+    let password = json!({ "setVariableData": [{
+        "component": { "name": "SecurityCtrlr" }, "variable": { "name": "BasicAuthPassword" },
+        "attributeValue": theirs,
+    }] });
+    runtime.block_on(shift.obey(&legacy, NEW, "SetVariables", password.clone()));
+    candidate.order(NEW, "SetVariables", password);
+    let place = json!({ "location": format!("ftp://me:{login}@files.example/up") });
+    runtime.block_on(shift.obey(&legacy, OLD, "GetDiagnostics", place));
+    runtime.block_on(shift.charge(5));
+    let night = runtime.block_on(shift.end(&legacy));
+    night.assert_contained();
+    let (recording, log) = tap.stop();
+    recording.verify();
+    recording.diffs();
+
+    let commands = |facts: Vec<Fact>| {
+        let texts = facts
+            .into_iter()
+            .filter(|fact| fact.note_json()["redacted"] == true);
+        texts.count()
+    };
+    assert_eq!(commands(recording.of_kind(Kind::Message)), 3);
+    assert_eq!(commands(recording.of_kind(Kind::ShadowReceived)), 2);
+    let mut files = 0;
+    for entry in fs::read_dir(&recording.0).unwrap() {
+        let path = entry.unwrap().path();
+        let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", path.display());
+        let bytes = fs::read(&path).unwrap();
+        for canary in CANARIES {
+            let found = bytes
+                .windows(canary.len())
+                .any(|here| here == canary.as_bytes());
+            assert!(!found, "{canary} in {}", path.display());
+        }
+        files += 1;
+    }
+    assert!(files >= 2);
+    assert!(!log.iter().any(|line| line.contains("CANARY")));
 }
 
 /// A candidate that is killed, refuses whoever comes back, and is reached again by a new shadow plane.

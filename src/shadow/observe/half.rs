@@ -103,7 +103,7 @@ impl Half {
             && let Some(frame) = self.frame.take()
         {
             if frame.headless {
-                self.broken("begins in the middle", frame.bytes, out);
+                self.broken("begins in the middle", &frame.bytes, out);
             } else {
                 self.whole_frame(&frame.bytes, frame.cut, out);
             }
@@ -186,11 +186,11 @@ impl Half {
 
     fn whole_frame(&mut self, bytes: &[u8], cut: bool, out: &mut Vec<Observed>) {
         let Some(header) = Header::parse(bytes) else {
-            return self.broken("broken frame head", bytes.to_vec(), out);
+            return self.broken("broken frame head", bytes, out);
         };
         self.check_mask(header, out);
         if !cut && header.len != (bytes.len() - header.at) as u64 {
-            return self.broken("frame length", bytes.to_vec(), out);
+            return self.broken("frame length", bytes, out);
         }
         if header.is_control() {
             self.control(header, bytes, cut, out);
@@ -293,6 +293,8 @@ impl Half {
             None => None,
         };
         if message.compressed && why.is_some() {
+            // What is still compressed is not kept, as in `broken`.
+            message.data.clear();
             self.lose_context(out);
         }
         let why = why.or(message.binary.then_some("binary"));
@@ -343,22 +345,23 @@ impl Half {
     /// The frame under way will not be completed.
     fn abandon_frame(&mut self, out: &mut Vec<Observed>) {
         if let Some(frame) = self.frame.take() {
-            self.broken("unfinished frame", frame.bytes, out);
+            self.broken("unfinished frame", &frame.bytes, out);
         }
     }
 
-    /// A frame that cannot be read: it may have belonged to the message under way, which is then lost too.
-    fn broken(&mut self, why: &'static str, bytes: Vec<u8>, out: &mut Vec<Observed>) {
+    /// A frame that cannot be read: it may have belonged to the message under way, which is then lost too. Its bytes are not
+    /// kept: a mask or a compression may hide a secret in them from whoever keeps secrets out of the recording.
+    fn broken(&mut self, why: &'static str, bytes: &[u8], out: &mut Vec<Observed>) {
         self.abandon_message(out);
-        let len = bytes.len() as u64;
-        self.opaque(why, bytes, len, out);
+        self.opaque(why, Vec::new(), bytes.len() as u64, out);
         self.lose_context(out);
     }
 
     /// The message under way will not be completed.
     fn abandon_message(&mut self, out: &mut Vec<Observed>) {
-        if let Some(message) = self.message.take() {
+        if let Some(mut message) = self.message.take() {
             if message.compressed {
+                message.data.clear();
                 self.lose_context(out);
             }
             self.opaque_message("unfinished message", *message, out);

@@ -138,6 +138,34 @@ fn odd_frames_are_accounted_and_named() {
 }
 
 #[test]
+fn what_a_mask_or_a_compression_hides_is_not_kept() {
+    let mut observer = observer(Some("permessage-deflate"));
+    let masked = frame(0x81, b"CANARY", Some([7, 7, 7, 7]));
+    let squeezed = frame(0xc1, b"\xffCANARY", Some([0, 0, 0, 0]));
+    let mut seen = feed(&mut observer, &[squeezed], 1, 9);
+    let unfinished = Part {
+        conn: 1,
+        dir: Dir::FromCharger,
+        frame: 2,
+        at: 2,
+        first: true,
+        last: false,
+        cut: false,
+        bytes: &masked[..10],
+    };
+    observer.part(&unfinished, &mut seen);
+    observer.end(None, &mut seen);
+    let lens: Vec<(u64, usize)> = seen
+        .iter()
+        .filter_map(|seen| match &seen.what {
+            What::Opaque { len, body, .. } => Some((*len, body.len())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(lens, [(7, 0), (10, 0)]);
+}
+
+#[test]
 fn a_gap_takes_the_frame_it_names_and_ends_the_message_under_way() {
     let mut observer = observer(None);
     let mask = Some([7, 7, 7, 7]);
