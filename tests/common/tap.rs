@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use evenkeel::facts::{Fact, Kind, Reader};
 use evenkeel::judge::{Judge, Rules};
 use evenkeel::ledger::row::{Exchange, Row};
+use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 
@@ -203,6 +204,11 @@ impl Tap {
         self.health().0
     }
 
+    /// Waits until `/health` says that something is wrong: the shadow plane tells how it is about once a second.
+    pub fn is_unwell(&self) {
+        eventually("health says that something is wrong", || !self.is_well());
+    }
+
     /// The value of a counter or gauge on `/metrics`.
     pub fn metric(&self, name: &str) -> u64 {
         let (_, body) = get(&self.health, "/metrics");
@@ -224,9 +230,12 @@ impl Tap {
         eventually(text, || self.log().iter().any(|line| line.contains(text)));
     }
 
-    /// Bytes of log that wait in the pipe that nobody reads.
-    pub fn unread(&self) -> u64 {
-        rustix::io::ioctl_fionread(self.unread.as_ref().unwrap()).unwrap()
+    /// Waits until the pipe that nobody reads is full, up to the last line that did not fit any more.
+    pub fn is_choked(&self) {
+        let pipe = self.unread.as_ref().unwrap();
+        eventually("the log pipe is full", || {
+            rustix::io::ioctl_fionread(pipe).unwrap() > PIPE as u64 / 2
+        });
     }
 
     /// Ctrl-C, and how the tap ended.
@@ -271,6 +280,9 @@ impl Drop for Tap {
     }
 }
 
+/// Size of the log pipe that nobody reads, in bytes: the smallest, so that it is soon full.
+const PIPE: usize = 4096;
+
 type Found = (String, String, Option<ChildStderr>);
 
 /// Keeps the log's lines; finds the two addresses in the first ones.
@@ -297,6 +309,7 @@ fn read_log(
         if let (Some(url), Some(health)) = (&url, &health) {
             let addresses = (url.clone(), health.clone());
             if log_unread {
+                fcntl_setpipe_size(stderr.get_ref(), PIPE).unwrap();
                 let _ = found.send((addresses.0, addresses.1, Some(stderr.into_inner())));
                 return;
             }
