@@ -290,12 +290,13 @@ fn remember(open: &Open, verdict: &Verdict, root: Option<&str>, bench: &mut Benc
         return;
     };
     let charger = bench.world.charger(&open.origin.charger);
-    // A withheld or lost message spoils its session only if the session begins with it; of a repeat the shadow has the
-    // first copy.
-    let spoil = verdict
-        .spoil
-        .as_ref()
-        .filter(|spoil| thread.phase == Phase::Start && spoil.reason != Reason::Repeat);
+    // What the shadow did not get it lacks for the rest of the session: its beginning, whyever, or a part that was lost.
+    // Of a repeat it has the first copy.
+    let spoil = verdict.spoil.as_ref().filter(|spoil| match thread.phase {
+        Phase::Start => spoil.reason != Reason::Repeat,
+        Phase::During => spoil.reason == Reason::ShadowGap,
+        Phase::Authorize | Phase::End => false,
+    });
     if comparable || thread.phase != Phase::Authorize {
         charger.sessions.judged(thread, spoil, root);
     }
