@@ -353,3 +353,105 @@ fn findings_keep_their_words_when_the_candidate_is_the_authority() {
     );
     assert_eq!(divergences(&before)[0].title, divergences(&after)[0].title);
 }
+
+#[test]
+fn a_finding_counts_exchanges_not_places() {
+    let answer = |currency: &str| {
+        let price = format!(r#"{{"priceKwh":1,"note":"{currency}"}}"#);
+        format!(r#"{{"status":"Accepted","company":[{price},{price},{price}]}}"#)
+    };
+    let mut story = Story::open("CP1");
+    story.exchange(
+        "VatNumberValidation",
+        "{}",
+        &answer("EUR"),
+        Shadow::Answers(&answer("SEK")),
+    );
+    let rows = judge(&story.speaking("ocpp2.1").facts);
+    assert_eq!(found(&rows).len(), 1, "{:?}", found(&rows));
+    assert_eq!(divergences(&rows)[0].pointer, "/company/0/note");
+}
+
+#[test]
+fn the_candidate_is_late_or_malformed_whoever_is_the_authority() {
+    let broken = r#"{"idTagInfo":{"status":"Accepted","expiryDate":3}}"#;
+    let titles = |story: Story| {
+        let rows = judge(&story.facts);
+        let mut titles: Vec<_> = divergences(&rows)
+            .iter()
+            .filter(|row| matches!(row.kind.as_str(), "late" | "schema"))
+            .map(|row| (row.finding.clone(), row.title.clone()))
+            .collect();
+        titles.sort();
+        titles
+    };
+    let mut before = Story::open("CP1");
+    before.exchange("Authorize", TAG, ACCEPTED, Shadow::Answers(broken));
+    let call = before.call("Authorize", TAG);
+    before.answer(call, ACCEPTED);
+    let sent = before.sent(call);
+    before.pass(31);
+    before.shadow_answer(sent, &format!(r#"[3,"1",{ACCEPTED}]"#));
+
+    let mut after = Story::under("CP1", Leg::Candidate);
+    after.exchange("Authorize", TAG, broken, Shadow::Answers(ACCEPTED));
+    let call = after.call("Authorize", TAG);
+    let sent = after.sent(call);
+    after.shadow_answer(sent, &format!(r#"[3,"1",{ACCEPTED}]"#));
+    after.pass(31);
+    after.answer(call, ACCEPTED);
+    let before = titles(before);
+    assert_eq!(before.len(), 2, "{before:?}");
+    assert_eq!(before, titles(after));
+}
+
+#[test]
+fn what_only_ocpp_2_1_answers_has_its_weight() {
+    let hashed = |status: &str, next: &str| {
+        format!(
+            r#"{{"certificateStatus":[{{"certificateHashData":{{"serialNumber":"1"}},"source":"OCSP","status":"{status}","nextUpdate":"{next}"}}]}}"#
+        )
+    };
+    let mut story = Story::open("CP1");
+    for (action, ours, theirs) in [
+        (
+            "GetCertificateChainStatus",
+            hashed("Good", "2027-01-01T00:00:00Z").as_str(),
+            hashed("Revoked", "2027-02-01T00:00:00Z").as_str(),
+        ),
+        ("NotifySettlement", r#"{"receiptUrl":"https://a"}"#, "{}"),
+        (
+            "VatNumberValidation",
+            r#"{"status":"Accepted"}"#,
+            r#"{"status":"Rejected"}"#,
+        ),
+        (
+            "OpenPeriodicEventStream",
+            r#"{"status":"Accepted"}"#,
+            r#"{"status":"Rejected"}"#,
+        ),
+        (
+            "PullDynamicScheduleUpdate",
+            r#"{"status":"Accepted","scheduleUpdate":{"limit":16}}"#,
+            r#"{"status":"Accepted","scheduleUpdate":{"limit":32}}"#,
+        ),
+    ] {
+        story.exchange(action, "{}", ours, Shadow::Answers(theirs));
+    }
+    let rows = judge(&story.speaking("ocpp2.1").facts);
+    let weights: Vec<_> = divergences(&rows)
+        .iter()
+        .filter(|row| row.kind != "schema")
+        .map(|row| format!("{} {} {}", row.severity, row.action, row.path))
+        .collect();
+    assert_eq!(
+        weights,
+        [
+            "S1 GetCertificateChainStatus /certificateStatus/*/status",
+            "S2 NotifySettlement /receiptUrl",
+            "S3 VatNumberValidation /status",
+            "S3 OpenPeriodicEventStream /status",
+            "S3 PullDynamicScheduleUpdate /scheduleUpdate/limit",
+        ]
+    );
+}

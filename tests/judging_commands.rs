@@ -159,3 +159,59 @@ fn named_identifiers_are_translated_whoever_was_the_authority_when_they_were_lea
         [("RemoteStopTransaction".to_owned(), Outcome::Equal)]
     );
 }
+
+#[test]
+fn a_configuration_key_weighs_what_it_decides() {
+    let change = |key: &str, value: &str| format!(r#"{{"key":"{key}","value":"{value}"}}"#);
+    for (key, severity) in [
+        ("AuthorizeRemoteTxRequests", "S1"),
+        ("MeterValueSampleInterval", "S2"),
+        ("LightIntensity", "S3"),
+    ] {
+        let mut story = Story::open("CP1");
+        story.command("ChangeConfiguration", &change(key, "1"));
+        story.shadow_command("ChangeConfiguration", &change(key, "2"));
+        story.pass(61);
+        story.tick();
+        story.command("ChangeConfiguration", &change(key, "3"));
+        story.stopped();
+        let rows = judge(&story.facts);
+        let severities: Vec<_> = divergences(&rows)
+            .iter()
+            .map(|row| format!("{} {}", row.severity, row.kind))
+            .collect();
+        assert_eq!(
+            severities,
+            [
+                format!("{severity} value"),
+                format!("{severity} missing command")
+            ],
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn a_field_that_no_rule_names_weighs_what_its_command_weighs() {
+    let profile = |level: u32| {
+        format!(
+            r#"{{"connectorId":1,"csChargingProfiles":{{"chargingProfileId":1,"stackLevel":{level}}}}}"#
+        )
+    };
+    let trigger = |what: &str| format!(r#"{{"requestedMessage":"{what}"}}"#);
+    let mut story = Story::open("CP1");
+    story.command("SetChargingProfile", &profile(0));
+    story.shadow_command("SetChargingProfile", &profile(1));
+    story.command("TriggerMessage", &trigger("Heartbeat"));
+    story.shadow_command("TriggerMessage", &trigger("MeterValues"));
+    story.stopped();
+    let rows = judge(&story.facts);
+    let weights: Vec<_> = divergences(&rows)
+        .iter()
+        .map(|row| format!("{} {}", row.severity, row.path))
+        .collect();
+    assert_eq!(
+        weights,
+        ["S3 /csChargingProfiles/stackLevel", "S4 /requestedMessage"]
+    );
+}

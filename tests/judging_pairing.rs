@@ -227,3 +227,34 @@ fn a_lost_answer_does_not_shift_those_that_follow() {
     assert_eq!(silent[0], "Heartbeat divergent");
     assert_eq!(silent[1..], behind);
 }
+
+#[test]
+fn law_7_a_session_that_the_shadow_lacks_a_part_of_is_not_compared_further() {
+    let event = |kind: &str| {
+        format!(r#"{{"eventType":"{kind}","transactionInfo":{{"transactionId":"x"}}}}"#)
+    };
+    let mut story = Story::open("CP1");
+    for (kind, shadow) in [
+        ("Started", Shadow::Answers("{}")),
+        ("Updated", Shadow::Withheld("queue full")),
+        ("Ended", Shadow::Answers(r#"{"totalCost":3}"#)),
+        ("Started", Shadow::Answers("{}")),
+    ] {
+        let answer = if kind == "Ended" {
+            r#"{"totalCost":4}"#
+        } else {
+            "{}"
+        };
+        story.exchange("TransactionEvent", &event(kind), answer, shadow);
+    }
+    let rows = judge(&story.speaking("ocpp2.0.1").facts);
+    assert_eq!(
+        outcomes(&rows),
+        [
+            "TransactionEvent equal",
+            "TransactionEvent not comparable shadow-gap",
+            "TransactionEvent not comparable shadow-gap",
+            "TransactionEvent equal"
+        ]
+    );
+}

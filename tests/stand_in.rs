@@ -335,3 +335,40 @@ fn a_backlog_is_bounded_and_every_message_has_a_fate() {
         assert_eq!(world.legs.status()["queued_bytes"], json!(0));
     });
 }
+
+#[test]
+fn a_trigger_is_accepted_only_if_what_it_asks_for_will_be_sent() {
+    run(async {
+        let (_candidate, world, mut conn) = booted("ocpp1.6").await;
+        for connector in 1..=200 {
+            let call = format!(
+                r#"[2,"s{connector}","StatusNotification",{{"connectorId":{connector},"status":"Available","errorCode":"NoError"}}]"#
+            );
+            world.exchange(&mut conn, &call, "{}").await;
+        }
+        let trigger = |id| {
+            format!(r#"[2,"{id}","TriggerMessage",{{"requestedMessage":"StatusNotification"}}]"#)
+        };
+        conn.send(trigger("t1")).await;
+        assert_eq!(
+            conn.text().await.unwrap(),
+            r#"[3,"t1",{"status":"Accepted"}]"#
+        );
+        let first = conn.expect("StatusNotification").await;
+        conn.send(trigger("t2")).await;
+        assert_eq!(
+            conn.text().await.unwrap(),
+            r#"[3,"t2",{"status":"Rejected"}]"#
+        );
+        conn.answer(&first, "{}").await;
+        for _ in 1..200 {
+            let next = conn.expect("StatusNotification").await;
+            conn.answer(&next, "{}").await;
+        }
+        conn.send(trigger("t3")).await;
+        assert_eq!(
+            conn.text().await.unwrap(),
+            r#"[3,"t3",{"status":"Accepted"}]"#
+        );
+    });
+}

@@ -7,7 +7,7 @@ use rusqlite::params;
 
 use super::recorder::RecordingError;
 use super::store::{COLUMNS, RARE, dir_from_number};
-use super::{Dir, Fact, Kind, Reader, landmark};
+use super::{Dir, Fact, Kind, Leg, Reader, landmark};
 
 /// What a recording knows at its end.
 #[derive(Debug, Default)]
@@ -40,6 +40,8 @@ pub struct OpenConn {
 pub struct Learned {
     /// Connection epoch in which it was learned.
     pub conn: u64,
+    /// The backend that was the shadow then.
+    pub towards: Leg,
     /// The identifier's class, as the catalogue names it.
     pub class: String,
     /// The authority's value.
@@ -153,6 +155,7 @@ fn learned(reader: &Reader) -> Result<HashMap<Arc<str>, Vec<Learned>>, Recording
             .or_default()
             .push(Learned {
                 conn: fact.conn,
+                towards: fact.leg.unwrap_or(Leg::Candidate),
                 class: text("class"),
                 authority: text("authority"),
                 shadow: text("shadow"),

@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::compare::{Context, Difference, compare};
+use super::compare::{Context, Difference, Kind, compare};
 use super::exchanges::Bench;
-use super::findings::{Draft, Sides};
+use super::findings::{self, Draft, Sides};
 use super::rules::{Comparator, Part, Rules, Site};
+use super::tree::Node;
 use super::world::Origin;
 use crate::clock::Micros;
 use crate::facts::{Fact, Leg};
@@ -192,16 +193,18 @@ impl Commands {
         };
         let relation = &bench.world.charger(&command.origin.charger).relation;
         let found = differences(bench.rules, relation, &command, &other);
+        let unlisted = bench.rules.fallback();
         let drafts = found
             .iter()
             .filter(|difference| !difference.explained)
             .map(|difference| {
-                Draft::field(
-                    difference,
-                    Part::Command,
-                    &command.action,
-                    command.origin.authority,
-                )
+                let authority = command.origin.authority;
+                let mut draft = Draft::field(difference, Part::Command, &command.action, authority);
+                let says = matches!(difference.kind, Kind::Value | Kind::Missing | Kind::Extra);
+                if says && difference.rule == unlisted {
+                    draft.severity = weight(&command, Leg::Legacy);
+                }
+                draft
             })
             .collect();
         let rules = names(&found);
@@ -324,6 +327,7 @@ fn alone(command: &Waiting, bench: &mut Bench<'_>) {
         emit(row, Vec::new(), &command.origin, bench);
         return;
     }
+    let request = Node::parse(&command.payload).ok();
     let whole = bench.rules.find(&Site {
         version: command.origin.version,
         action: &command.action,
@@ -331,16 +335,21 @@ fn alone(command: &Waiting, bench: &mut Bench<'_>) {
         path: "",
         authority: None,
         shadow: None,
-        request: None,
+        request: request.as_ref(),
     });
-    if let Some(rule) = whole.filter(|rule| rule.compare == Comparator::Ignore) {
-        row.outcome = Outcome::Explained;
-        row.rules = vec![rule.id.clone()];
-        emit(row, Vec::new(), &command.origin, bench);
-        return;
+    let mut draft = one_sided(command);
+    match whole {
+        Some(rule) if rule.compare == Comparator::Ignore => {
+            row.outcome = Outcome::Explained;
+            row.rules = vec![rule.id.clone()];
+            emit(row, Vec::new(), &command.origin, bench);
+            return;
+        }
+        Some(rule) => draft.severity = rule.severity,
+        None => {}
     }
     row.outcome = Outcome::Divergent;
-    emit(row, vec![one_sided(command)], &command.origin, bench);
+    emit(row, vec![draft], &command.origin, bench);
 }
 
 /// `missing` and `extra`: seen from the candidate, whichever is the authority.
@@ -351,16 +360,11 @@ fn one_sided(command: &Waiting) -> Draft {
     } else {
         authority.other()
     };
-    let known = actions::find(command.origin.version, &command.action);
-    let (rule, kind, severity) = match sender {
-        Leg::Legacy => (
-            MISSING,
-            "missing command",
-            known.map(|action| action.missing),
-        ),
-        Leg::Candidate => (EXTRA, "extra command", known.map(|action| action.extra)),
+    let (rule, kind) = match sender {
+        Leg::Legacy => (MISSING, "missing command"),
+        Leg::Candidate => (EXTRA, "extra command"),
     };
-    let severity = severity.unwrap_or(Severity::S3);
+    let severity = weight(command, sender);
     let title = format!(
         "{} is sent by {}, not by {}",
         command.action,
@@ -369,6 +373,15 @@ fn one_sided(command: &Waiting) -> Draft {
     );
     let sides = Sides::of(sender, "sent", "not sent");
     Draft::whole(rule, kind, &command.action, severity, sides, title)
+}
+
+/// How bad it is that only `sender` sends this.
+fn weight(command: &Waiting, sender: Leg) -> Severity {
+    let known = actions::find(command.origin.version, &command.action);
+    known.map_or(Severity::S3, |action| match sender {
+        Leg::Legacy => action.missing,
+        Leg::Candidate => action.extra,
+    })
 }
 
 fn blank(command: &Waiting, outcome: Outcome, rules: Vec<String>) -> Command {
@@ -391,6 +404,7 @@ fn blank(command: &Waiting, outcome: Outcome, rules: Vec<String>) -> Command {
 }
 
 fn emit(mut row: Command, drafts: Vec<Draft>, origin: &Origin, bench: &mut Bench<'_>) {
+    let drafts = findings::once_each(drafts);
     row.severity = drafts.iter().map(|draft| draft.severity).min();
     let (id, at) = (row.id, row.at);
     (bench.out)(Row::Command(row));

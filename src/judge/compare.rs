@@ -292,10 +292,12 @@ impl<'r> Walk<'_, 'r> {
         theirs: Option<&Node<'_>>,
         rule: &'r Rule,
     ) {
-        let kind = if ours.is_some() {
-            Kind::Missing
-        } else {
-            Kind::Extra
+        // To most readers `null` is nothing; that the strict ones refuse it is worth a word.
+        let null = matches!(ours.or(theirs), Some(Node::Null));
+        let (kind, severity) = match (null, ours) {
+            (true, _) => (Kind::Type, Severity::S4),
+            (false, Some(_)) => (Kind::Missing, rule.severity),
+            (false, None) => (Kind::Extra, rule.severity),
         };
         let empty = matches!(ours.or(theirs), Some(Node::Array(elements)) if elements.is_empty());
         let explained = match rule.compare {
@@ -303,7 +305,7 @@ impl<'r> Walk<'_, 'r> {
             Comparator::Set | Comparator::MapBy(_) => empty,
             _ => false,
         };
-        self.push(place, kind, ours, theirs, rule, rule.severity, explained);
+        self.push(place, kind, ours, theirs, rule, severity, explained);
     }
 
     fn value(

@@ -148,6 +148,20 @@ impl Draft {
     }
 }
 
+/// One draft per finding, the worst: an exchange shows a finding or does not, in however many places of an array.
+pub(super) fn once_each(drafts: Vec<Draft>) -> Vec<Draft> {
+    let mut kept: Vec<(String, Draft)> = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        let finding = draft.finding();
+        match kept.iter_mut().find(|(other, _)| *other == finding) {
+            Some((_, known)) if draft.severity < known.severity => *known = draft,
+            Some(_) => {}
+            None => kept.push((finding, draft)),
+        }
+    }
+    kept.into_iter().map(|(_, draft)| draft).collect()
+}
+
 /// `missing` means that the candidate lacks it, `extra` that only the candidate has it.
 fn seen_from_candidate(kind: Kind, authority: Leg) -> Kind {
     match (kind, authority) {

@@ -1,8 +1,8 @@
 //! Rules: how each field is compared, how bad a difference is, and why.
 //!
 //! Built-in rules are written in the TOML that users write. The first rule that matches decides: those of the user's
-//! files first, then the built-in ones. A field that no rule names is compared exactly, at S4; a rule on an object or
-//! array that compares exactly also covers what lies inside, unless a rule names that.
+//! files first, then the built-in ones. A field that no rule names is compared exactly, at S4 (in a command, at what the
+//! command weighs: every field says what the charger shall do); a rule on an object or array that compares exactly also covers what lies inside, unless a rule names that.
 
 pub mod file;
 
@@ -104,8 +104,9 @@ pub struct Rule {
     pub class: Class,
     /// If not empty, one of the two values must be one of these.
     pub values: Vec<String>,
-    /// Members that the charger's request (or the command itself) must have, by name and text.
-    pub when: BTreeMap<String, String>,
+    /// Members that the charger's request (or the command itself) must have, by name; one of the texts, whatever its
+    /// case.
+    pub when: BTreeMap<String, Vec<String>>,
     /// File that it comes from.
     pub origin: Arc<str>,
 }
@@ -142,8 +143,8 @@ pub enum Mismatch<'r> {
     Path(&'r str),
     /// Neither value is one of its values.
     Values(&'r [String]),
-    /// The request lacks this member, or has another value there.
-    When(&'r str, &'r str),
+    /// The request lacks this member, or has none of these values there.
+    When(&'r str, &'r [String]),
 }
 
 /// Which rule decides at a site, and why no earlier one did.
@@ -279,11 +280,13 @@ impl Rule {
         }
         self.when
             .iter()
-            .find(|(name, text)| {
+            .find(|(name, texts)| {
                 let member = site.request.and_then(|request| request.member(name));
-                member.is_none_or(|member| literal(member) != **text)
+                member.map(literal).is_none_or(|member| {
+                    !texts.iter().any(|text| text.eq_ignore_ascii_case(&member))
+                })
             })
-            .map(|(name, text)| Mismatch::When(name, text))
+            .map(|(name, texts)| Mismatch::When(name, texts))
     }
 }
 
@@ -352,7 +355,9 @@ impl fmt::Display for Mismatch<'_> {
             Self::Path("") => f.write_str("is for the whole"),
             Self::Path(path) => write!(f, "is for {path}"),
             Self::Values(values) => write!(f, "needs one of {}", values.join(", ")),
-            Self::When(name, text) => write!(f, "needs {name} = {text} in the request"),
+            Self::When(name, texts) => {
+                write!(f, "needs {name} = {} in the request", texts.join(" or "))
+            }
         }
     }
 }

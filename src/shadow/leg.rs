@@ -33,7 +33,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 pub async fn run(link: Rc<Link>, dialler: Rc<Dialler>, pace: Rc<Pace>, mut charger_caused: bool) {
     let settings = Rc::clone(&link.common().settings);
     let mut backoff = Backoff::new(settings.backoff, &link.charger);
-    let mut ids = Ids::new(link.conn);
+    let mut ids = Ids::new(link.conn, Clock::system().now());
     loop {
         // Boxed: a handshake's buffers shall not weigh on a leg that has been open for days.
         let attempt = Box::pin(connect(&link, &dialler, &pace));

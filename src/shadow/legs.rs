@@ -23,6 +23,7 @@ use super::link::{self, Common, Ending, Link};
 use super::memory::Memory;
 use super::pace::Pace;
 use super::plane::{ConnInfo, LegHost};
+use super::queue::Gate;
 use super::settings::ShadowSettings;
 
 /// All legs of a shadow plane. Lives inside a `LocalSet`.
@@ -94,11 +95,21 @@ impl Legs {
         for (charger, learned) in &resume.learned {
             let pairs = learned.iter().filter_map(|pair| {
                 let class = Class::from_word(&pair.class)?;
-                Some((class, pair.authority.as_str(), pair.shadow.as_str()))
+                let (authority, ours) = (pair.authority.as_str(), pair.shadow.as_str());
+                // Under the other authority what is the shadow's now was the authority's.
+                Some(if pair.towards == shadow {
+                    (class, authority, ours)
+                } else {
+                    (class, ours, authority)
+                })
             });
             self.restore(shadow, charger, pairs);
         }
         for (charger, remembered) in &resume.chargers {
+            let Some(version) = version(remembered.boot_subprotocol.as_deref()) else {
+                continue;
+            };
+            self.memory(shadow, charger).borrow_mut().speaks(version);
             let texts = remembered.boot.iter().chain(&remembered.statuses);
             self.remember(shadow, charger, texts.map(String::as_str));
         }
@@ -171,12 +182,14 @@ impl LegHost for Legs {
             version.unwrap_or(Version::V16),
             info.subprotocol.clone(),
         ));
+        self.links.borrow_mut().insert(info.conn, Rc::clone(&link));
         if version.is_none() {
             let note = json!({"why": "version", "subprotocol": info.subprotocol});
             link.record(Kind::ShadowRefused, &note);
+            link.set_gate(Gate::Unspoken);
+            link.leave();
             return;
         }
-        self.links.borrow_mut().insert(info.conn, Rc::clone(&link));
         self.running.tasks.set(self.running.tasks.get() + 1);
         let task = Task(Rc::clone(&self.running));
         let (dialler, pace) = (Rc::clone(&backend.dialler), Rc::clone(&backend.pace));

@@ -15,8 +15,9 @@ use super::translate::member_text;
 /// How old a meter sample may be to answer a trigger, µs.
 const FRESH_SAMPLE: Micros = 15 * 60 * 1_000_000;
 
-/// How many connectors and configuration keys are remembered; a charger that invents more is not believed.
-const MOST_CONNECTORS: usize = 256;
+/// How many connectors are remembered; a charger that invents more is not believed.
+pub const MOST_CONNECTORS: usize = 256;
+/// The same for configuration keys.
 const MOST_KEYS: usize = 1024;
 
 /// EVSE (0 in 1.6) and connector.
@@ -142,7 +143,7 @@ impl Model {
             Some(key) => key
                 .value
                 .as_deref()
-                .is_some_and(|known| known.trim().eq_ignore_ascii_case(value.trim()))
+                .is_some_and(|known| is_same_setting(known.trim(), value.trim()))
                 .then_some("Accepted"),
             None => (self.complete && !is_secret(&name, "")).then_some("NotSupported"),
         }
@@ -245,6 +246,16 @@ impl Key {
         }
         entry
     }
+}
+
+/// Whether setting one value where the other is changes nothing. Only booleans are known to have no case.
+fn is_same_setting(known: &str, value: &str) -> bool {
+    let boolean = |text: &str| {
+        ["true", "false"]
+            .iter()
+            .any(|word| text.eq_ignore_ascii_case(word))
+    };
+    known == value || (boolean(value) && known.eq_ignore_ascii_case(value))
 }
 
 fn remember<T>(map: &mut BTreeMap<Place, T>, place: Place, value: T) {
@@ -351,6 +362,15 @@ mod tests {
             r#"{"status":"Accepted"}"#,
         );
         assert_eq!(change(&model, "HeartbeatInterval", "60"), Some("Accepted"));
+        for (key, value, other, same) in [
+            ("AuthorizeRemoteTxRequests", "true", "TRUE", true),
+            ("Greeting", "Hello", "HELLO", false),
+        ] {
+            let set = json!({"key": key, "value": value}).to_string();
+            let accepted = r#"{"status":"Accepted"}"#;
+            model.answered(Version::V16, "ChangeConfiguration", &set, accepted);
+            assert_eq!(change(&model, key, other), same.then_some("Accepted"));
+        }
     }
 
     #[test]

@@ -6,12 +6,14 @@
 
 use serde_json::Value;
 
+use crate::clock::Micros;
 use crate::ocpp::MessageType;
 
 use super::model::Model;
 use super::queue::{Mirrored, Synthetic, Traffic};
 
-/// Message ids of made-up CALLs: a prefix that no charger uses, the connection, a counter. 36 characters.
+/// Message ids of made-up CALLs: a prefix that no charger uses, the connection, a counter. 36 characters. The counter
+/// begins at the time, so that a restarted plane does not use an id again on the same connection.
 #[derive(Debug)]
 pub struct Ids {
     conn: u64,
@@ -19,9 +21,10 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// Ids for one charger connection.
-    pub fn new(conn: u64) -> Self {
-        Self { conn, last: 0 }
+    /// Ids for one charger connection from `now` on.
+    pub fn new(conn: u64, now: Micros) -> Self {
+        let last = now.unsigned_abs();
+        Self { conn, last }
     }
 
     /// A CALL with the next id.
@@ -138,7 +141,7 @@ mod tests {
 
     #[test]
     fn ids_are_unique_and_not_too_long() {
-        let mut ids = Ids::new(u64::MAX);
+        let mut ids = Ids::new(u64::MAX, Micros::MAX);
         let (first, second) = (ids.call("A", "{}", "boot"), ids.call("A", "{}", "boot"));
         assert_ne!(first.id, second.id);
         assert_eq!(first.id.len(), 36);

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use crate::clock::Micros;
 
+use super::model::MOST_CONNECTORS;
 use super::settings::QueueLimits;
 
 /// What a waiting message costs beside its text, in bytes.
 const OVERHEAD: usize = 128;
 
-/// How many synthetic CALLs may wait: a boot and the statuses of a large station.
-const SYNTHETIC_LIMIT: usize = 64;
+/// How many synthetic CALLs may wait: a boot and the status of every connector that is remembered.
+const SYNTHETIC_LIMIT: usize = 1 + MOST_CONNECTORS;
 
 /// How a message is treated when the backend cannot take it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +109,8 @@ pub enum Gate {
     Away,
     /// The backend refuses this charger's handshake.
     Refused,
+    /// The backend is never dialled: the charger speaks a version that is not understood here.
+    Unspoken,
 }
 
 impl Gate {
@@ -117,7 +120,7 @@ impl Gate {
             Self::Connecting | Self::Open => None,
             Self::NotAccepted => Some("not accepted"),
             Self::Away => Some("candidate away"),
-            Self::Refused => Some("shadow refused"),
+            Self::Refused | Self::Unspoken => Some("shadow refused"),
         }
     }
 
@@ -125,12 +128,13 @@ impl Gate {
         match self {
             Self::Open => true,
             Self::NotAccepted => matches!(traffic, Traffic::Boot),
-            Self::Connecting | Self::Away | Self::Refused => false,
+            Self::Connecting | Self::Away | Self::Refused | Self::Unspoken => false,
         }
     }
 
     const fn keeps(self, traffic: Traffic) -> bool {
-        self.refusal().is_none() || matches!(traffic, Traffic::Transaction) || self.passes(traffic)
+        let kept = matches!(traffic, Traffic::Transaction) && !matches!(self, Self::Unspoken);
+        self.refusal().is_none() || kept || self.passes(traffic)
     }
 }
 
@@ -181,7 +185,7 @@ impl Queue {
     /// Whether the backend has heard and answered all that it will: nothing waits that could still go, and no answer is
     /// due.
     pub fn is_settled(&self) -> bool {
-        let away = matches!(self.gate, Gate::Away | Gate::Refused);
+        let away = matches!(self.gate, Gate::Away | Gate::Refused | Gate::Unspoken);
         away || (self.waiting.is_empty() && self.outstanding.is_none())
     }
 
@@ -231,11 +235,16 @@ impl Queue {
 
     /// Queues a made-up CALL ahead of the charger's messages; `false` if too many wait already.
     pub fn push_synthetic(&mut self, call: Synthetic) -> bool {
-        let room = self.synthetic.len() < SYNTHETIC_LIMIT;
+        let room = self.has_room_for(1);
         if room {
             self.synthetic.push_back(call);
         }
         room
+    }
+
+    /// Whether so many made-up CALLs more may wait.
+    pub fn has_room_for(&self, synthetic: usize) -> bool {
+        self.synthetic.len() + synthetic <= SYNTHETIC_LIMIT
     }
 
     /// Changes what the backend can take; returns what the new state gives up.

@@ -300,3 +300,111 @@ proptest! {
         prop_assert_eq!(super::super::tree::decimal(&spelled), super::super::tree::decimal(&scientific));
     }
 }
+
+#[test]
+fn the_same_instant_in_another_spelling_is_no_divergence() {
+    let list = |expiry: &str, status: &str| {
+        format!(
+            r#"{{"listVersion":1,"updateType":"Full","localAuthorizationList":[{{"idTag":"T","idTagInfo":{{"status":"{status}","expiryDate":"{expiry}"}}}}]}}"#
+        )
+    };
+    let rules = Rules::built_in().unwrap();
+    let context = Context {
+        part: Part::Command,
+        ..context(Version::V16, "SendLocalList")
+    };
+    let open = |authority: &str, shadow: &str| {
+        compare(&rules, &context, authority, shadow)
+            .into_iter()
+            .filter(|difference| !difference.explained)
+            .map(|difference| difference.path)
+            .collect::<Vec<_>>()
+    };
+    let here = list("2027-01-01T00:00:00Z", "Accepted");
+    for there in [
+        "2027-01-01T00:00:00.000Z",
+        "2027-01-01T00:00:00+00:00",
+        "2027-01-01T01:00:00.0+01:00",
+    ] {
+        assert!(open(&here, &list(there, "Accepted")).is_empty(), "{there}");
+    }
+    for there in ["2027-01-01T00:00:01Z", "2027-01-01T00:00:00+01:00", "2027"] {
+        assert_eq!(
+            open(&here, &list(there, "Accepted")),
+            ["/localAuthorizationList/*/idTagInfo/expiryDate"],
+            "{there}"
+        );
+    }
+}
+
+#[test]
+fn null_where_the_other_has_nothing_is_cosmetic_and_told() {
+    let answer = |parent: &str| format!(r#"{{"idTagInfo":{{"status":"Accepted"{parent}}}}}"#);
+    let (absent, null) = (answer(""), answer(r#","parentIdTag":null"#));
+    let path = "/idTagInfo/parentIdTag";
+    for (ours, theirs) in [(&absent, &null), (&null, &absent)] {
+        assert_eq!(
+            found(Version::V16, "Authorize", ours, theirs),
+            [format!("{path} type S4")]
+        );
+    }
+    let group = answer(r#","parentIdTag":"G""#);
+    assert_eq!(
+        found(Version::V16, "Authorize", &group, &null),
+        [format!("{path} type S2")]
+    );
+    assert_eq!(
+        found(Version::V16, "Authorize", &group, &absent),
+        [format!("{path} missing S2")]
+    );
+}
+
+#[test]
+fn tags_have_no_case_in_either_version() {
+    let rules = Rules::built_in().unwrap();
+    for (version, one, other) in [
+        (
+            Version::V16,
+            r#"{"localAuthorizationList":[{"idTag":"ab","idTagInfo":{"status":"Accepted","parentIdTag":"g"}}]}"#,
+            r#"{"localAuthorizationList":[{"idTag":"AB","idTagInfo":{"status":"Accepted","parentIdTag":"G"}}]}"#,
+        ),
+        (
+            Version::V201,
+            r#"{"localAuthorizationList":[{"idToken":{"idToken":"ab","type":"ISO14443"},"idTokenInfo":{"status":"Accepted"}}]}"#,
+            r#"{"localAuthorizationList":[{"idToken":{"idToken":"AB","type":"ISO14443"},"idTokenInfo":{"status":"Accepted"}}]}"#,
+        ),
+    ] {
+        let context = Context {
+            part: Part::Command,
+            ..context(version, "SendLocalList")
+        };
+        let found = compare(&rules, &context, one, other);
+        assert!(
+            !found.is_empty() && found.iter().all(|difference| difference.explained),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn numbers_beyond_reason_are_different_and_no_more() {
+    let limit = |limit: &str| {
+        format!(
+            r#"{{"csChargingProfiles":{{"chargingSchedule":{{"chargingSchedulePeriod":[{{"limit":{limit}}}]}}}}}}"#
+        )
+    };
+    let rules = Rules::built_in().unwrap();
+    let context = Context {
+        part: Part::Command,
+        ..context(Version::V16, "SetChargingProfile")
+    };
+    let huge = "79228162514264337593543950335";
+    for (one, other) in [
+        (huge, "-79228162514264337593543950335"),
+        ("1e999", "0"),
+        (huge, "0.1"),
+    ] {
+        let found = compare(&rules, &context, &limit(one), &limit(other));
+        assert!(found.len() == 1 && !found[0].explained);
+    }
+}

@@ -31,14 +31,17 @@ pub(super) fn weigh(
 ) -> Weighed {
     match &rule.compare {
         Comparator::Ignore | Comparator::Presence => Weighed::Explained,
-        Comparator::Exact | Comparator::MapBy(_) => Weighed::Differs,
+        Comparator::Exact | Comparator::MapBy(_) => explained_if(same_instant(ours, theirs)),
         Comparator::Relation => explained_if(ours.type_word() == theirs.type_word()),
         Comparator::CaseInsensitive => explained_if(match (ours.text(), theirs.text()) {
             (Some(a), Some(b)) => a.to_lowercase() == b.to_lowercase(),
             _ => false,
         }),
         Comparator::Number(tolerance) => match (number(ours), number(theirs)) {
-            (Some(a), Some(b)) => within((a - b).abs(), *tolerance, rule, Decimal::ONE),
+            (Some(a), Some(b)) => match a.checked_sub(b) {
+                Some(distance) => within(distance.abs(), *tolerance, rule, Decimal::ONE),
+                None => Weighed::Differs,
+            },
             _ => Weighed::Differs,
         },
         Comparator::Instant(tolerance) => apart(ours, theirs, *tolerance, rule, SECOND),
@@ -64,10 +67,14 @@ fn within(distance: Decimal, tolerance: Decimal, rule: &Rule, unit: Decimal) -> 
     if distance <= tolerance {
         return Weighed::Explained;
     }
-    match rule.escalation {
-        Some(escalation) if distance > escalation.above * unit => Weighed::Far(escalation.severity),
-        _ => Weighed::Differs,
-    }
+    // A limit too large to be a number is one that nothing exceeds.
+    let far = rule.escalation.filter(|escalation| {
+        let limit = escalation.above.checked_mul(unit);
+        limit.is_some_and(|limit| distance > limit)
+    });
+    far.map_or(Weighed::Differs, |escalation| {
+        Weighed::Far(escalation.severity)
+    })
 }
 
 fn apart(
@@ -131,6 +138,13 @@ pub(super) fn instant(node: &Node<'_>) -> Option<Micros> {
         .map(|instant| instant.and_utc().timestamp_micros())
 }
 
+/// Whether both are the same instant, written fully (RFC 3339) and differently: `Z` or `+00:00`, with or without a
+/// fraction. Like the spelling of numbers that is no difference in what is said.
+fn same_instant(ours: &Node<'_>, theirs: &Node<'_>) -> bool {
+    let read = |node: &Node<'_>| DateTime::parse_from_rfc3339(node.text()?).ok();
+    matches!((read(ours), read(theirs)), (Some(a), Some(b)) if a == b)
+}
+
 /// Whether both hold the same elements, as often, in any order.
 pub(super) fn same_set(a: &[Node<'_>], b: &[Node<'_>]) -> bool {
     if a.len() != b.len() {
@@ -150,11 +164,24 @@ pub(super) fn same_set(a: &[Node<'_>], b: &[Node<'_>]) -> bool {
 pub(super) fn same_key(key: &[String], a: &Node<'_>, b: &Node<'_>) -> bool {
     key.iter()
         .all(|name| match (a.member(name), b.member(name)) {
-            (Some(Node::Text(a)), Some(Node::Text(b))) => a.eq_ignore_ascii_case(b),
-            (Some(a), Some(b)) => a.same(b),
+            (Some(a), Some(b)) => same_name(a, b),
             (None, None) => true,
             _ => false,
         })
+}
+
+/// The same value, but for case in texts: tokens and names may be objects.
+fn same_name(a: &Node<'_>, b: &Node<'_>) -> bool {
+    match (a, b) {
+        (Node::Text(a), Node::Text(b)) => a.eq_ignore_ascii_case(b),
+        (Node::Object(a), Node::Object(b)) => {
+            a.len() == b.len()
+                && a.iter()
+                    .zip(b)
+                    .all(|((ka, a), (kb, b))| ka == kb && same_name(a, b))
+        }
+        (a, b) => a.same(b),
+    }
 }
 
 fn same_opaque(ours: &Node<'_>, theirs: &Node<'_>) -> bool {

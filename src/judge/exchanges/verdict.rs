@@ -2,8 +2,9 @@
 
 use super::Bench;
 use super::open::{Answer, Open, Ours, Theirs};
+use crate::facts::Leg;
 use crate::judge::compare::{Context, compare};
-use crate::judge::findings::{Draft, Sides};
+use crate::judge::findings::{self, Draft, Sides};
 use crate::judge::relations::Answers;
 use crate::judge::rules::Part;
 use crate::judge::sessions::{Phase, Spoil, Thread};
@@ -44,7 +45,8 @@ struct Verdict {
 /// Judges a settled exchange: emits its rows and lets its session know.
 pub(super) fn judge(mut open: Open, bench: &mut Bench<'_>) {
     learn_transaction(&mut open);
-    let verdict = weigh(&open, bench);
+    let mut verdict = weigh(&open, bench);
+    verdict.drafts = findings::once_each(verdict.drafts);
     let findings: Vec<_> = verdict.drafts.iter().map(Draft::finding).collect();
     let root = verdict
         .drafts
@@ -173,40 +175,54 @@ fn answers(open: &Open, ours: &Answer, theirs: &Answer, bench: &mut Bench<'_>) -
     verdict
 }
 
-/// The shadow's answer breaks the schema where the authority's fits.
+/// The candidate's answer breaks the schema where legacy's fits, whichever is the authority.
 fn schema(open: &Open, ours: &Answer, theirs: &Answer) -> Option<Draft> {
     let fits = |answer: &Answer| {
         let half = identifiers::Part::Response;
         let verdict = lint(open.origin.version, &open.action, half, &answer.payload);
         !matches!(verdict, Lint::Refused { .. })
     };
-    if ours.payload == theirs.payload || fits(theirs) || !fits(ours) {
+    let (legacy, candidate) = match open.origin.authority {
+        Leg::Legacy => (ours, theirs),
+        Leg::Candidate => (theirs, ours),
+    };
+    if ours.payload == theirs.payload || fits(candidate) || !fits(legacy) {
         return None;
     }
-    let wrong = open.origin.authority.other().word();
     Some(Draft::whole(
         SCHEMA,
         "schema",
         &open.action,
         unanswered(open),
-        Sides::of(open.origin.authority, "fits", "breaks the schema"),
-        format!("{} is answered against its schema by {wrong}", open.action),
+        Sides::of(Leg::Legacy, "fits", "breaks the schema"),
+        format!(
+            "{} is answered against its schema by candidate",
+            open.action
+        ),
     ))
 }
 
+/// The candidate is too slow for a charger where legacy is not.
 fn late(open: &Open, ours: &Answer, theirs: &Answer) -> Option<Draft> {
     let (_, sent, _) = open.sent?;
-    if theirs.at - sent <= LATE || ours.at - open.at > LATE {
+    let took = (ours.at - open.at, theirs.at - sent);
+    let (legacy, candidate) = match open.origin.authority {
+        Leg::Legacy => took,
+        Leg::Candidate => (took.1, took.0),
+    };
+    if candidate <= LATE || legacy > LATE {
         return None;
     }
-    let slow = open.origin.authority.other().word();
     Some(Draft::whole(
         TARDY,
         "late",
         &open.action,
         Severity::S1,
-        Sides::of(open.origin.authority, "in time", "late"),
-        format!("{} is answered after more than 30 s by {slow}", open.action),
+        Sides::of(Leg::Legacy, "in time", "late"),
+        format!(
+            "{} is answered after more than 30 s by candidate",
+            open.action
+        ),
     ))
 }
 
@@ -272,12 +288,13 @@ fn remember(open: &Open, verdict: &Verdict, root: Option<&str>, bench: &mut Benc
         return;
     };
     let charger = bench.world.charger(&open.origin.charger);
-    // A withheld or lost message spoils its session only if the session begins with it; of a repeat the shadow has the
-    // first copy.
-    let spoil = verdict
-        .spoil
-        .as_ref()
-        .filter(|spoil| thread.phase == Phase::Start && spoil.reason != Reason::Repeat);
+    // What the shadow did not get it lacks for the rest of the session: its beginning, whyever, or a part that was lost.
+    // Of a repeat it has the first copy.
+    let spoil = verdict.spoil.as_ref().filter(|spoil| match thread.phase {
+        Phase::Start => spoil.reason != Reason::Repeat,
+        Phase::During => spoil.reason == Reason::ShadowGap,
+        Phase::Authorize | Phase::End => false,
+    });
     if comparable || thread.phase != Phase::Authorize {
         charger.sessions.judged(thread, spoil, root);
     }

@@ -59,7 +59,7 @@ struct Entry {
     #[serde(default)]
     values: Vec<String>,
     #[serde(default)]
-    when: BTreeMap<String, String>,
+    when: BTreeMap<String, Spanned<toml::Value>>,
 }
 
 /// A problem at a place, before the place is turned into line and column.
@@ -133,7 +133,7 @@ fn build(entry: Entry, at: &Range<usize>, origin: &Arc<str>) -> Result<Rule, Pro
         path: entry.path.into_inner(),
         reason: entry.reason,
         values: entry.values,
-        when: entry.when,
+        when: when(entry.when)?,
         origin: Arc::clone(origin),
     })
 }
@@ -149,7 +149,12 @@ fn comparator(entry: &Entry, at: &Range<usize>) -> Result<Comparator, Problem> {
             "only number, instant, clock and day do",
         ));
     }
-    let micros = || (tolerance.unwrap_or_default() * Decimal::from(SECOND)).trunc();
+    let micros = || {
+        let micros = tolerance
+            .unwrap_or_default()
+            .checked_mul(Decimal::from(SECOND));
+        micros.unwrap_or(Decimal::MAX)
+    };
     Ok(match word {
         "exact" => Comparator::Exact,
         "case-insensitive" => Comparator::CaseInsensitive,
@@ -194,6 +199,31 @@ fn escalation(entry: &Entry, at: &Range<usize>) -> Result<Option<Escalation>, Pr
             "as in escalate_above = 60, escalate_to = \"S2\"",
         )),
     }
+}
+
+/// A text, or several of which one must be there.
+fn when(
+    conditions: BTreeMap<String, Spanned<toml::Value>>,
+) -> Result<BTreeMap<String, Vec<String>>, Problem> {
+    let texts = |value: &toml::Value| match value {
+        toml::Value::String(text) => Some(vec![text.clone()]),
+        toml::Value::Array(texts) => texts
+            .iter()
+            .map(|text| text.as_str().map(str::to_owned))
+            .collect(),
+        _ => None,
+    };
+    conditions
+        .into_iter()
+        .map(|(name, value)| match texts(value.get_ref()) {
+            Some(texts) => Ok((name, texts)),
+            None => Err(problem(
+                value.span(),
+                format!("condition {name} is not a text"),
+                "as in when = { vendorId = \"ACME\" }, or several in brackets",
+            )),
+        })
+        .collect()
 }
 
 fn versions(words: &[Spanned<String>]) -> Result<Vec<Version>, Problem> {
@@ -337,6 +367,33 @@ mod tests {
             rules[0].compare,
             Comparator::Number(Decimal::from_str("0.1").unwrap())
         );
+    }
+
+    #[test]
+    fn conditions_name_one_text_or_several() {
+        let rule = |when: &str| {
+            parse(
+                "rules.toml",
+                &format!("{HEAD}compare = \"ignore\"\nwhen = {{ {when} }}\n"),
+            )
+        };
+        let read = rule(r#"a = "x", b = ["y", "z"]"#).unwrap();
+        assert_eq!(read[0].when["a"], ["x"]);
+        assert_eq!(read[0].when["b"], ["y", "z"]);
+        for wrong in ["a = 1", "a = [1]"] {
+            let error = rule(wrong).unwrap_err().to_string();
+            assert!(
+                error.starts_with("rules.toml:8:14: condition a is not a text"),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_tolerance_beyond_reason_is_everything() {
+        let text = format!("{HEAD}severity = \"S1\"\ncompare = \"instant\"\ntolerance = 1e27\n");
+        let rules = parse("rules.toml", &text).unwrap();
+        assert_eq!(rules[0].compare, Comparator::Instant(i64::MAX));
     }
 
     #[test]

@@ -543,7 +543,10 @@ impl<'a> Session<'a> {
             stand_in::answer(text, command, situation)
         };
         let asked = answer.follow.len();
-        let follow = self.translated(std::mem::take(&mut answer.follow));
+        let mut follow = self.translated(std::mem::take(&mut answer.follow));
+        if !self.link.queue(|queue| queue.has_room_for(follow.len())) {
+            follow.clear();
+        }
         if asked > 0 && follow.is_empty() {
             answer = stand_in::refuse(text, command, self.link.version);
         }

@@ -1,0 +1,113 @@
+//! What a shadow plane makes of connections and memories that it did not begin.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
+mod shadow_support;
+
+use std::sync::Arc;
+
+use evenkeel::facts::resume::{Learned, Remembered, Resume};
+use evenkeel::facts::{Kind, Leg};
+use shadow_support::{Candidate, World, run, stop};
+
+#[test]
+fn law_10_nothing_of_a_version_that_is_not_understood_vanishes() {
+    run(async {
+        let candidate = Candidate::listen().await;
+        let world = World::new(&candidate, |_| {});
+        world.open("ocpp1.5");
+        let boot = world.charger(r#"[2,"1","BootNotification",{}]"#);
+        let end = world.charger(&stop("2", "7"));
+        world.expect_withheld(boot, "shadow refused").await;
+        world.expect_withheld(end, "shadow refused").await;
+        world.close();
+        world.open("ocpp1.6");
+        let _conn = candidate.accept().await;
+        assert_eq!(world.count(Kind::ShadowRefused), 1);
+    });
+}
+
+#[test]
+fn identifiers_learned_under_the_other_authority_are_turned_round() {
+    run(async {
+        let candidate = Candidate::listen().await;
+        let world = World::new(&candidate, |_| {});
+        let learned = |towards, authority: &str, shadow: &str| Learned {
+            conn: 1,
+            towards,
+            class: "transactionId".to_owned(),
+            authority: authority.to_owned(),
+            shadow: shadow.to_owned(),
+        };
+        let mut resume = Resume::default();
+        resume.learned.insert(
+            Arc::from("CP1"),
+            vec![
+                learned(Leg::Legacy, "7", "100"),
+                learned(Leg::Candidate, "200", "8"),
+            ],
+        );
+        world.legs.resume(Leg::Candidate, &resume);
+        world.open("ocpp1.6");
+        let mut conn = candidate.accept().await;
+        for (authority, shadow) in [("100", "7"), ("200", "8")] {
+            world.charger(&stop(authority, authority));
+            let got = conn.expect("StopTransaction").await;
+            assert!(
+                got.payload
+                    .contains(&format!(r#""transactionId":{shadow}"#))
+            );
+            conn.answer(&got, "{}").await;
+        }
+        // What the candidate numbered is no name for the charger.
+        let raw = world.charger(&stop("3", "7"));
+        world.expect_withheld(raw, "cold start").await;
+    });
+}
+
+#[test]
+fn a_boot_of_another_version_introduces_nobody() {
+    run(async {
+        let candidate = Candidate::listen().await;
+        let world = World::new(&candidate, |_| {});
+        let mut resume = Resume::default();
+        resume.chargers.insert(
+            Arc::from("CP1"),
+            Remembered {
+                boot: Some(r#"[2,"b","BootNotification",{"chargePointModel":"M"}]"#.to_owned()),
+                boot_subprotocol: Some("ocpp1.6".to_owned()),
+                statuses: Vec::new(),
+            },
+        );
+        world.legs.resume(Leg::Candidate, &resume);
+        world.open("ocpp2.0.1");
+        let mut conn = candidate.accept().await;
+        world.charger(r#"[2,"1","Heartbeat",{}]"#);
+        conn.expect("Heartbeat").await;
+    });
+}
+
+#[test]
+fn made_up_message_ids_do_not_come_again_after_a_restart() {
+    run(async {
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let candidate = Candidate::listen().await;
+            let world = World::new(&candidate, |_| {});
+            let texts = [r#"[2,"b","BootNotification",{"chargePointModel":"M"}]"#];
+            world
+                .legs
+                .remember(Leg::Candidate, &Arc::from("CP1"), texts);
+            world.open("ocpp1.6");
+            let mut conn = candidate.accept().await;
+            world.charger(r#"[2,"1","Heartbeat",{}]"#);
+            ids.push(conn.expect("BootNotification").await.id);
+        }
+        assert!(ids[0].starts_with("evk-") && ids[0].len() == 36);
+        assert_ne!(ids[0], ids[1]);
+    });
+}
