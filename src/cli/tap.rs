@@ -48,12 +48,12 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
 
 async fn serve(config: &Config, log: LogFormat) -> Result<(), CliError> {
     let plane = LivePlane::bind(live_settings(config)?).map_err(|error| cannot_run(&error))?;
+    // Before anything can fail: a board that no recording names would stay in memory for ever.
+    boards::mark(&plane.seen_board(), &config.recording);
     let scheme = if config.tls.is_some() { "wss" } else { "ws" };
     for address in plane.local_addrs() {
         tracing::info!("{LISTENING}{scheme}://{address}");
     }
-    // Before anything can fail: a board that no recording names would stay in memory for ever.
-    boards::mark(&plane.seen_board(), &config.recording);
     if let Some(address) = config.health {
         let vitals = Arc::new(TapVitals::new(plane.metrics()));
         let bound = health::serve(address, vitals)?;
