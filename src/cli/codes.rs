@@ -76,8 +76,8 @@ pub const CODES: &[Code] = &[
     ),
     code(
         "CFG-009",
-        "The shadow plane's niceness is out of range.",
-        "Write 0 to 19: 0 lets the shadow plane compete with the live plane, 15 is the default.",
+        "A keepalive value is one that the kernel refuses.",
+        "Times are whole seconds within the kernel's bounds, and at most 127 probes. The message names the bounds.",
     ),
     code(
         "CFG-010",
@@ -99,6 +99,11 @@ pub const CODES: &[Code] = &[
         "CFG-013",
         "The password for the shadow backend cannot be read.",
         "The file or environment variable that `password` names must exist for the user that the tap runs as.",
+    ),
+    code(
+        "CFG-015",
+        "The shadow plane's niceness is out of range.",
+        "Write 0 to 19: 0 lets the shadow plane compete with the live plane, 15 is the default.",
     ),
     code(
         "CLI-001",

@@ -237,7 +237,7 @@ impl Checker<'_> {
         let default = Shadow::default();
         if let Some(niceness) = section.niceness.as_ref().filter(|n| *n.get_ref() > 19) {
             return Err(self.error(
-                "CFG-009",
+                "CFG-015",
                 niceness,
                 format!("niceness {} is out of range", niceness.get_ref()),
                 "0 to 19",
@@ -449,7 +449,7 @@ mod tests {
                 9,
             ),
             (format!("{GOOD}ca = \"missing.pem\"\n"), "CFG-006", 8),
-            (format!("{GOOD}[shadow]\nniceness = 20\n"), "CFG-009", 9),
+            (format!("{GOOD}[shadow]\nniceness = 20\n"), "CFG-015", 9),
         ] {
             let text = errors(&source);
             assert!(text.contains(code), "{text}");
