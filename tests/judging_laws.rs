@@ -247,7 +247,7 @@ fn law_7_no_lost_frame_makes_a_divergence_equal() {
 fn months(rounds: i64) -> Judge {
     let mut story = Story::open("CP1");
     for round in 0..rounds {
-        let tag = format!("{:04}", round);
+        let tag = format!("{round:04}");
         let request = START.replace("T1", &tag);
         let ask = TAG.replace("T1", &tag);
         story.exchange("Authorize", &ask, ACCEPTED, Shadow::Answers(BLOCKED));
