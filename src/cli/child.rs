@@ -79,7 +79,8 @@ impl TapChild {
             // It may have ended by itself; then there is nobody to ask.
             let _ = kill_process(pid, Signal::INT);
         }
-        let deadline = Instant::now() + Duration::from_secs(20);
+        // Longer than a shadow plane may take to close.
+        let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             match self.child.try_wait() {
                 Ok(Some(status)) => return status.to_string(),

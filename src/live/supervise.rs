@@ -25,8 +25,11 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 
 const SETTLED: Duration = Duration::from_secs(30);
 
-/// How long the rest may take to be taken when the live plane stops, and how long the child may then take to exit.
+/// How long a shadow plane may take nothing of the rest when the live plane stops.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How long a shadow plane that was told all may take to record, judge and exit.
+const CLOSING: Duration = Duration::from_secs(30);
 
 /// Longest status line. A longer one is cut into pieces, none of which will be valid JSON.
 const STATUS: usize = 64 * 1024;
@@ -179,9 +182,20 @@ async fn attend(
 
 /// Writes what is left when the live plane stops, as long as the plane takes it.
 async fn hand_over_rest(shared: &Shared, stream: &UnixStream) {
-    let rest = timeout(FAREWELL, write_rest(shared, stream)).await;
-    if !matches!(rest, Ok(Ok(()))) {
-        tracing::warn!("shadow plane did not take the rest");
+    loop {
+        let waiting = shared.roster.waiting();
+        match timeout(FAREWELL, write_rest(shared, stream)).await {
+            Ok(Ok(())) => break,
+            // Slow is not stuck: what it takes now need not be a gap.
+            Err(_) if shared.roster.waiting() < waiting => {
+                let waiting = shared.roster.waiting();
+                tracing::info!(bytes = waiting, "shadow plane still takes the rest");
+            }
+            Ok(Err(_)) | Err(_) => {
+                tracing::warn!("shadow plane did not take the rest");
+                break;
+            }
+        }
     }
     shared.roster.detach();
 }
@@ -274,7 +288,7 @@ async fn listen(metrics: &Metrics, stream: &UnixStream) -> io::Error {
 /// Waits for a child that was told to stop, and ends one that was lost.
 async fn see_off(child: Option<Child>, stopped: bool) {
     let Some(mut child) = child else { return };
-    if stopped && let Ok(Ok(status)) = timeout(FAREWELL, child.wait()).await {
+    if stopped && let Ok(Ok(status)) = timeout(CLOSING, child.wait()).await {
         tracing::info!(%status, "shadow plane exited");
         return;
     }
