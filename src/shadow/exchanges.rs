@@ -81,6 +81,8 @@ impl Exchanges {
         if self.open.len() >= DEPTH {
             self.open.pop_front();
         }
+        // A charger sends one CALL at a time; most legs never hold more.
+        self.open.reserve_exact(1);
         self.open.push_back(Exchange {
             seq,
             id: id.into(),

@@ -284,8 +284,8 @@ mod tests {
         let link = Rc::new(Link::new(common, Rc::default(), about, Version::V16, None));
         let dialler = Rc::new(Dialler::new(settings).unwrap());
         let task = leg::run(link, dialler, Rc::new(Pace::new(1)), true);
-        // The task, the link, tungstenite's read buffer (1 KiB), and the allocator's share stay below 4 KiB.
-        let bytes = size_of_val(&task) + size_of::<Link>() + size_of::<Memory>() + 1024;
+        // The task, the link, tungstenite's read buffer (0.5 KiB), and the allocator's share stay below 4 KiB.
+        let bytes = size_of_val(&task) + size_of::<Link>() + size_of::<Memory>() + 512;
         assert!(bytes <= 3584, "{bytes} bytes");
     }
 }

@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 
 /// Read buffer of one leg. tungstenite keeps it resident, so 5,000 idle legs pay it 5,000 times; larger messages still
 /// arrive, in more reads.
-const READ_BUFFER: usize = 1024;
+const READ_BUFFER: usize = 512;
 
 /// How much may be waiting to be written before the leg counts as stuck.
 const MAX_WRITE_BUFFER: usize = 1 << 20;
