@@ -80,7 +80,7 @@ impl TapChild {
             let _ = kill_process(pid, Signal::INT);
         }
         // Longer than a shadow plane may take to close.
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         loop {
             match self.child.try_wait() {
                 Ok(Some(status)) => return status.to_string(),
