@@ -21,7 +21,8 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::settings::ShadowSettings;
-use super::socket::{Socket, Transport};
+use super::socket::Socket;
+use crate::live::stream::Stream;
 
 /// The longest response head, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
@@ -233,9 +234,9 @@ impl Dialler {
         Err(DialError::Connect(name, failure))
     }
 
-    async fn secure(&self, tcp: TcpStream) -> Result<Transport, DialError> {
+    async fn secure(&self, tcp: TcpStream) -> Result<Stream, DialError> {
         let Some(tls) = &self.tls else {
-            return Ok(Transport::Plain(tcp));
+            return Ok(Stream::Plain(tcp));
         };
         let host = &self.settings.endpoint.host;
         let name = ServerName::try_from(host.clone()).map_err(|error| {
@@ -248,7 +249,7 @@ impl Dialler {
             .connect(name, tcp)
             .await
             .map_err(|error| DialError::Tls(host.clone(), error))?;
-        Ok(Transport::Tls(Box::new(stream)))
+        Ok(Stream::Tls(Box::new(stream.into())))
     }
 }
 
@@ -291,7 +292,7 @@ fn tls_connector(settings: &ShadowSettings) -> Result<TlsConnector, TlsSetupErro
 }
 
 /// Reads up to the empty line; returns the head and what came behind it.
-async fn read_head(transport: &mut Transport) -> Result<(Vec<u8>, Vec<u8>), DialError> {
+async fn read_head(transport: &mut Stream) -> Result<(Vec<u8>, Vec<u8>), DialError> {
     let mut head = Vec::with_capacity(1024);
     loop {
         let from = head.len().saturating_sub(3);

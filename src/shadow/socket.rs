@@ -1,20 +1,16 @@
 //! The WebSocket towards the shadow backend: small buffers, one message at a time, no surprises.
 
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
+
+use crate::live::stream::Stream;
 
 /// Read buffer of one leg. tungstenite keeps it resident, so 5,000 idle legs pay it 5,000 times; larger messages still
 /// arrive, in more reads.
@@ -22,55 +18,6 @@ const READ_BUFFER: usize = 512;
 
 /// How much may be waiting to be written before the leg counts as stuck.
 const MAX_WRITE_BUFFER: usize = 1 << 20;
-
-/// A TCP connection, with or without TLS.
-#[derive(Debug)]
-pub enum Transport {
-    /// `ws`.
-    Plain(TcpStream),
-    /// `wss`.
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl AsyncRead for Transport {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
-            Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Transport {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
-            Self::Tls(tls) => Pin::new(tls).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
-            Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
-            Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
-        }
-    }
-}
 
 /// What the backend sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,12 +53,12 @@ pub enum SocketEnd {
 /// An open WebSocket.
 #[derive(Debug)]
 pub struct Socket {
-    ws: WebSocketStream<Transport>,
+    ws: WebSocketStream<Stream>,
 }
 
 impl Socket {
     /// A WebSocket over an upgraded connection; `early` is what came behind the response head.
-    pub async fn new(transport: Transport, early: Vec<u8>, max_message: usize) -> Self {
+    pub async fn new(transport: Stream, early: Vec<u8>, max_message: usize) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(0)
