@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use evenkeel::facts::{Fact, Kind, Leg};
 use evenkeel::ledger::row::Outcome;
@@ -26,12 +27,20 @@ fn law_3_nothing_waits_for_the_shadow() {
             end: |tap, victim| {
                 eventually("health notices the silence", || !tap.is_well());
                 assert!(tap.metric("evenkeel_frames_lost_total") > 0);
+                // The pause is the fault itself, not a wait for anything.
+                std::thread::sleep(pause());
                 kill_process(victim, Signal::CONT).unwrap();
             },
             ..Plane::new()
         })
     });
     assert!(frames_in_gaps(&lived) > 0);
+}
+
+/// How long the shadow plane stays stopped after the chargers have charged on without it.
+fn pause() -> Duration {
+    let seconds = std::env::var("EVENKEEL_PAUSE").map_or(0, |seconds| seconds.parse().unwrap());
+    Duration::from_secs(seconds)
 }
 
 #[test]
