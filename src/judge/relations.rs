@@ -79,8 +79,9 @@ impl Minted {
         let repeated = self.live.values().find(|holder| holder.request == request);
         let flaw = match repeated {
             // Where the authority begins another session too, nobody is to blame.
-            Some(holder) => (holder.shadow != theirs && self.live.get(ours).is_some())
-                .then_some(Flaw::Unstable),
+            Some(holder) => {
+                (holder.shadow != theirs && self.live.get(ours).is_some()).then_some(Flaw::Unstable)
+            }
             None => self
                 .live
                 .values()

@@ -73,6 +73,8 @@ struct Command {
     at: Micros,
     /// A remote start whose token is not hexadecimal.
     odd_token: bool,
+    /// The charger has spoken since.
+    survived: bool,
 }
 
 fn push<T>(ring: &mut VecDeque<T>, value: T) -> bool {
@@ -124,6 +126,9 @@ impl Line {
         history: &History,
         odd: &mut Quirks,
     ) {
+        // Whoever speaks has not left.
+        self.started = None;
+        self.commands.iter_mut().for_each(|one| one.survived = true);
         let boot = envelope.action == "BootNotification";
         if self.whole && self.first("called") && !boot && !history.booted {
             odd.insert(37);
@@ -205,6 +210,7 @@ impl Line {
             at,
             odd_token: envelope.action == "RemoteStartTransaction"
                 && !token().bytes().all(|byte| byte.is_ascii_hexdigit()),
+            survived: false,
         };
         self.forgotten |= push(&mut self.commands, command);
         if envelope.action == "SetChargingProfile" && is_low(envelope.payload) {
@@ -246,8 +252,8 @@ impl Line {
     pub(super) fn hung_up_on(&self, at: Micros) -> Option<String> {
         let last = self.commands.back()?;
         // A reset is answered by leaving.
-        let leaves = last.action == "Reset" || at - last.at > HANG_UP;
-        (!leaves).then(|| last.action.clone())
+        let expected = last.action == "Reset" || at - last.at > HANG_UP;
+        (!expected && !last.survived).then(|| last.action.clone())
     }
 }
 
