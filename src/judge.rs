@@ -126,12 +126,11 @@ fn message(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, benc
         opaque(exchanges, commands, fact, bench);
         return;
     };
-    let odd = match fact.dir {
-        Some(Dir::FromCharger) => quirks::heard(fact, &envelope, bench),
-        _ => {
-            quirks::said(fact, &envelope, bench);
-            Quirks::default()
-        }
+    let odd = if fact.dir == Some(Dir::FromCharger) {
+        quirks::heard(fact, &envelope, bench)
+    } else {
+        quirks::said(fact, &envelope, bench);
+        Quirks::default()
     };
     match (fact.dir, envelope.kind) {
         (Some(Dir::FromCharger), MessageType::Call) => {

@@ -135,10 +135,8 @@ pub(super) fn said(fact: &Fact, envelope: &Envelope<'_>, bench: &mut Bench<'_>) 
     };
     let authority = conn.authority;
     match envelope.kind {
-        MessageType::Call => {
-            if conn.line.command(fact.at, envelope) {
-                say_of(53, authority, "", fact, bench);
-            }
+        MessageType::Call if conn.line.command(fact.at, envelope) => {
+            say_of(53, authority, "", fact, bench);
         }
         kind if kind.is_answer() => {
             conn.line.answer(fact.at, envelope, history);

@@ -6,7 +6,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use chrono::{SecondsFormat, Utc};
+use evenkeel::clock::Clock;
+use evenkeel::ledger::views::rfc3339;
 use evenkeel::ocpp::json::{self, Step};
 use evenkeel::ocpp::{Envelope, MessageType};
 
@@ -208,11 +209,11 @@ fn answer(charger: &str, call: &Envelope<'_>, strict: Strict, minted: &mut i64) 
             } else {
                 "Accepted"
             };
-            let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+            let now = rfc3339(Clock::system().now());
             format!(r#"{{"currentTime":"{now}","interval":300,"status":"{status}"}}"#)
         }
         "Heartbeat" => {
-            let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+            let now = rfc3339(Clock::system().now());
             format!(r#"{{"currentTime":"{now}"}}"#)
         }
         "Authorize" => format!(r#"{{"idTagInfo":{{"status":"{token}"}}}}"#),

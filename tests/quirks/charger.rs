@@ -3,7 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 
-use chrono::{Duration, SecondsFormat, Utc};
+use evenkeel::clock::Clock;
+use evenkeel::ledger::views::rfc3339;
 use evenkeel::ocpp::{Envelope, MessageType};
 
 use crate::backend::{Backend, transaction_in};
@@ -166,10 +167,7 @@ fn closings(tap: &Tap) -> usize {
 
 /// Fills in `{tx}`, `{now}` and `{now+2h}`.
 fn filled(text: &str, transaction: &str) -> String {
-    let stamp = |ahead| {
-        let at = Utc::now() + Duration::hours(ahead);
-        at.to_rfc3339_opts(SecondsFormat::Millis, true)
-    };
+    let stamp = |hours| rfc3339(Clock::system().now() + hours * 3_600_000_000);
     text.replace("{tx}", transaction)
         .replace("{now}", &stamp(0))
         .replace("{now+2h}", &stamp(2))

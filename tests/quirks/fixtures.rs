@@ -205,7 +205,7 @@ impl Fixture {
             head += "Connection: Upgrade\r\n";
         }
         if self.row != 31 {
-            head += &format!("Sec-WebSocket-Protocol: {}\r\n", self.version());
+            head = head + "Sec-WebSocket-Protocol: " + self.version() + "\r\n";
         }
         head + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     }

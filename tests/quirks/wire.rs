@@ -33,7 +33,7 @@ fn head(frame: &mut Vec<u8>, mask: u8, len: usize) {
     match u8::try_from(len) {
         Ok(len) if len < 126 => frame.push(mask | len),
         _ => {
-            frame.push(mask | 126);
+            frame.push(mask | 0x7e);
             frame.extend(u16::try_from(len).unwrap().to_be_bytes());
         }
     }

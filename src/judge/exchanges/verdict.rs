@@ -71,7 +71,7 @@ fn blame_the_charger(open: &Open, verdict: &mut Verdict) {
     for draft in std::mem::take(&mut verdict.drafts) {
         match open.quirks.iter().find(|quirk| roots(*quirk, &draft)) {
             Some(quirk) if quirk.effect() == Effect::Policy => {
-                verdict.rules.push(quirk.to_string())
+                verdict.rules.push(quirk.to_string());
             }
             Some(quirk) => verdict.drafts.push(draft.rooted(quirk)),
             None => verdict.drafts.push(draft),

@@ -173,7 +173,6 @@ impl History {
         let is = |one: &&mut Session| one.start == *envelope.id && one.transaction.is_none();
         if let Some(session) = self.sessions.iter_mut().rev().find(is) {
             session.transaction = member(payload, "transactionId");
-            const STATUS: [Step; 2] = [Step::Key("idTagInfo"), Step::Key("status")];
             session.ended = scalar(payload, &STATUS).as_deref() != Some("Accepted");
         }
     }
@@ -339,6 +338,8 @@ impl History {
         }
     }
 }
+
+const STATUS: [Step; 2] = [Step::Key("idTagInfo"), Step::Key("status")];
 
 const TOKEN: [Step; 2] = [Step::Key("idToken"), Step::Key("idToken")];
 

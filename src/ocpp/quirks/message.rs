@@ -188,19 +188,26 @@ fn date_and_zone(text: &str) -> Option<(&str, &str)> {
 
 /// How many characters a field may have.
 fn longest(version: Version, name: &str) -> usize {
-    match (version, name) {
-        (Version::V16, "idTag" | "chargePointVendor" | "chargePointModel")
-        | (_, "iccid" | "imsi") => 20,
-        (Version::V201 | Version::V21, "model") => 20,
-        (
-            Version::V16,
-            "chargePointSerialNumber" | "chargeBoxSerialNumber" | "meterSerialNumber" | "meterType",
-        )
-        | (Version::V201 | Version::V21, "serialNumber") => 25,
-        (Version::V201, "idToken") | (Version::V201 | Version::V21, "transactionId") => 36,
-        (Version::V16, "info" | "vendorErrorCode") | (_, "firmwareVersion") => 50,
-        (Version::V201 | Version::V21, "vendorName") => 50,
-        _ => usize::MAX,
+    if version == Version::V16 {
+        match name {
+            "idTag" | "chargePointVendor" | "chargePointModel" | "iccid" | "imsi" => 20,
+            "chargePointSerialNumber"
+            | "chargeBoxSerialNumber"
+            | "meterSerialNumber"
+            | "meterType" => 25,
+            "info" | "vendorErrorCode" | "firmwareVersion" => 50,
+            _ => usize::MAX,
+        }
+    } else {
+        match name {
+            "model" | "iccid" | "imsi" => 20,
+            "serialNumber" => 25,
+            // OCPP 2.1 has room for contract identifiers in tokens.
+            "idToken" if version == Version::V21 => usize::MAX,
+            "idToken" | "transactionId" => 36,
+            "vendorName" | "firmwareVersion" => 50,
+            _ => usize::MAX,
+        }
     }
 }
 
