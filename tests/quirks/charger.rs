@@ -167,7 +167,7 @@ fn closings(tap: &Tap) -> usize {
 
 /// Fills in `{tx}`, `{now}` and `{now+2h}`.
 fn filled(text: &str, transaction: &str) -> String {
-    let stamp = |hours| rfc3339(Clock::system().now() + hours * 3_600_000_000);
+    let stamp = |hours: i64| rfc3339(Clock::system().now() + hours * 3_600_000_000);
     text.replace("{tx}", transaction)
         .replace("{now}", &stamp(0))
         .replace("{now+2h}", &stamp(2))
