@@ -9,6 +9,9 @@ use crate::ocpp::{Envelope, EnvelopeError, MessageType, Version, actions, json};
 /// The longest message id that the specification allows.
 const LONGEST_ID: usize = 36;
 
+/// The smallest limit of any field, in characters.
+const SHORTEST_LIMIT: usize = 20;
+
 /// Zeros at the end of a decimal that are more than a meter's resolution.
 const TAIL: usize = 5;
 
@@ -78,7 +81,9 @@ impl Look<'_> {
             return self.bare(name, literal);
         };
         self.instant(inner);
-        if inner.len() > longest(self.version, name)
+        // No field has a limit below this, and most values are shorter.
+        if inner.len() > SHORTEST_LIMIT
+            && inner.len() > longest(self.version, name)
             && inner.chars().count() > longest(self.version, name)
         {
             self.found.insert(26);

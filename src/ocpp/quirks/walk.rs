@@ -86,7 +86,7 @@ pub(super) fn members<'a>(text: &'a str, mut member: impl FnMut(&'a str, &'a str
                 } else if is_object && byte == b'"' {
                     let inner = literal.start + 1..literal.end - 1;
                     name = Some(&text[inner.clone()]);
-                    walked.escapes |= bytes[inner.clone()].contains(&b'\\');
+                    walked.escapes |= memchr::memchr(b'\\', &bytes[inner.clone()]).is_some();
                     walked.duplicates |= names.add(bytes, inner, levels[depth - 1].names);
                 }
             }
@@ -117,17 +117,23 @@ impl Names {
 fn scalar(bytes: &[u8], at: usize) -> Option<Range<usize>> {
     if bytes[at] == b'"' {
         let mut end = at + 1;
+        // Most strings are short: looking at each byte is quicker than calling for help.
         loop {
-            end += memchr::memchr2(b'"', b'\\', bytes.get(end..)?)?;
-            if bytes[end] == b'"' {
-                return Some(at..end + 1);
+            match bytes.get(end)? {
+                b'"' => return Some(at..end + 1),
+                b'\\' => end += 2,
+                _ => end += 1,
             }
-            end += 2;
         }
     }
     let len = bytes[at..]
         .iter()
-        .position(|byte| b",:]}[{\" \t\r\n".contains(byte))
+        .position(|byte| {
+            matches!(
+                byte,
+                b',' | b':' | b']' | b'}' | b'[' | b'{' | b'"' | b' ' | b'\t' | b'\r' | b'\n'
+            )
+        })
         .unwrap_or(bytes.len() - at);
     (len > 0).then_some(at..at + len)
 }
