@@ -13,6 +13,7 @@ mod exchanges;
 mod findings;
 mod handshake;
 mod notes;
+mod quirks;
 mod recent;
 mod relations;
 mod sessions;
@@ -21,11 +22,12 @@ mod world;
 use crate::clock::Micros;
 use crate::facts::{Dir, Fact, Kind};
 use crate::ledger::row::Row;
+use crate::ocpp::quirks::Quirks;
 use crate::ocpp::{Envelope, MessageType};
 use commands::Commands;
 use exchanges::{Bench, Exchanges};
 pub use rules::Rules;
-use world::World;
+use world::{Charger, World};
 
 /// Where rows go.
 type Out<'a> = &'a mut dyn FnMut(Row);
@@ -79,7 +81,11 @@ impl Judge {
             Kind::ShadowOpened | Kind::ShadowRefused => handshake::judge(fact, &mut bench),
             Kind::Opaque => opaque(&mut self.exchanges, &mut self.commands, fact, &mut bench),
             Kind::IdentifierLearned => learned(fact, &mut bench),
-            Kind::ConnOpened => bench.world.open(fact),
+            Kind::ConnOpened => {
+                bench.world.open(fact);
+                quirks::opened(fact, &mut bench);
+            }
+            Kind::Quirk => quirks::told(&mut self.exchanges, fact, &mut bench),
             Kind::ConnClosed | Kind::ShadowClosed => {
                 ended(&mut self.exchanges, &mut self.commands, fact, &mut bench);
             }
@@ -91,7 +97,6 @@ impl Judge {
             | Kind::ConnRefused
             | Kind::Control
             | Kind::ShadowAnswered
-            | Kind::Quirk
             | Kind::BackendRecord
             | Kind::RulesLoaded
             | Kind::Decision
@@ -113,9 +118,19 @@ impl Judge {
 
 /// A message between charger and authority.
 fn message(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench: &mut Bench<'_>) {
+    if fact.body.trim_ascii().is_empty() {
+        // An empty frame keeps a connection alive. It is neither question nor answer.
+        return;
+    }
     let Some(Ok(envelope)) = fact.text().map(Envelope::parse) else {
         opaque(exchanges, commands, fact, bench);
         return;
+    };
+    let odd = if fact.dir == Some(Dir::FromCharger) {
+        quirks::heard(fact, &envelope, bench)
+    } else {
+        quirks::said(fact, &envelope, bench);
+        Quirks::default()
     };
     match (fact.dir, envelope.kind) {
         (Some(Dir::FromCharger), MessageType::Call) => {
@@ -125,6 +140,7 @@ fn message(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, benc
                 (bench.out)(Row::Charger(said));
             }
             exchanges.call(fact, &envelope, bench);
+            exchanges.odd(fact.seq, odd);
         }
         (Some(Dir::ToCharger), MessageType::Call) => commands.sent(fact, &envelope, true, bench),
         (Some(Dir::ToCharger), kind) if kind.is_answer() => {
@@ -147,6 +163,7 @@ fn received(
     } else if let Some(Ok(envelope)) = fact.text().map(Envelope::parse)
         && envelope.kind == MessageType::Call
     {
+        quirks::commanded(fact, &envelope, bench);
         commands.sent(fact, &envelope, false, bench);
     }
 }
@@ -171,6 +188,7 @@ fn learned(fact: &Fact, bench: &mut Bench<'_>) {
 /// their way: only the leg's end, or time, says that nothing more comes.
 fn ended(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench: &mut Bench<'_>) {
     if fact.kind == Kind::ConnClosed {
+        quirks::left(fact, bench);
         bench.world.leave(fact);
         commands.cut(fact.conn, fact.at);
         exchanges.closed(fact.conn, bench);
@@ -195,12 +213,18 @@ fn gap(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench: &
     let conn = (fact.conn != 0).then_some(fact.conn);
     exchanges.gap(conn, bench);
     commands.spoil(conn);
-    if conn.is_some() {
-        bench.world.charger(&fact.charger).sessions.gap();
-    } else {
-        for charger in bench.world.chargers.values_mut() {
-            charger.sessions.gap();
+    if let Some(conn) = conn {
+        if let Some(known) = bench.world.conns.get_mut(&conn) {
+            known.line.gap();
         }
+        bench.world.charger(&fact.charger).gap();
+    } else {
+        bench
+            .world
+            .conns
+            .values_mut()
+            .for_each(|conn| conn.line.gap());
+        bench.world.chargers.values_mut().for_each(Charger::gap);
     }
 }
 

@@ -12,7 +12,7 @@ mod rows;
 mod story;
 
 use evenkeel::facts::Leg;
-use evenkeel::ledger::row::Reason;
+use evenkeel::ledger::row::{Reason, Row};
 use evenkeel::ocpp::Severity;
 
 use rows::{
@@ -330,14 +330,19 @@ fn minted_identifiers_are_unique_stable_and_small() {
         "{}",
         Shadow::Answers("{}"),
     );
+    let rows = judge(&story.facts);
     assert_eq!(
-        found(&judge(&story.facts)),
+        found(&rows),
         [
             "S2 identifier /transactionId: candidate gives a transactionId that another live session has",
             "S2 identifier /transactionId: candidate gives a repeated StartTransaction a new transactionId",
-            "S3 identifier /transactionId: candidate gives a transactionId that does not fit 32 bits",
         ]
     );
+    // Few chargers mind a large one: it is noted.
+    let noted = rows
+        .iter()
+        .any(|row| matches!(row, Row::Quirk(seen) if seen.row == 57 && seen.leg == "candidate"));
+    assert!(noted, "{rows:?}");
 }
 
 #[test]

@@ -114,7 +114,35 @@ pub fn summary(diffs: &Diffs) -> String {
             outcomes.pending,
         );
     }
+    out.push_str(&quirks(&diffs.quirks));
     let _ = writeln!(out, "digest     {}", diffs.digest);
+    out
+}
+
+/// What is odd and nobody's fault; nothing if nothing is.
+fn quirks(quirks: &[views::Quirk]) -> String {
+    let mut out = String::new();
+    for quirk in quirks {
+        let more: Vec<&str> = [&quirk.detail, &quirk.leg]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+            .collect();
+        let _ = writeln!(
+            out,
+            "{title:<10} {row:>2} {name}{more}: {count} on {chargers}",
+            title = if out.is_empty() { "quirks" } else { "" },
+            row = quirk.row,
+            name = quirk.name,
+            more = if more.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", super::printable(&more.join(", ")))
+            },
+            count = quirk.count,
+            chargers = counted(quirk.chargers.len(), "charger"),
+        );
+    }
     out
 }
 

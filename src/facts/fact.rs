@@ -77,7 +77,8 @@ pub enum Kind {
     /// Frames that were seen but not recorded. `frames`: how many. Note: `{"why","first","last","bytes"}`,
     /// and `facts` if the recorder itself had no room: then facts of shadow legs may be among them.
     Gap = 41,
-    /// Something odd that must not be blamed on the candidate. Note: `{"quirk","detail"}`.
+    /// Something odd that must not be blamed on the candidate. Note: `{"quirk","row"?,"detail"}`;
+    /// `row` is its place in the catalogue, [`crate::ocpp::quirks`]. `cause`: the message, frames or handshake.
     Quirk = 42,
     /// A session or CDR that was read from a backend. Body: the record.
     BackendRecord = 50,
@@ -335,7 +336,7 @@ impl Kind {
         }
     }
 
-    /// Whether losing it in a full queue is accounted by a gap fact: the frame traffic. Everything else is rare and small
+    /// Whether losing it in a full queue is accounted by a gap fact: the frame traffic and what is odd about it. Everything else is rare and small
     /// and has a reserve of its own.
     pub const fn is_bulk(self) -> bool {
         matches!(
@@ -347,6 +348,7 @@ impl Kind {
                 | Self::ShadowWithheld
                 | Self::ShadowReceived
                 | Self::ShadowAnswered
+                | Self::Quirk
         )
     }
 }

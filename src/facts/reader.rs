@@ -218,7 +218,8 @@ mod tests {
             let plan = plan(&query);
             assert!(plan.contains("facts_rare"), "{query}: {plan}");
         }
-        for kind in Kind::ALL {
+        // What is odd comes with the frames of odd chargers, and is looked for by itself.
+        for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::Quirk) {
             assert!(
                 store::is_rare(kind) != kind.is_bulk() || kind.number() / 10 == 3,
                 "{kind}"

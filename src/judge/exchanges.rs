@@ -17,6 +17,7 @@ use super::world::World;
 use crate::clock::Micros;
 use crate::facts::{Fact, Kind};
 use crate::ledger::row::{Exchange, Outcome, Reason, Row};
+use crate::ocpp::quirks::Quirks;
 use crate::ocpp::{Envelope, MessageType};
 use open::{Answer, Ours, Theirs};
 
@@ -75,6 +76,7 @@ impl Exchanges {
                 theirs: Theirs::Awaited,
                 spoil: None,
                 withheld: None,
+                quirks: Quirks::default(),
             },
         );
         self.unanswered
@@ -83,6 +85,13 @@ impl Exchanges {
             .push_back(fact.seq);
         self.deadlines
             .insert((fact.at.saturating_add(AUTHORITY_TIMEOUT), fact.seq));
+    }
+
+    /// Something is odd about a charger's CALL.
+    pub(super) fn odd(&mut self, call: u64, quirks: Quirks) {
+        if let Some(open) = self.open.get_mut(&call) {
+            open.quirks.extend(quirks);
+        }
     }
 
     /// Gives up older CALLs of the same id whose answer was lost or is not waited for: chargers that number every CALL

@@ -12,6 +12,7 @@ use crate::clock::Micros;
 use crate::facts::{Dir, Leg};
 use crate::ledger::row::{Divergence, Subject};
 use crate::ocpp::Severity;
+use crate::ocpp::quirks::Quirk;
 
 /// A value on each leg.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub(super) struct Draft {
     pub(super) severity: Severity,
     pub(super) sides: Sides,
     pub(super) title: String,
+    /// The charger's quirk that it is rooted in.
+    pub(super) quirk: Option<Quirk>,
 }
 
 impl Draft {
@@ -77,6 +80,7 @@ impl Draft {
             kind: kind.word(),
             severity: difference.severity,
             sides,
+            quirk: None,
         }
     }
 
@@ -100,7 +104,16 @@ impl Draft {
             severity,
             sides,
             title,
+            quirk: None,
         }
+    }
+
+    /// The same divergence, as one that the charger brings about.
+    #[must_use]
+    pub(super) fn rooted(mut self, quirk: Quirk) -> Self {
+        self.title = format!("{}, rooted in {quirk}: {}", self.title, quirk.name());
+        self.quirk = Some(quirk);
+        self
     }
 
     /// Whether what follows in the session happens in another world: one backend lets the driver charge, the other does
@@ -111,15 +124,18 @@ impl Draft {
 
     /// The id of the finding that it belongs to.
     pub(super) fn finding(&self) -> String {
-        id(&[
-            &self.rule,
+        let quirk = self.quirk.map(|quirk| quirk.to_string());
+        let mut signature = vec![
+            self.rule.as_str(),
             self.direction.word(),
             &self.action,
             &self.path,
             self.kind,
             &self.sides.legacy,
             &self.sides.candidate,
-        ])
+        ];
+        signature.extend(quirk.as_deref());
+        id(&signature)
     }
 
     /// The ledger row.
@@ -144,6 +160,7 @@ impl Draft {
             legacy: self.sides.legacy,
             candidate: self.sides.candidate,
             title: self.title,
+            quirk: self.quirk.map(Quirk::row),
         }
     }
 }

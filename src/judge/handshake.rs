@@ -27,6 +27,10 @@ pub(super) fn judge(fact: &Fact, bench: &mut Bench<'_>) {
     let (cause, draft) = weigh(fact.kind, &note, chosen.as_deref(), &origin);
     let unreachable = matches!(cause, "unreachable" | "unknown version");
     let conn = bench.world.conn(fact);
+    let draft = draft.map(|draft| match conn.line.strict_root() {
+        Some(quirk) => draft.rooted(quirk),
+        None => draft,
+    });
     conn.shadow_open = fact.kind == Kind::ShadowOpened;
     if let Some(draft) = &draft
         && fact.kind == Kind::ShadowRefused

@@ -42,6 +42,21 @@ pub(super) struct Learned {
     pub(super) shadow: String,
 }
 
+/// Note of a `Quirk`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Odd {
+    /// 0 if it is not in the catalogue.
+    pub(super) row: u8,
+}
+
+/// Note of a `ConnClosed`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Left {
+    pub(super) by: String,
+}
+
 /// Note of a `PlaneStarted`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -26,12 +26,19 @@ struct Holder {
 /// What is wrong with an identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flaw {
-    /// It does not fit 32 bits where the authority's does.
-    Large,
     /// A repeated request got a new one.
     Unstable,
     /// Another live session has it.
     Reused,
+}
+
+/// What is wrong with what the shadow minted.
+#[derive(Debug, Default)]
+pub(super) struct Checked {
+    /// An identifier does not fit 32 bits where the authority's does: some chargers keep no more of it, so it passes here
+    /// and fails after the cutover.
+    pub(super) large: bool,
+    pub(super) drafts: Vec<Draft>,
 }
 
 /// Two answers to the same request.
@@ -47,8 +54,8 @@ pub(super) struct Answers<'a> {
 
 impl Minted {
     /// Checks what the shadow minted in its answer, and remembers it.
-    pub(super) fn check(&mut self, answers: &Answers<'_>) -> Vec<Draft> {
-        let mut drafts = Vec::new();
+    pub(super) fn check(&mut self, answers: &Answers<'_>) -> Checked {
+        let mut checked = Checked::default();
         for site in sites(answers.version, answers.action, Part::Response) {
             if site.role != Role::Mint {
                 continue;
@@ -57,26 +64,24 @@ impl Minted {
             let (Some(ours), Some(theirs)) = (read(answers.authority), read(answers.shadow)) else {
                 continue;
             };
-            let mut flaws = Vec::new();
-            if !ours.is_string() && ours.fits_i32() && !theirs.fits_i32() {
-                flaws.push(Flaw::Large);
-            }
+            checked.large |= !ours.is_string() && ours.fits_i32() && !theirs.fits_i32();
             if site.class == Class::TransactionId && both_accept(answers) {
-                flaws.extend(self.mint(ours.text(), theirs.text(), answers.request));
+                let flaw = self.mint(ours.text(), theirs.text(), answers.request);
+                checked
+                    .drafts
+                    .extend(flaw.map(|flaw| flaw.draft(site.class, answers)));
             }
-            drafts.extend(
-                flaws
-                    .into_iter()
-                    .map(|flaw| flaw.draft(site.class, answers)),
-            );
         }
-        drafts
+        checked
     }
 
     fn mint(&mut self, ours: &str, theirs: &str, request: &str) -> Option<Flaw> {
         let repeated = self.live.values().find(|holder| holder.request == request);
         let flaw = match repeated {
-            Some(holder) => (holder.shadow != theirs).then_some(Flaw::Unstable),
+            // Where the authority begins another session too, nobody is to blame.
+            Some(holder) => {
+                (holder.shadow != theirs && self.live.get(ours).is_some()).then_some(Flaw::Unstable)
+            }
             None => self
                 .live
                 .values()
@@ -114,13 +119,6 @@ impl Flaw {
     fn draft(self, class: Class, answers: &Answers<'_>) -> Draft {
         let (name, field) = (answers.leg.other().word(), class.word());
         let (rule, reason, severity, word, title) = match self {
-            Self::Large => (
-                "identifier-int32",
-                "Some chargers keep 32 bits of an identifier: it passes here and fails after the cutover.",
-                Severity::S3,
-                "more than 32 bits",
-                format!("{name} gives a {field} that does not fit 32 bits"),
-            ),
             Self::Unstable => (
                 "identifier-stable",
                 "A repeated request begins no second session.",

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::quirks::{Disliked, History, Line};
 use super::relations::Minted;
 use super::sessions::Sessions;
 use super::tree::Node;
@@ -23,6 +24,7 @@ pub(super) struct World {
     /// Connections whose charger has left, and when nothing more can come for them.
     parting: BTreeSet<(Micros, u64)>,
     pub(super) chargers: BTreeMap<Arc<str>, Charger>,
+    pub(super) disliked: Disliked,
 }
 
 /// One charger connection.
@@ -42,6 +44,7 @@ pub(super) struct Conn {
     pub(super) boot_root: Option<String>,
     /// Handshake outcomes that have been judged.
     pub(super) shaken: BTreeSet<&'static str>,
+    pub(super) line: Line,
 }
 
 /// One charger, over all its connections.
@@ -52,6 +55,7 @@ pub(super) struct Charger {
     /// Which identifier of the candidate stands for which of legacy's, whoever was the authority.
     pub(super) relation: Relation,
     pub(super) minted: Minted,
+    pub(super) history: History,
 }
 
 /// Where something was seen: what every row about it repeats.
@@ -63,6 +67,14 @@ pub(super) struct Origin {
     pub(super) version: Version,
     /// What the charger had said about itself by then.
     pub(super) said: Arc<row::Charger>,
+}
+
+impl Charger {
+    /// Frames of it were lost.
+    pub(super) fn gap(&mut self) {
+        self.sessions.gap();
+        self.history.gap();
+    }
 }
 
 impl World {
@@ -81,6 +93,7 @@ impl World {
             refused: None,
             boot_root: None,
             shaken: BTreeSet::new(),
+            line: Line::default(),
         })
     }
 
@@ -103,6 +116,7 @@ impl World {
             .and_then(Version::from_subprotocol)
             .unwrap_or(Version::V16);
         conn.subprotocol = opened.subprotocol;
+        conn.line = Line::opened(fact.at, opened.seen == [0, 0]);
     }
 
     /// Where a fact was seen.

@@ -60,6 +60,8 @@ pub struct Finding {
     pub candidate: String,
     /// A sentence.
     pub title: String,
+    /// Row of the charger's quirk that it is rooted in, if it is.
+    pub quirk: Option<u8>,
     /// How often.
     pub count: u64,
     /// Out of how many comparable exchanges, commands or handshakes of this action.
@@ -125,6 +127,25 @@ pub struct Latency {
     pub max: i64,
 }
 
+/// How often a quirk was seen, over all chargers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuirkCount {
+    /// Its row in the catalogue.
+    pub row: u8,
+    /// Word of the backend whose doing it is; empty if it is the chargers'.
+    pub leg: String,
+    /// A word more; empty if there is none.
+    pub detail: String,
+    /// How often.
+    pub count: u64,
+    /// When first, µs.
+    pub first_seen: Micros,
+    /// When last, µs.
+    pub last_seen: Micros,
+    /// On which chargers.
+    pub chargers: Vec<String>,
+}
+
 impl Outcomes {
     /// All that count in a denominator.
     pub fn comparable(&self) -> u64 {
@@ -144,6 +165,19 @@ impl Outcomes {
             "divergent" => self.divergent += count,
             _ => *self.not_comparable.entry(reason).or_default() += count,
         }
+    }
+}
+
+impl QuirkCount {
+    fn is_like(&self, other: &Self) -> bool {
+        (self.row, &self.leg, &self.detail) == (other.row, &other.leg, &other.detail)
+    }
+
+    fn add(&mut self, other: Self) {
+        self.count += other.count;
+        self.first_seen = self.first_seen.min(other.first_seen);
+        self.last_seen = self.last_seen.max(other.last_seen);
+        self.chargers.extend(other.chargers);
     }
 }
 
@@ -210,7 +244,7 @@ impl Reader {
         let mut findings = Vec::new();
         self.each(
             "SELECT id, subject, rule, reason, direction, action, path, kind, severity, legacy, candidate, title, \
-                count, first_seen, last_seen FROM findings \
+                count, first_seen, last_seen, quirk FROM findings \
              WHERE severity <= ?1 AND (?2 IS NULL OR action = ?2) AND (?3 IS NULL OR id = ?3) \
                 AND (?4 IS NULL OR EXISTS (SELECT 1 FROM sightings WHERE finding = id AND charger = ?4)) \
              ORDER BY severity, count DESC, id",
@@ -261,6 +295,33 @@ impl Reader {
                     pointer: row.get(3)?,
                     facts: [count(row, 4)?, count(row, 5)?, count(row, 6)?],
                 });
+                Ok(())
+            },
+        )?;
+        Ok(found)
+    }
+
+    /// Quirks that were seen, on `charger` or on any, by row.
+    pub fn quirks(&self, charger: Option<&str>) -> Result<Vec<QuirkCount>, LedgerError> {
+        let mut found: Vec<QuirkCount> = Vec::new();
+        self.each(
+            "SELECT quirk, leg, detail, charger, count, first_seen, last_seen FROM quirks \
+             WHERE ?1 IS NULL OR charger = ?1 ORDER BY quirk, leg, detail, charger",
+            params![charger],
+            |row| {
+                let next = QuirkCount {
+                    row: row.get(0)?,
+                    leg: row.get(1)?,
+                    detail: row.get(2)?,
+                    count: count(row, 4)?,
+                    first_seen: row.get(5)?,
+                    last_seen: row.get(6)?,
+                    chargers: vec![row.get(3)?],
+                };
+                match found.last_mut() {
+                    Some(last) if last.is_like(&next) => last.add(next),
+                    _ => found.push(next),
+                }
                 Ok(())
             },
         )?;
@@ -370,6 +431,7 @@ fn finding(row: &Row<'_>) -> rusqlite::Result<Finding> {
         legacy: row.get(9)?,
         candidate: row.get(10)?,
         title: row.get(11)?,
+        quirk: row.get(15)?,
         count: count(row, 12)?,
         of: 0,
         first_seen: row.get(13)?,

@@ -23,6 +23,8 @@ pub enum Row {
     Divergence(Divergence),
     /// What a charger said about itself.
     Charger(Charger),
+    /// Something odd was seen that no backend is to be blamed for.
+    Quirk(QuirkSeen),
 }
 
 /// What came out of an exchange, command or handshake. `pending` is the absence of a row.
@@ -205,6 +207,25 @@ pub struct Divergence {
     pub candidate: String,
     /// A sentence.
     pub title: String,
+    /// Row of the charger's quirk that it is rooted in, if it is.
+    pub quirk: Option<u8>,
+}
+
+/// A quirk, seen once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuirkSeen {
+    /// Its row in the catalogue, [`crate::ocpp::quirks`].
+    pub row: u8,
+    /// Sequence number of the fact that shows it.
+    pub id: u64,
+    /// When, µs.
+    pub at: Micros,
+    /// The charger.
+    pub charger: String,
+    /// Word of the backend whose doing it is; empty if it is the charger's.
+    pub leg: String,
+    /// A word more, of few: an action; empty if there is none.
+    pub detail: String,
 }
 
 /// What a divergence is a difference of.

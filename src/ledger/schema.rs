@@ -6,9 +6,9 @@ use super::row::{Command, Divergence, Exchange, Handshake, Row};
 use crate::ocpp::Severity;
 
 /// Changes whenever a table does: an older ledger is judged again rather than migrated.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "exchanges",
     "commands",
     "handshakes",
@@ -18,6 +18,7 @@ const TABLES: [&str; 9] = [
     "tallies",
     "latencies",
     "chargers",
+    "quirks",
 ];
 
 /// Sets the connection up and creates what is missing.
@@ -109,6 +110,8 @@ impl<'a> Inserts<'a> {
                 .prepare_cached("INSERT OR REPLACE INTO chargers VALUES (?1, ?2, ?3, ?4)")?
                 .execute([&said.charger, &said.vendor, &said.model, &said.firmware])
                 .map(drop),
+            // Quirks come with every message of an odd charger: only counts are kept, see `tally`.
+            Row::Quirk(_) => Ok(()),
         }
     }
 }

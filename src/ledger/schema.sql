@@ -87,7 +87,8 @@ CREATE TABLE IF NOT EXISTS findings (
     title      TEXT NOT NULL,
     count      INTEGER NOT NULL,
     first_seen INTEGER NOT NULL,
-    last_seen  INTEGER NOT NULL
+    last_seen  INTEGER NOT NULL,
+    quirk      INTEGER
 ) STRICT, WITHOUT ROWID;
 
 -- Where a finding was seen.
@@ -124,4 +125,16 @@ CREATE TABLE IF NOT EXISTS chargers (
     vendor   TEXT NOT NULL,
     model    TEXT NOT NULL,
     firmware TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- How often a quirk was seen on a charger; leg and detail are empty where there is none.
+CREATE TABLE IF NOT EXISTS quirks (
+    quirk      INTEGER NOT NULL,
+    charger    TEXT NOT NULL,
+    leg        TEXT NOT NULL,
+    detail     TEXT NOT NULL,
+    count      INTEGER NOT NULL,
+    first_seen INTEGER NOT NULL,
+    last_seen  INTEGER NOT NULL,
+    PRIMARY KEY (quirk, charger, leg, detail)
 ) STRICT, WITHOUT ROWID;

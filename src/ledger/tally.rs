@@ -17,6 +17,14 @@ pub(super) struct Batch<'a> {
     latencies: BTreeMap<(&'a str, &'static str, u32), u64>,
     findings: BTreeMap<&'a str, Finding<'a>>,
     sightings: BTreeMap<(&'a str, &'a str, &'a str, &'a str), u64>,
+    quirks: BTreeMap<(u8, &'a str, &'a str, &'a str), Seen>,
+}
+
+/// How often, and between which times.
+struct Seen {
+    count: u64,
+    since: i64,
+    until: i64,
 }
 
 struct Finding<'a> {
@@ -39,6 +47,19 @@ impl<'a> Batch<'a> {
             Row::Handshake(row) => self.outcome("handshake", "", row.outcome, row.reason),
             Row::Divergence(row) => self.divergence(row),
             Row::Charger(_) => {}
+            Row::Quirk(row) => {
+                let seen = self
+                    .quirks
+                    .entry((row.row, &row.charger, &row.leg, &row.detail))
+                    .or_insert(Seen {
+                        count: 0,
+                        since: row.at,
+                        until: row.at,
+                    });
+                seen.count += 1;
+                seen.since = seen.since.min(row.at);
+                seen.until = seen.until.max(row.at);
+            }
         }
     }
 
@@ -113,6 +134,23 @@ impl<'a> Batch<'a> {
             )?
             .execute(params![finding, charger, model, firmware, count as i64])?;
         }
+        for ((quirk, charger, leg, detail), seen) in self.quirks {
+            db.prepare_cached(
+                "INSERT INTO quirks VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+                 ON CONFLICT DO UPDATE SET count = count + excluded.count, \
+                    first_seen = min(first_seen, excluded.first_seen), \
+                    last_seen = max(last_seen, excluded.last_seen)",
+            )?
+            .execute(params![
+                quirk,
+                charger,
+                leg,
+                detail,
+                seen.count as i64,
+                seen.since,
+                seen.until
+            ])?;
+        }
         self.findings
             .into_iter()
             .try_for_each(|(id, finding)| finding.flush(db, id))
@@ -122,7 +160,7 @@ impl<'a> Batch<'a> {
 impl Finding<'_> {
     fn flush(&self, db: &Connection, id: &str) -> rusqlite::Result<()> {
         db.prepare_cached(
-            "INSERT INTO findings VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) \
+            "INSERT INTO findings VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
              ON CONFLICT DO UPDATE SET count = count + excluded.count, \
                 severity = min(severity, excluded.severity), \
                 first_seen = min(first_seen, excluded.first_seen), \
@@ -144,6 +182,7 @@ impl Finding<'_> {
             self.count as i64,
             self.since,
             self.until,
+            self.first.quirk,
         ])
         .map(drop)
     }

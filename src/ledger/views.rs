@@ -9,7 +9,7 @@ use super::LedgerError;
 use super::query::{self, Filter, Reader};
 use super::row::Subject;
 use crate::clock::Micros;
-use crate::ocpp::Severity;
+use crate::ocpp::{Severity, quirks};
 
 /// Name and version of the form.
 pub const SCHEMA: &str = "evenkeel.diffs/1";
@@ -29,8 +29,31 @@ pub struct Diffs {
     pub handshakes: Outcomes,
     /// Findings, worst and most frequent first.
     pub findings: Vec<Finding>,
+    /// Oddities that no backend is to be blamed for, by row of the catalogue.
+    pub quirks: Vec<Quirk>,
     /// Digest of the ledger.
     pub digest: String,
+}
+
+/// One oddity of chargers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Quirk {
+    /// Its row in the catalogue.
+    pub row: u8,
+    /// Its name.
+    pub name: &'static str,
+    /// The backend whose doing it is, if it is not the charger's.
+    pub leg: Option<String>,
+    /// A word more, an action for example.
+    pub detail: Option<String>,
+    /// How often.
+    pub count: u64,
+    /// On which chargers.
+    pub chargers: Vec<String>,
+    /// When first, RFC 3339.
+    pub first_seen: String,
+    /// When last, RFC 3339.
+    pub last_seen: String,
 }
 
 /// Counts per outcome.
@@ -65,6 +88,8 @@ pub struct Finding {
     pub kind: String,
     /// A sentence.
     pub title: String,
+    /// Row of the charger's quirk that it is rooted in, if it is.
+    pub quirk: Option<u8>,
     /// Value class on legacy.
     pub legacy: String,
     /// Value class on the candidate.
@@ -112,6 +137,11 @@ pub fn diffs(reader: &Reader, filter: &Filter) -> Result<Diffs, LedgerError> {
             .into_iter()
             .map(Finding::from)
             .collect(),
+        quirks: reader
+            .quirks(filter.charger.as_deref())?
+            .into_iter()
+            .filter_map(Quirk::of)
+            .collect(),
         digest: cursor.digest.to_string(),
     })
 }
@@ -138,6 +168,23 @@ impl From<query::Outcomes> for Outcomes {
     }
 }
 
+impl Quirk {
+    /// `None` for a row that the catalogue does not have.
+    fn of(seen: query::QuirkCount) -> Option<Self> {
+        let word = |word: String| (!word.is_empty()).then_some(word);
+        Some(Self {
+            row: seen.row,
+            name: quirks::Quirk::from_row(seen.row)?.name(),
+            leg: word(seen.leg),
+            detail: word(seen.detail),
+            count: seen.count,
+            chargers: seen.chargers,
+            first_seen: rfc3339(seen.first_seen),
+            last_seen: rfc3339(seen.last_seen),
+        })
+    }
+}
+
 impl From<query::Finding> for Finding {
     fn from(finding: query::Finding) -> Self {
         Self {
@@ -154,6 +201,7 @@ impl From<query::Finding> for Finding {
             path: finding.path,
             kind: finding.kind,
             title: finding.title,
+            quirk: finding.quirk,
             legacy: finding.legacy,
             candidate: finding.candidate,
             rule: finding.rule,

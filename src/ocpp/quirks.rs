@@ -1,320 +1,190 @@
-//! Oddities of chargers that show in one message or handshake and that must not be blamed on a backend.
+//! Oddities of chargers, seen in public trackers, that must not be blamed on a backend.
 //!
-//! Rows are those of the list of quirks seen in public trackers. What needs a history (repeated boots, lost stops,
-//! registers that reset) is not decided here.
+//! What shows in one message, handshake or frame is found here, cheaply enough for every message: one pass over the
+//! text, nothing allocated. What needs a history (repeated boots, lost stops, registers that reset) is found by the judge.
 
-use std::collections::BTreeSet;
-use std::ops::Range;
+use std::fmt;
 
-use super::actions;
-use super::identifiers::{Class, Part, sites};
-use super::json::{self, Step};
-use super::{Envelope, EnvelopeError, MessageType, Version};
+mod catalogue;
+mod message;
+mod walk;
 
-/// A known oddity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Quirk {
-    /// Its row in the list.
-    pub row: u8,
+pub use catalogue::{Effect, Shown};
+pub use message::in_message;
+
+/// A known oddity, by its row in the catalogue, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Quirk(u8);
+
+/// Several oddities of one thing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Quirks(u64);
+
+impl Quirk {
+    /// The quirk in this row, if there is one.
+    pub const fn from_row(row: u8) -> Option<Self> {
+        if 1 <= row && (row as usize) <= catalogue::ROWS.len() {
+            Some(Self(row))
+        } else {
+            None
+        }
+    }
+
+    /// Every quirk, by row.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (1..=catalogue::ROWS.len() as u8).map(Self)
+    }
+
+    /// Its row.
+    pub const fn row(self) -> u8 {
+        self.0
+    }
+
     /// Its name, for facts and screens.
-    pub name: &'static str,
+    pub const fn name(self) -> &'static str {
+        self.entry().name
+    }
+
+    /// What it does to a comparison.
+    pub const fn effect(self) -> Effect {
+        self.entry().effect
+    }
+
+    /// Where it shows.
+    pub const fn shown(self) -> Shown {
+        self.entry().shown
+    }
+
+    const fn entry(self) -> &'static catalogue::Row {
+        &catalogue::ROWS[self.0 as usize - 1]
+    }
 }
 
-const fn quirk(row: u8, name: &'static str) -> Quirk {
-    Quirk { row, name }
+impl fmt::Display for Quirk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "charger-quirk {}", self.0)
+    }
 }
 
-const INVALID_JSON: Quirk = quirk(21, "invalid JSON");
-const EMPTY_FRAME: Quirk = quirk(24, "empty frame");
-const NO_SUBPROTOCOL: Quirk = quirk(31, "no subprotocol");
-const NO_IDENTITY: Quirk = quirk(32, "no identity");
-const ODD_IDENTITY: Quirk = quirk(33, "odd identity");
-const ODD_ENVELOPE: Quirk = quirk(45, "odd envelope");
+impl Quirks {
+    /// Whether there are none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
 
-/// The quirks of a handshake: the raw last path segment and the subprotocols that the charger offered.
-pub fn in_handshake(identity: &str, offered: Option<&str>) -> Vec<Quirk> {
+    /// Adds the quirk in a row; a row that does not exist adds nothing.
+    pub const fn insert(&mut self, row: u8) {
+        if let Some(quirk) = Quirk::from_row(row) {
+            self.0 |= 1 << quirk.0;
+        }
+    }
+
+    /// Takes the quirk in a row out.
+    pub const fn remove(&mut self, row: u8) {
+        if let Some(quirk) = Quirk::from_row(row) {
+            self.0 &= !(1 << quirk.0);
+        }
+    }
+
+    /// Adds all of `other`.
+    pub const fn extend(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+
+    /// The quirks, by row.
+    pub fn iter(self) -> impl Iterator<Item = Quirk> {
+        Quirk::all().filter(move |quirk| self.0 & (1 << quirk.0) != 0)
+    }
+}
+
+impl FromIterator<u8> for Quirks {
+    fn from_iter<I: IntoIterator<Item = u8>>(rows: I) -> Self {
+        let mut quirks = Self::default();
+        rows.into_iter().for_each(|row| quirks.insert(row));
+        quirks
+    }
+}
+
+/// The quirks of a handshake: the raw last path segment, the subprotocols that the charger offered, and what the live
+/// plane found odd about the request, by name.
+pub fn in_handshake(identity: &str, offered: Option<&str>, named: &[String]) -> Quirks {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~*+=|@".contains(&byte);
-    let mut found = Vec::new();
-    if offered.is_none_or(|offered| offered.trim().is_empty()) {
-        found.push(NO_SUBPROTOCOL);
-    }
-    if identity.is_empty() {
-        found.push(NO_IDENTITY);
-    } else if !identity.bytes().all(plain) {
-        found.push(ODD_IDENTITY);
-    }
-    found
+    let odd = |name: &str| named.iter().any(|found| found == name);
+    let shows = [
+        (31, offered.is_none_or(|offered| offered.trim().is_empty())),
+        (
+            32,
+            identity.is_empty() || odd("absolute-form target") || odd("no Connection header"),
+        ),
+        (33, !identity.bytes().all(plain)),
+    ];
+    let rows = shows.into_iter().filter(|(_, shows)| *shows);
+    rows.map(|(row, _)| row).collect()
 }
 
-/// The quirks of a message that a charger sent. For an answer, `answered` is the action of the CALL.
-pub fn in_message(version: Version, text: &str, answered: Option<&str>) -> Vec<Quirk> {
-    if text.trim().is_empty() {
-        return vec![EMPTY_FRAME];
-    }
-    let envelope = match Envelope::parse(text) {
-        Ok(envelope) => envelope,
-        Err(EnvelopeError::Syntax(_)) => return vec![INVALID_JSON],
-        Err(_) => return vec![ODD_ENVELOPE],
+/// The quirks of frames from a charger that could not be read as a message: why not, and what was kept of them.
+pub fn in_frames(why: &str, body: &[u8]) -> Quirks {
+    let is_answer = || body.trim_ascii_start().starts_with(b"[3");
+    let row = match why {
+        "not JSON" if is_answer() && !body.trim_ascii_end().ends_with(b"]") => 22,
+        "not JSON" => 21,
+        "compressed without negotiation" => 47,
+        _ => return Quirks::default(),
     };
-    let is_request = matches!(envelope.kind, MessageType::Call | MessageType::Send);
-    let look = Look {
-        version,
-        text,
-        action: if is_request {
-            &envelope.action
-        } else {
-            answered.unwrap_or("")
-        },
-        part: if is_request {
-            Part::Request
-        } else {
-            Part::Response
-        },
-        envelope: &envelope,
-    };
-    TESTS
-        .iter()
-        .filter(|(_, shows)| shows(&look))
-        .map(|(quirk, _)| *quirk)
-        .collect()
-}
-
-/// One message, as far as one look at it tells.
-struct Look<'a> {
-    version: Version,
-    text: &'a str,
-    action: &'a str,
-    part: Part,
-    envelope: &'a Envelope<'a>,
-}
-
-type Shows = fn(&Look<'_>) -> bool;
-
-const TESTS: [(Quirk, Shows); 15] = [
-    (quirk(1, "transaction id 0"), |look| {
-        look.transaction_id(|id| id == "0")
-    }),
-    (quirk(2, "transaction id is the largest integer"), |look| {
-        look.transaction_id(|id| id == "2147483647" || id == "9223372036854775807")
-    }),
-    (quirk(3, "transaction id -1"), |look| {
-        look.transaction_id(|id| id == "-1")
-    }),
-    (quirk(12, "meterStop below zero"), |look| {
-        look.action == "StopTransaction" && look.any(METER_STOP, |value| value.starts_with('-'))
-    }),
-    (quirk(15, "timestamp without zone"), |look| {
-        look.timestamp(|_, zone| zone.is_empty())
-    }),
-    (quirk(16, "timestamp with a short offset"), |look| {
-        look.timestamp(|_, zone| zone.len() == 3)
-    }),
-    (quirk(18, "timestamp of an unset clock"), |look| {
-        look.timestamp(|date, _| date.starts_with("1970-"))
-    }),
-    (quirk(19, "number where a string is required"), |look| {
-        look.version == Version::V16 && look.sample(|value| !value.starts_with('"'))
-    }),
-    (quirk(19, "string where a number is required"), |look| {
-        look.version != Version::V16 && look.sample(|value| value.starts_with('"'))
-    }),
-    (quirk(23, "null payload"), |look| {
-        look.envelope.payload == "null"
-    }),
-    (quirk(27, "token with spaces around it"), |look| {
-        TOKENS.iter().any(|path| look.any(path, is_padded))
-    }),
-    (quirk(36, "action of another version"), |look| {
-        let known = |version| actions::find(version, look.action).is_some();
-        !known(look.version) && Version::ALL.into_iter().any(known)
-    }),
-    (quirk(44, "duplicate keys"), |look| {
-        has_duplicate_keys(look.envelope.payload)
-    }),
-    (quirk(45, "numeric message id"), |look| {
-        !look.text[look.envelope.id_at.clone()].starts_with('"')
-    }),
-    (quirk(55, "decimal comma"), |look| {
-        look.sample(|value| value.starts_with('"') && value.contains(','))
-    }),
-];
-
-const METER_STOP: &[Step] = &[Step::Key("meterStop")];
-
-const TOKENS: [&[Step]; 2] = [
-    &[Step::Key("idTag")],
-    &[Step::Key("idToken"), Step::Key("idToken")],
-];
-
-/// `meterValue` of meter values and transaction events, `transactionData` of a 1.6 stop.
-const SAMPLES: [[Step; 5]; 2] = [sample("meterValue"), sample("transactionData")];
-
-const fn sample(list: &'static str) -> [Step; 5] {
-    let (list, values) = (Step::Key(list), Step::Key("sampledValue"));
-    [list, Step::Each, values, Step::Each, Step::Key("value")]
-}
-
-impl Look<'_> {
-    fn any(&self, path: &[Step], test: impl Fn(&str) -> bool) -> bool {
-        let payload = self.envelope.payload;
-        let literal = |at: Range<usize>| test(&payload[at]);
-        json::locate(payload, path).is_ok_and(|found| found.into_iter().any(literal))
-    }
-
-    fn transaction_id(&self, test: impl Fn(&str) -> bool) -> bool {
-        sites(self.version, self.action, self.part)
-            .filter(|site| site.class == Class::TransactionId)
-            .any(|site| self.any(site.path, |literal| test(literal.trim_matches('"'))))
-    }
-
-    fn sample(&self, test: impl Fn(&str) -> bool) -> bool {
-        SAMPLES.iter().any(|path| self.any(path, &test))
-    }
-
-    /// Tests date and zone of every string that looks like an instant.
-    fn timestamp(&self, test: impl Fn(&str, &str) -> bool) -> bool {
-        let payload = self.envelope.payload;
-        let mut found = false;
-        let walked = json::walk_objects(payload, |members| {
-            found |= members
-                .iter()
-                .filter_map(|(_, at)| date_and_zone(&payload[at.clone()]))
-                .any(|(date, zone)| test(date, zone));
-        });
-        walked.is_ok() && found
-    }
-}
-
-/// Splits the literal of an instant: `"2026-01-02T03:04:05.6+02"` into `2026-01-02` and `+02`.
-fn date_and_zone(literal: &str) -> Option<(&str, &str)> {
-    let inner = literal.strip_prefix('"')?.strip_suffix('"')?;
-    let (date, time) = inner.split_once(['T', ' '])?;
-    let is_date = date.len() == 10
-        && date.bytes().enumerate().all(|(at, byte)| match at {
-            4 | 7 => byte == b'-',
-            _ => byte.is_ascii_digit(),
-        });
-    let digits = time.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':' || c == '.');
-    (is_date && time.contains(':')).then_some((date, digits))
-}
-
-fn is_padded(literal: &str) -> bool {
-    json::string_value(literal).is_some_and(|text| text.trim() != text)
-}
-
-fn has_duplicate_keys(payload: &str) -> bool {
-    let mut found = false;
-    let walked = json::walk_objects(payload, |members| {
-        let mut names = BTreeSet::new();
-        found |= members.iter().any(|(name, _)| !names.insert(name));
-    });
-    walked.is_ok() && found
+    [row].into_iter().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
-    /// Rows of a charger message.
-    fn rows(version: Version, text: &str) -> Vec<u8> {
-        in_message(version, text, None)
-            .into_iter()
-            .map(|quirk| quirk.row)
-            .collect()
+    fn rows(quirks: Quirks) -> Vec<u8> {
+        quirks.iter().map(Quirk::row).collect()
     }
 
     #[test]
-    fn an_ordinary_message_has_no_quirks() {
-        for (version, text) in [
-            (Version::V16, r#"[2,"a","Heartbeat",{}]"#),
-            (
-                Version::V16,
-                r#"[2,"a","MeterValues",{"connectorId":1,"transactionId":5,"meterValue":[{"timestamp":"2026-01-02T03:04:05.123Z","sampledValue":[{"value":"12.50"}]},{"timestamp":"2026-01-02T03:04:05+02:00","sampledValue":[{"value":"1"}]}]}]"#,
-            ),
-            (
-                Version::V21,
-                r#"[2,"a","MeterValues",{"evseId":1,"meterValue":[{"timestamp":"2026-01-02T03:04:05-02:00","sampledValue":[{"value":1.5}]}]}]"#,
-            ),
-            (Version::V16, r#"[3,"a",{"status":"Accepted"}]"#),
-            (Version::V16, r#"[2,"a","VendorThing",{}]"#),
-        ] {
-            assert!(rows(version, text).is_empty(), "{text}");
-        }
-        assert!(in_handshake("CP-01_a.b", Some("ocpp1.6")).is_empty());
+    fn a_set_holds_every_row_and_no_other() {
+        let all: Quirks = (0..=u8::MAX).collect();
+        assert_eq!(rows(all), (1..=58).collect::<Vec<u8>>());
+        assert_eq!(Quirk::from_row(0), None);
+        assert_eq!(Quirk::from_row(59), None);
+        let mut one: Quirks = [3, 58].into_iter().collect();
+        one.remove(3);
+        one.remove(99);
+        assert_eq!(rows(one), [58]);
     }
 
     #[test]
-    fn each_quirk_is_named_by_its_row() {
-        let v16 = Version::V16;
-        let meter = |inside: &str| format!(r#"[2,"a","MeterValues",{{"connectorId":1,{inside}}}]"#);
-        let at = |time: &str| meter(&format!(r#""meterValue":[{{"timestamp":"{time}"}}]"#));
-        let sampled = |value: &str| {
-            meter(&format!(
-                r#""meterValue":[{{"sampledValue":[{{"value":{value}}}]}}]"#
-            ))
-        };
-        for (row, text) in [
-            (1, meter(r#""transactionId":0"#)),
-            (2, meter(r#""transactionId":9223372036854775807"#)),
-            (2, meter(r#""transactionId":"2147483647""#)),
-            (
-                3,
-                r#"[2,"a","StopTransaction",{"transactionId":-1}]"#.to_owned(),
-            ),
-            (
-                12,
-                r#"[2,"a","StopTransaction",{"meterStop":-1}]"#.to_owned(),
-            ),
-            (15, at("2026-01-02T03:04:05")),
-            (15, at("2026-01-02 03:04:05.123")),
-            (16, at("2026-01-02T03:04:05+02")),
-            (18, at("1970-01-01T00:00:10Z")),
-            (19, sampled("12.5")),
-            (21, r#",[2,"a","Heartbeat",{}]"#.to_owned()),
-            (23, r#"[2,"a","Heartbeat",null]"#.to_owned()),
-            (23, r#"[2,"a","Heartbeat"]"#.to_owned()),
-            (24, String::new()),
-            (
-                27,
-                r#"[2,"a","Authorize",{"idTag":" F6 CA 0C C5"}]"#.to_owned(),
-            ),
-            (36, r#"[2,"a","TransactionEvent",{}]"#.to_owned()),
-            (44, meter(r#""x":[{"a":1,"\u0061":1}]"#)),
-            (45, r#"[2,17,"Heartbeat",{}]"#.to_owned()),
-            (45, r#"[1,"a","Heartbeat",{}]"#.to_owned()),
-            (55, sampled(r#""12,5""#)),
-        ] {
-            assert_eq!(rows(v16, &text), [row], "{text}");
-        }
-        let text = r#"[2,"a","MeterValues",{"meterValue":[{"sampledValue":[{"value":"1.5"}]}]}]"#;
-        assert_eq!(rows(Version::V201, text), [19]);
-        let text = r#"[2,"a","Authorize",{"idToken":{"idToken":"a "}}]"#;
-        assert_eq!(rows(Version::V201, text), [27]);
+    fn names_tell_quirks_apart() {
+        let names: std::collections::BTreeSet<_> = Quirk::all().map(Quirk::name).collect();
+        assert_eq!(names.len(), 58);
     }
 
     #[test]
     fn a_handshake_has_quirks_too() {
-        let rows = |identity, offered| -> Vec<u8> {
-            let found = in_handshake(identity, offered);
-            found.into_iter().map(|quirk| quirk.row).collect()
-        };
-        assert_eq!(rows("CP1", None), [31]);
-        assert_eq!(rows("CP1", Some(" ")), [31]);
-        assert_eq!(rows("", Some("ocpp1.6")), [32]);
-        assert_eq!(rows("RDAM%7C123", Some("ocpp1.6")), [33]);
+        let found = |identity, offered| rows(in_handshake(identity, offered, &[]));
+        assert!(found("CP-01_a.b", Some("ocpp1.6")).is_empty());
+        assert_eq!(found("CP1", None), [31]);
+        assert_eq!(found("CP1", Some(" ")), [31]);
+        assert_eq!(found("", Some("ocpp1.6")), [32]);
+        assert_eq!(found("RDAM%7C123", Some("ocpp1.6")), [33]);
+        for name in ["absolute-form target", "no Connection header"] {
+            let named = [name.to_owned()];
+            assert_eq!(rows(in_handshake("CP1", Some("ocpp1.6"), &named)), [32]);
+        }
     }
 
-    proptest! {
-        #[test]
-        fn no_text_is_too_odd_to_look_at(
-            text in "[\\[\\]{}\",:\\\\0-9aTZ+. é-]{0,40}",
-            inside in "[\\[\\]{}\",:\\\\0-9aTZ+. é-]{0,40}",
-        ) {
-            for version in Version::ALL {
-                in_message(version, &text, Some("Reset"));
-                in_message(version, &format!("[2,\"a\",\"StopTransaction\",{{{inside}}}]"), None);
-            }
-        }
+    #[test]
+    fn a_broken_answer_is_told_from_broken_json() {
+        assert_eq!(
+            rows(in_frames("not JSON", br#",[2,"a","Heartbeat",{}]"#)),
+            [21]
+        );
+        assert_eq!(
+            rows(in_frames("not JSON", br#"[3,"a",{"configurationK"#)),
+            [22]
+        );
+        assert_eq!(rows(in_frames("compressed without negotiation", b"")), [47]);
+        assert!(in_frames("cut", b"[3").is_empty());
     }
 }

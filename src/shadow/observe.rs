@@ -9,6 +9,8 @@ use std::sync::Arc;
 use crate::clock::Micros;
 use crate::facts::{Dir, Fact, Kind, Leg};
 use crate::live::handover::{Gap, Lost, Part};
+use crate::ocpp::Version;
+use crate::ocpp::quirks::{self, Quirks};
 
 mod half;
 mod header;
@@ -115,6 +117,17 @@ impl Observer {
     pub fn end(&mut self, totals: Option<[u64; 2]>, out: &mut Vec<Observed>) {
         for (index, half) in self.halves.iter_mut().enumerate() {
             half.end(totals.map(|totals| totals[index]), out);
+        }
+    }
+}
+
+impl What {
+    /// What is odd about it, if a charger sent it.
+    pub fn quirks(&self, version: Version) -> Quirks {
+        match self {
+            Self::Message { text, .. } => quirks::in_message(version, text),
+            Self::Opaque { why, body, .. } => quirks::in_frames(why, body),
+            Self::Control { .. } | Self::Gap { .. } | Self::Quirk(..) => Quirks::default(),
         }
     }
 }

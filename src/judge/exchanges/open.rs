@@ -3,6 +3,7 @@
 use crate::clock::Micros;
 use crate::judge::sessions::{Spoil, Thread};
 use crate::judge::world::Origin;
+use crate::ocpp::quirks::Quirks;
 
 /// One answer.
 #[derive(Debug, Clone)]
@@ -47,6 +48,8 @@ pub(in crate::judge) struct Open {
     pub(super) spoil: Option<Spoil>,
     /// Why it was kept from the shadow.
     pub(super) withheld: Option<String>,
+    /// What is odd about it.
+    pub(super) quirks: Quirks,
 }
 
 impl Open {

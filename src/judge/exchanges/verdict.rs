@@ -5,16 +5,21 @@ use super::open::{Answer, Open, Ours, Theirs};
 use crate::facts::Leg;
 use crate::judge::compare::{Context, compare};
 use crate::judge::findings::{self, Draft, Sides};
+use crate::judge::quirks;
 use crate::judge::relations::Answers;
 use crate::judge::rules::Part;
 use crate::judge::sessions::{Phase, Spoil, Thread};
-use crate::ledger::row::{Exchange, Outcome, Reason, Row, Subject};
+use crate::ledger::row::{Exchange, Outcome, QuirkSeen, Reason, Row, Subject};
 use crate::ocpp::json::{self, Step};
 use crate::ocpp::lint::{Lint, lint};
+use crate::ocpp::quirks::{Effect, Quirk};
 use crate::ocpp::{Severity, Version, actions, identifiers};
 
 /// A shadow that answers later than this is too late for a charger, µs (semantics 2.8).
 const LATE: i64 = 30_000_000;
+
+/// An answer that takes longer than this gives a charger time, µs: [`hurried`].
+const UNHURRIED: i64 = 200_000;
 
 const BROKEN: (&str, &str) = (
     "answer-kind",
@@ -40,12 +45,15 @@ struct Verdict {
     spoil: Option<Spoil>,
     rules: Vec<String>,
     drafts: Vec<Draft>,
+    /// Quirks that show in the answers: row and leg.
+    notes: Vec<(u8, Leg)>,
 }
 
 /// Judges a settled exchange: emits its rows and lets its session know.
 pub(super) fn judge(mut open: Open, bench: &mut Bench<'_>) {
     learn_transaction(&mut open);
     let mut verdict = weigh(&open, bench);
+    blame_the_charger(&open, &mut verdict);
     verdict.drafts = findings::once_each(verdict.drafts);
     let findings: Vec<_> = verdict.drafts.iter().map(Draft::finding).collect();
     let root = verdict
@@ -56,6 +64,35 @@ pub(super) fn judge(mut open: Open, bench: &mut Bench<'_>) {
         .map(|(_, finding)| finding.clone());
     remember(&open, &verdict, root.as_deref(), bench);
     emit(open, verdict, bench);
+}
+
+/// What a strict backend makes of a charger's quirk is the charger's.
+fn blame_the_charger(open: &Open, verdict: &mut Verdict) {
+    for draft in std::mem::take(&mut verdict.drafts) {
+        match open.quirks.iter().find(|quirk| roots(*quirk, &draft)) {
+            Some(quirk) if quirk.effect() == Effect::Policy => {
+                verdict.rules.push(quirk.to_string());
+            }
+            Some(quirk) => verdict.drafts.push(draft.rooted(quirk)),
+            None => verdict.drafts.push(draft),
+        }
+    }
+}
+
+/// Whether a quirk of the request accounts for a divergence of the answers: a refusal, or another decision about a token
+/// that is odd. What else differs is not the charger's doing.
+fn roots(quirk: Quirk, draft: &Draft) -> bool {
+    let refused = matches!(draft.kind, "error" | "no-answer");
+    let decided = || {
+        ["/idTagInfo", "/idTokenInfo"]
+            .iter()
+            .any(|path| draft.path.starts_with(path))
+    };
+    match quirk.effect() {
+        Effect::Note | Effect::Handshake => false,
+        Effect::Refusal | Effect::Policy => refused,
+        Effect::Token => refused || decided(),
+    }
 }
 
 /// A 1.6 transaction has no name until the authority's answer.
@@ -155,21 +192,23 @@ fn answers(open: &Open, ours: &Answer, theirs: &Answer, bench: &mut Bench<'_>) -
         }
     }
     let minted = &mut bench.world.charger(&origin.charger).minted;
-    verdict.drafts.extend(minted.check(&Answers {
+    let minted = minted.check(&Answers {
         version: origin.version,
         action: &open.action,
         request: &open.request,
         authority: &ours.payload,
         shadow: &theirs.payload,
         leg: origin.authority,
-    }));
-    // rust-ocpp holds identifiers in 32 bits where the schema sets no limit: that has been said already.
-    if verdict
-        .drafts
-        .iter()
-        .all(|draft| draft.kind != "identifier")
-    {
+    });
+    // rust-ocpp holds identifiers in 32 bits where the schema sets no limit: that is said by the quirk.
+    if minted.large {
+        verdict.notes.push((57, origin.authority.other()));
+    } else if minted.drafts.is_empty() {
         verdict.drafts.extend(schema(open, ours, theirs));
+    }
+    verdict.drafts.extend(minted.drafts);
+    if hurried(open, ours, theirs) {
+        verdict.notes.push((40, Leg::Candidate));
     }
     verdict.drafts.extend(late(open, ours, theirs));
     verdict
@@ -200,6 +239,23 @@ fn schema(open: &Open, ours: &Answer, theirs: &Answer) -> Option<Draft> {
             open.action
         ),
     ))
+}
+
+/// The candidate answers a start much faster than legacy: some chargers are not ready for it.
+fn hurried(open: &Open, ours: &Answer, theirs: &Answer) -> bool {
+    let begins = open
+        .thread
+        .as_ref()
+        .is_some_and(|thread| thread.phase == Phase::Start);
+    let Some((_, sent, _)) = open.sent.filter(|_| begins) else {
+        return false;
+    };
+    let took = (ours.at - open.at, theirs.at - sent);
+    let (legacy, candidate) = match open.origin.authority {
+        Leg::Legacy => took,
+        Leg::Candidate => (took.1, took.0),
+    };
+    legacy >= UNHURRIED && candidate.saturating_mul(10) <= legacy
 }
 
 /// The candidate is too slow for a charger where legacy is not.
@@ -324,6 +380,16 @@ fn emit(open: Open, verdict: Verdict, bench: &mut Bench<'_>) {
         _ => None,
     };
     let sent = open.sent;
+    for (row, leg) in verdict.notes {
+        let seen = quirks::seen(row, open.call, open.at, &open.origin.charger);
+        let leg = leg.word().to_owned();
+        let detail = open.action.clone();
+        (bench.out)(Row::Quirk(QuirkSeen {
+            leg,
+            detail,
+            ..seen
+        }));
+    }
     let divergences: Vec<_> = verdict
         .drafts
         .into_iter()

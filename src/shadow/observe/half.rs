@@ -272,6 +272,8 @@ impl Half {
         let compressed = header.reserved == COMPRESSED && self.inflate.is_some();
         let bad = if header.opcode > BINARY {
             Some("reserved opcode")
+        } else if header.reserved == COMPRESSED && !compressed {
+            Some("compressed without negotiation")
         } else if header.reserved != 0 && !compressed {
             Some("reserved bits")
         } else {

@@ -125,7 +125,7 @@ fn odd_frames_are_accounted_and_named() {
             (Kind::Opaque, "not JSON", 1),
             (Kind::Opaque, "not UTF-8", 1),
             (Kind::Opaque, "binary", 1),
-            (Kind::Opaque, "reserved bits", 1),
+            (Kind::Opaque, "compressed without negotiation", 1),
             (Kind::Opaque, "reserved opcode", 1),
             (Kind::Opaque, "reserved opcode", 1),
             (Kind::Opaque, "continuation without start", 1),

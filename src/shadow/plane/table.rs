@@ -11,6 +11,8 @@ use crate::facts::recorder::State;
 use crate::facts::resume::{OpenConn, Resume};
 use crate::facts::{Dir, Fact, Kind, Leg, Recorder};
 use crate::live::handover::{Closed, Counters, Gap, Hello, Opened, Part, Record, Refused};
+use crate::ocpp::Version;
+use crate::ocpp::quirks::{Quirks, in_handshake};
 use crate::shadow::observe::{self, Observed, Observer, What};
 
 /// What the shadow plane is configured with.
@@ -50,6 +52,8 @@ pub struct Table<L, S> {
 
 struct Conn {
     info: ConnInfo,
+    /// What both sides speak; 1.6 if they do not say.
+    version: Version,
     slot: u32,
     observer: Observer,
 }
@@ -204,7 +208,11 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
             self.legs.opened(&info);
         }
         let slot = opened.slot;
+        let version = info.subprotocol.as_deref();
         let conn_state = Conn {
+            version: version
+                .and_then(Version::from_subprotocol)
+                .unwrap_or(Version::V16),
             info,
             slot,
             observer,
@@ -217,7 +225,13 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
             leg: Some(opened.authority),
             ..Fact::new(Kind::ConnOpened, at)
         };
-        self.record(fact.on(charger, conn).note(&json!(opened)));
+        let seq = self.record(fact.on(charger, conn).note(&json!(opened)));
+        let quirks = in_handshake(&opened.charger, opened.offered.as_deref(), &opened.quirks);
+        let cause = Fact::new(Kind::Quirk, at)
+            .on(charger, conn)
+            .via(opened.authority, Dir::FromCharger)
+            .because(seq.unwrap_or(0));
+        record_quirks(&self.recorder, quirks, &cause);
     }
 
     /// Accounts for frames behind `accounted` up to `seen` that nobody handed over.
@@ -404,8 +418,21 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
             };
             let missed = matches!(seen.what, What::Gap { .. } | What::Opaque { .. });
             let info = &known.info;
+            let quirks = match dir {
+                Dir::FromCharger => seen.what.quirks(known.version),
+                Dir::ToCharger => Quirks::default(),
+            };
             let fact = seen.into_fact(&info.charger, conn, info.authority);
-            match (text, self.recorder.record(fact)) {
+            let recorded = self.recorder.record(fact);
+            // A fact that was lost lies in a gap, and what was odd about it with it.
+            if let Some(seq) = recorded
+                && !quirks.is_empty()
+            {
+                let fact = Fact::new(Kind::Quirk, at).on(&info.charger, conn);
+                let fact = fact.via(info.authority, dir).because(seq);
+                record_quirks(&self.recorder, quirks, &fact);
+            }
+            match (text, recorded) {
                 (Some(text), Some(seq)) => self.legs.message(conn, dir, seq, at, &text),
                 (text, _) if legs_know && (missed || text.is_some()) => self.legs.gap(conn, dir),
                 _ => {}
@@ -414,11 +441,21 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
     }
 
     /// Records a rare fact. The recorder counts and confesses what it cannot take.
-    fn record(&self, fact: Fact) {
+    fn record(&self, fact: Fact) -> Option<u64> {
         let kind = fact.kind;
-        if self.recorder.record(fact).is_none() {
+        let seq = self.recorder.record(fact);
+        if seq.is_none() {
             tracing::error!(%kind, "recorder has no room even for a rare fact");
         }
+        seq
+    }
+}
+
+/// Records a fact like `bare` for each quirk. One that finds no room is counted by the recorder, as messages are.
+fn record_quirks(recorder: &Recorder, quirks: Quirks, bare: &Fact) {
+    for quirk in quirks.iter() {
+        let note = json!({"quirk": quirk.name(), "row": quirk.row(), "detail": ""});
+        recorder.record(bare.clone().note(&note));
     }
 }
 

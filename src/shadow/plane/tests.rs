@@ -69,7 +69,7 @@ fn opened(conn: u64, seen: [u64; 2]) -> Record<'static> {
             peer: "[::1]:1".to_owned(),
             authority: Leg::Legacy,
             target: "/CP1".to_owned(),
-            offered: None,
+            offered: Some("ocpp1.6".to_owned()),
             subprotocol: Some("ocpp1.6".to_owned()),
             extensions: None,
             authorization: None,
@@ -205,6 +205,8 @@ fn records_become_facts_and_reach_the_legs() {
             Kind::Tick,
             Kind::ConnOpened,
             Kind::Message,
+            // An object is no envelope.
+            Kind::Quirk,
             Kind::Gap,
             Kind::ConnClosed,
             Kind::TapStopped,
