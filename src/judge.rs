@@ -87,6 +87,9 @@ impl Judge {
             }
             Kind::Quirk => quirks::told(&mut self.exchanges, fact, &mut bench),
             Kind::ConnClosed | Kind::ShadowClosed => {
+                if fact.kind == Kind::ShadowClosed {
+                    handshake::closed(fact, &mut bench);
+                }
                 ended(&mut self.exchanges, &mut self.commands, fact, &mut bench);
             }
             Kind::Gap => gap(&mut self.exchanges, &mut self.commands, fact, &mut bench),
@@ -158,6 +161,7 @@ fn received(
     fact: &Fact,
     bench: &mut Bench<'_>,
 ) {
+    bench.world.conn(fact).fresh = None;
     if fact.cause != 0 {
         exchanges.shadow(fact, bench);
     } else if let Some(Ok(envelope)) = fact.text().map(Envelope::parse)
@@ -203,7 +207,12 @@ fn ended(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench:
     }
     // A leg that ends with its charger or the tap ended in time; any other leaves commands without a chance.
     let note: notes::Because = notes::read(fact);
-    if !matches!(note.why.as_str(), "charger connection closed" | "stopping") {
+    let in_time = [
+        "charger connection closed",
+        "stopping",
+        "replaced by a newer connection",
+    ];
+    if !in_time.contains(&note.why.as_str()) {
         commands.spoil(Some(fact.conn));
     }
 }

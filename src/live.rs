@@ -17,6 +17,9 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 pub mod answer;
+pub mod backend;
+pub mod body;
+pub mod certificate;
 pub mod connection;
 pub mod dial;
 pub mod ending;
@@ -25,6 +28,7 @@ pub mod head;
 pub mod listener;
 pub mod metrics;
 pub mod roster;
+pub mod secret;
 pub mod seen;
 pub mod settings;
 pub mod splice;
@@ -34,8 +38,9 @@ pub mod tank;
 pub mod tls;
 pub mod walker;
 
+pub use backend::Backend;
 pub use metrics::Metrics;
-pub use settings::{Backend, Settings};
+pub use settings::Settings;
 pub use supervise::{Handover, ShadowCommand};
 
 use connection::Porch;
@@ -67,6 +72,11 @@ pub enum LiveError {
     /// The seen-board can't be created.
     #[error("create the seen-board")]
     Board(#[source] io::Error),
+    /// The authority's URL puts more into a request than a path in front of the identity.
+    #[error(
+        "{0} cannot be the authority: only a path may stand in front of the identity, and nothing behind it"
+    )]
+    Template(String),
     /// TLS can't be set up.
     #[error(transparent)]
     Tls(#[from] tls::TlsError),
@@ -86,16 +96,22 @@ impl LivePlane {
     /// Binds the listeners, loads certificates and raises the limit of open files. Chargers that connect from now on wait
     /// in the kernel until [`LivePlane::run`].
     pub fn bind(settings: Settings) -> Result<Self, LiveError> {
+        if !settings.authority_backend().is_plain() {
+            return Err(LiveError::Template(
+                settings.authority_backend().to_string(),
+            ));
+        }
         let (listeners, addresses) = bind_all(&settings)?;
         let reserve = Rc::new(Reserve::default());
         reserve.refill();
         let dialer = Dialer::new(settings.authority_backend().clone(), Rc::clone(&reserve))?;
-        let acceptor = settings.tls.as_ref().map(tls::incoming).transpose()?;
+        let acceptor = acceptor(&settings)?;
         let room = room(&settings);
         let metrics = Arc::new(Metrics::default());
         let board = board(&settings).map_err(LiveError::Board)?;
         let roster = Roster::new(board, settings.handover_bytes, Arc::clone(&metrics));
         let shared = Rc::new(Shared {
+            next_conn: settings.first_conn.into(),
             settings,
             metrics,
             roster,
@@ -213,6 +229,11 @@ fn board(settings: &Settings) -> io::Result<seen::Writer> {
         }
     }
     seen::Writer::new()
+}
+
+fn acceptor(settings: &Settings) -> Result<Option<TlsAcceptor>, tls::TlsError> {
+    let prepare = |files| tls::incoming(files, settings.client_auth.as_ref());
+    settings.tls.as_ref().map(prepare).transpose()
 }
 
 fn porch(shared: &Rc<Shared>, dialer: Dialer, acceptor: Option<TlsAcceptor>) -> Rc<Porch> {

@@ -5,9 +5,11 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, ErrorKind, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use evenkeel::clock::Clock;
 use evenkeel::facts::{Kind, recorder};
 use rusqlite::Connection;
 use rustix::process::{Signal, kill_process};
@@ -140,6 +142,193 @@ fn init_writes_what_check_accepts() {
     assert_says(&evenkeel(init), 0, &["next: "]);
     assert_says(&evenkeel(["check", text(&file), "--show"]), 0, &[]);
     assert_says(&evenkeel(init), 2, &["CFG-010", "exists already"]);
+}
+
+/// A configuration with more in its sections.
+fn configured(dir: &tempfile::TempDir, tap: &str, candidate: &str) -> PathBuf {
+    let file = path(dir, "evenkeel.toml");
+    let text = format!(
+        "[tap]\nlisten = \"127.0.0.1:0\"\nrecording = \"r\"\n{tap}[legacy]\nurl = \"ws://a\"\n[candidate]\nurl = \"wss://b\"\n\
+         {candidate}"
+    );
+    fs::write(&file, text).unwrap();
+    file
+}
+
+fn with_mode(dir: &tempfile::TempDir, name: &str, text: &str, mode: u32) {
+    fs::write(path(dir, name), text).unwrap();
+    fs::set_permissions(path(dir, name), fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// A directory with good and bad files of certificates, keys and credentials.
+fn secrets() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let certified = rcgen::generate_simple_self_signed(vec!["tap".to_owned()]).unwrap();
+    let key = certified.signing_key.serialize_pem();
+    with_mode(&dir, "tap.pem", &certified.cert.pem(), 0o644);
+    with_mode(&dir, "tap.key", &key, 0o600);
+    with_mode(&dir, "open.key", &key, 0o640);
+    with_mode(
+        &dir,
+        "other.key",
+        &rcgen::KeyPair::generate().unwrap().serialize_pem(),
+        0o600,
+    );
+    with_mode(
+        &dir,
+        "good",
+        "CP1 = \"CANARY\"\nCP2 = { hex = \"00ff\" }\n",
+        0o600,
+    );
+    with_mode(
+        &dir,
+        "bad",
+        "CP1 = \"CANARY\"\nCP2 = { hex = \"CANARY\" }\n",
+        0o600,
+    );
+    with_mode(&dir, "open", "CP1 = \"CANARY\"\n", 0o644);
+    dir
+}
+
+fn pair(key: &str) -> String {
+    format!("tls = {{ cert = \"tap.pem\", key = \"{key}\" }}\n")
+}
+
+#[test]
+fn files_with_secrets_are_checked_before_a_charger_needs_them() {
+    let dir = secrets();
+    for (tap, candidate, words) in [
+        (
+            pair("open.key"),
+            "",
+            ["CFG-018", "evenkeel.toml line 4", "chmod 600"],
+        ),
+        (
+            pair("tap.pem"),
+            "",
+            ["CFG-018", "evenkeel.toml line 4", "chmod 600"],
+        ),
+        (
+            pair("good"),
+            "",
+            ["CFG-019", "evenkeel.toml line 4", "PRIVATE KEY"],
+        ),
+        (pair("other.key"), "", ["TLS-001", "tap.pem", "help: "]),
+        (
+            "tls = { cert = \"tap.pem\", key = \"tap.key\", client_auth = \"require\" }\n"
+                .to_owned(),
+            "",
+            ["CFG-021", "evenkeel.toml line 4", "client_ca"],
+        ),
+        (
+            "allow_file = \"none\"\n".to_owned(),
+            "",
+            ["CFG-006", "evenkeel.toml line 4", "none"],
+        ),
+        (
+            String::new(),
+            "ca = \"tap.key\"\n",
+            ["CFG-019", "evenkeel.toml line 8", "CERTIFICATE"],
+        ),
+        (
+            String::new(),
+            "cert = \"tap.pem\"\n",
+            ["CFG-019", "evenkeel.toml line 8", "`key`"],
+        ),
+        (
+            String::new(),
+            "credentials = \"open\"\n",
+            ["CFG-018", "evenkeel.toml line 8", "chmod 600"],
+        ),
+        (
+            String::new(),
+            "credentials = \"bad\"\n",
+            ["CFG-020", "bad line 2", "help: "],
+        ),
+        (
+            String::new(),
+            "password = { file = \"open\" }\n",
+            ["CFG-018", "evenkeel.toml line 8", "chmod 600"],
+        ),
+        (
+            String::new(),
+            "password = { hex-file = \"good\" }\n",
+            ["CFG-013", "hex digits", "help: "],
+        ),
+        (
+            String::new(),
+            "[shadow]\ntakeover = \"refuse\"\n",
+            ["CFG-022", "evenkeel.toml line 9", "collapse"],
+        ),
+        (
+            "authority = \"candidate\"\n".to_owned(),
+            "",
+            ["fine", "", ""],
+        ),
+    ] {
+        let file = configured(&dir, &tap, candidate);
+        let output = evenkeel(["check", text(&file)]);
+        let code = if words[0] == "fine" { 0 } else { 2 };
+        let words: &[&str] = if code == 0 { &[] } else { &words };
+        assert_says(&output, code, words);
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("CANARY"));
+    }
+}
+
+#[test]
+fn a_configuration_with_secrets_is_shown_without_them() {
+    let dir = secrets();
+    fs::write(path(&dir, "chargers.txt"), "# pilot\nCP1\n\n CP%202 \n").unwrap();
+    let tap = format!(
+        "{}allow = [\"CP1\"]\nallow_file = \"chargers.txt\"\n",
+        pair("tap.key")
+    );
+    let file = configured(&dir, &tap, "ca = \"tap.pem\"\ncredentials = \"good\"\n");
+    let shown = evenkeel(["check", text(&file), "--show"]);
+    assert_says(&shown, 0, &["RSA key exchange"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(
+        shown.contains("2 chargers") && !shown.contains("CANARY"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn certificates_that_end_soon_are_warned_about() {
+    let dir = tempfile::tempdir().unwrap();
+    let since = std::time::Duration::from_micros(Clock::system().now().unsigned_abs());
+    let now = std::time::UNIX_EPOCH + since;
+    for (days, warning) in [
+        (-1_i64, Some("has expired")),
+        (3, Some("expires in 3 days")),
+        (60, None),
+    ] {
+        let mut params = rcgen::CertificateParams::new(vec!["csms".to_owned()]).unwrap();
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "csms");
+        let day = std::time::Duration::from_hours(24);
+        let end = if days < 0 {
+            now - day
+        } else {
+            now + day * days.unsigned_abs() as u32 + day / 2
+        };
+        params.not_after = end.into();
+        let key = rcgen::KeyPair::generate().unwrap();
+        fs::write(
+            path(&dir, "ca.pem"),
+            params.self_signed(&key).unwrap().pem(),
+        )
+        .unwrap();
+        let output = evenkeel(["check", text(&configured(&dir, "", "ca = \"ca.pem\"\n"))]);
+        assert_says(
+            &output,
+            0,
+            &warning.map_or(vec![], |warning| vec!["CN=csms", warning]),
+        );
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(said.contains("warning: "), warning.is_some(), "{said}");
+    }
 }
 
 #[test]

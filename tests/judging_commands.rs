@@ -12,8 +12,9 @@ mod rows;
 mod story;
 
 use evenkeel::facts::{Dir, Leg};
-use evenkeel::ledger::row::{Outcome, Reason, Row};
-use serde_json::json;
+use evenkeel::ledger::row::{Outcome, Reason, Row, Subject};
+use evenkeel::ocpp::Severity;
+use serde_json::{Value, json};
 
 use rows::{commands, divergences, found, judge};
 use story::Story;
@@ -112,6 +113,107 @@ fn handshakes_are_compared_once_per_connection_and_cause() {
             "S1 handshake : the handshake chooses subprotocol ocpp1.6 on legacy, ocpp2.0.1 on candidate",
         ]
     );
+}
+
+/// Rule and title of each handshake divergence, and how many handshakes are equal.
+fn shook(notes: &[Value]) -> (Vec<(String, String)>, usize) {
+    let mut story = Story::connect("CP1", Leg::Legacy);
+    for note in notes {
+        match note["kind"].as_str().unwrap() {
+            "opened" => story.shadow_opened(),
+            "refused" => story.shadow_refused(note),
+            "closed" => story.shadow_ended(note),
+            "said" => {
+                story.shadow_command("ClearCache", "{}");
+            }
+            "wait" => story.pass(note["s"].as_i64().unwrap()),
+            other => panic!("{other}"),
+        }
+    }
+    let rows = judge(&story.facts);
+    let equal = |row: &&Row| matches!(row, Row::Handshake(row) if row.outcome == Outcome::Equal);
+    let found = divergences(&rows)
+        .into_iter()
+        .filter(|found| found.subject == Subject::Handshake)
+        .map(|found| {
+            assert_eq!(found.severity, Severity::S1);
+            (found.rule.clone(), found.title.clone())
+        })
+        .collect();
+    (found, rows.iter().filter(equal).count())
+}
+
+#[test]
+fn every_outcome_of_a_handshake_is_a_parity_record() {
+    let accepted = "the handshake is accepted by legacy";
+    for (note, rule, title) in [
+        (json!({"why":"status","status":401}), "credentials", format!("{accepted}, refused with 401 by candidate")),
+        (json!({"why":"status","status":403}), "credentials", format!("{accepted}, refused with 403 by candidate")),
+        (json!({"why":"status","status":404}), "handshake-refused", format!("{accepted}, refused with 404 by candidate")),
+        (json!({"why":"status","status":400}), "handshake-refused", format!("{accepted}, refused with 400 by candidate")),
+        (json!({"why":"not http"}), "handshake-refused", format!("{accepted}, answered with a broken upgrade by candidate")),
+        (
+            json!({"why":"tls","tls":"alert HandshakeFailure"}),
+            "handshake-tls",
+            format!("{accepted}, broken off by TLS (alert HandshakeFailure) by candidate"),
+        ),
+        (
+            json!({"why":"subprotocol","status":101,"subprotocol":"ocpp2.0.1"}),
+            "version-mismatch",
+            "the handshake chooses subprotocol ocpp1.6 on legacy, ocpp2.0.1 on candidate".to_owned(),
+        ),
+        (
+            json!({"probe":true,"status":101,"subprotocol":"ocpp2.0.1"}),
+            "version-mismatch",
+            "the handshake with the whole offer chooses subprotocol ocpp1.6 on legacy, ocpp2.0.1 on candidate".to_owned(),
+        ),
+    ] {
+        let mut note = note;
+        note["kind"] = json!("refused");
+        let found = shook(&[note.clone(), note]);
+        assert_eq!(found, (vec![(rule.to_owned(), title)], 0));
+    }
+    for silent in [
+        json!({"kind":"refused","why":"tls"}),
+        json!({"kind":"refused","why":"connect"}),
+        json!({"kind":"refused","why":"local address"}),
+        json!({"kind":"refused","probe":true,"why":"status","status":401}),
+    ] {
+        assert_eq!(shook(&[silent]), (vec![], 0));
+    }
+    let fine = json!({"kind":"refused","probe":true,"status":101,"subprotocol":"OCPP1.6"});
+    assert_eq!(shook(&[fine, json!({"kind":"opened"})]), (vec![], 2));
+}
+
+#[test]
+fn a_close_right_after_the_opening_is_a_refusal() {
+    let opened = || json!({"kind":"opened"});
+    let close = |code: Value| json!({"kind":"closed","why":"x","by":"backend","code":code});
+    let wait = |seconds: i64| json!({"kind":"wait","s":seconds});
+    let closed = |how: &str| {
+        let title = format!(
+            "the connection stays open on legacy, is closed at once by candidate with {how}"
+        );
+        vec![("handshake-closed".to_owned(), title)]
+    };
+    let refusal = close(json!(1008));
+    assert_eq!(
+        shook(&[opened(), refusal.clone()]),
+        (closed("code 1008"), 1)
+    );
+    // A backend that restarts, or a line that breaks, is none; the second time it is.
+    for (code, how) in [(json!(1012), "code 1012"), (Value::Null, "no close frame")] {
+        let once = [opened(), close(code.clone())];
+        assert_eq!(shook(&once), (vec![], 1));
+        let twice = [once.clone(), once].concat();
+        assert_eq!(shook(&twice), (closed(how), 1));
+    }
+    // One that comes late, after the backend has spoken, or from the tap, is none either.
+    let spoke = json!({"kind":"said"});
+    assert_eq!(shook(&[opened(), wait(20), refusal.clone()]), (vec![], 1));
+    assert_eq!(shook(&[opened(), spoke, refusal]), (vec![], 1));
+    let ours = json!({"kind":"closed","why":"charger connection closed"});
+    assert_eq!(shook(&[opened(), ours]), (vec![], 1));
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn line(change: fn(&mut Settings)) -> (Charger, Authority, Rig, Shadow) {
         folder.path().join("key.pem"),
     );
     std::fs::write(&certificates, certified.cert.pem()).unwrap();
-    std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
+    write_private(&key, &certified.signing_key.serialize_pem());
     let files = TlsFiles { certificates, key };
     let (server, client) = tls_pair(&files);
 

@@ -64,6 +64,7 @@ fn announced(seen: u64) -> Record<'static> {
             subprotocol: None,
             extensions: None,
             authorization: None,
+            certificate: None,
             handshake_us: 1,
             quirks: Vec::new(),
             seen: [seen, 0],

@@ -1,12 +1,19 @@
 //! `evenkeel check`: reads a configuration and says what is wrong with it, before a charger does.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use super::config::show::{Origin, settings};
 use super::config::{self, Config};
 use super::error::{CliError, Exit};
+use super::{shadow_plane, tap};
+use crate::clock::Clock;
+use crate::live::certificate::Certificate;
+use crate::live::tls;
+
+/// Days before its end from which on a certificate is warned about.
+const EXPIRES_SOON: i64 = 30;
 
 /// Checks a configuration file.
 #[derive(Debug, Args)]
@@ -23,15 +30,67 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<Exit, CliError> {
     let config = config::load(&options.config)?;
     super::rules::load(&config.rules)?;
+    try_out(&config)?;
     if options.show {
         show(options, &config)?;
     }
-    for warning in warnings(&config) {
+    for warning in warnings(&config).into_iter().chain(expiring(&config)) {
         eprintln!("warning: {warning}");
     }
     super::say(&format!("{} is fine\n", options.config.display()))?;
     eprintln!("next: evenkeel tap {}", options.config.display());
     Ok(Exit::Parity)
+}
+
+/// Sets up what is otherwise set up when the tap starts, and throws it away.
+fn try_out(config: &Config) -> Result<(), CliError> {
+    let settings = tap::live_settings(config)?;
+    if let Some(files) = &settings.tls {
+        tls::incoming(files, settings.client_auth.as_ref())
+            .map_err(|error| tap::cannot_run(&error.into()))?;
+    }
+    tls::outgoing(settings.authority_backend()).map_err(|error| tap::cannot_run(&error.into()))?;
+    let shadowed = config.shadowed();
+    let backend = tap::backend(config.authority.other().word(), shadowed)?;
+    tls::outgoing(&backend).map_err(|error| shadow_plane::no_tls(&error))?;
+    shadow_plane::credentials(shadowed)?;
+    Ok(())
+}
+
+/// Certificates that soon hold no more, or hold no more already.
+fn expiring(config: &Config) -> Vec<String> {
+    let own = config.tls.iter().map(|files| &files.cert);
+    let authorities = config.client_auth.iter().map(|client| &client.ca);
+    let backends = [&config.legacy, &config.candidate];
+    let theirs = backends.iter().flat_map(|backend| {
+        let shown = backend.client.iter().map(|files| &files.cert);
+        backend.ca.iter().chain(shown)
+    });
+    let now = Clock::system().now() / 1_000_000;
+    own.chain(authorities)
+        .chain(theirs)
+        .filter_map(|file| expires(file, now))
+        .collect()
+}
+
+/// What to say about the certificate in `file` that ends first, if it ends soon; `now` is in seconds.
+fn expires(file: &Path, now: i64) -> Option<String> {
+    const DAY: i64 = 86_400;
+    let certificates = tls::certificates(file).ok()?;
+    let read = certificates.iter().filter_map(|der| Certificate::read(der));
+    let first = read.min_by_key(|certificate| certificate.not_after)?;
+    let left = first.not_after - now;
+    let (file, subject) = (file.display(), first.subject.escape_debug());
+    if left <= 0 {
+        Some(format!("{file}: the certificate of {subject} has expired"))
+    } else if left < EXPIRES_SOON * DAY {
+        let days = left / DAY;
+        Some(format!(
+            "{file}: the certificate of {subject} expires in {days} days"
+        ))
+    } else {
+        None
+    }
 }
 
 fn show(options: &Options, config: &Config) -> Result<(), CliError> {

@@ -106,6 +106,46 @@ pub const CODES: &[Code] = &[
         "Write 0 to 19: 0 lets the shadow plane compete with the live plane, 15 is the default.",
     ),
     code(
+        "CFG-016",
+        "The authority's URL holds more than a path in front of the charger's identity.",
+        "The authority gets what the charger sent, with host and base path replaced. A suffix, a prefix without slash or a \
+         query is possible only in the shadow's URL.",
+    ),
+    code(
+        "CFG-017",
+        "The list of chargers cannot be read.",
+        "`tap.allow_file` is text, one identity a line as the charger spells it in its URL; a line that begins with # is a \
+         comment.",
+    ),
+    code(
+        "CFG-018",
+        "A file with a password or private key can be read by others than its owner.",
+        "`chmod 600 FILE`, and let it belong to the user that the tap runs as.",
+    ),
+    code(
+        "CFG-019",
+        "A certificate or private key that the configuration names cannot be used.",
+        "Both must be PEM, and the key without a passphrase. `cert` and `key` go together.",
+    ),
+    code(
+        "CFG-020",
+        "The file with single chargers' credentials has a mistake, or can be read by others than its owner.",
+        "It is TOML, one line for each charger: CHARGER = \"PASSWORD\", or CHARGER = { user = \"USER\", password = \"PASSWORD\" }, or \
+         CHARGER = { hex = \"0011\" } for the AuthorizationKey of OCPP 1.6, whose bytes are sent. `chmod 600` it.",
+    ),
+    code(
+        "CFG-021",
+        "It is not clear which certificates chargers must show.",
+        "`client_ca` names the CAs that sign them; `client_auth` is \"require\" (the default) or \"request\", which lets chargers \
+         without a certificate in.",
+    ),
+    code(
+        "CFG-022",
+        "`shadow.takeover` is neither \"mirror\" nor \"collapse\".",
+        "With \"mirror\", the default, the shadow backend faces every connection that the authority faces; with \"collapse\" only \
+         the newest of each charger.",
+    ),
+    code(
         "CLI-001",
         "There is no verb of this name.",
         "`evenkeel --help` lists the verbs.",

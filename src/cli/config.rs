@@ -1,5 +1,7 @@
 //! The configuration file, `evenkeel.toml`: read, checked, and said back.
 
+mod access;
+mod backends;
 pub mod file;
 pub mod flags;
 pub mod show;
@@ -12,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Leg;
+use crate::live::backend::PLACEHOLDER;
 pub use file::load;
 
 /// A tap, fully configured: every default filled in, every path as the process sees it. Serialised when handed to the
@@ -28,6 +31,10 @@ pub struct Config {
     pub authority: Leg,
     /// Certificate and key for chargers that speak TLS to the tap.
     pub tls: Option<TlsFiles>,
+    /// What certificates such chargers must show, if any.
+    pub client_auth: Option<ClientAuth>,
+    /// The only chargers that are let in; `None` lets everybody in.
+    pub allow: Option<Vec<String>>,
     /// The backend of today.
     pub legacy: Backend,
     /// The backend that may take over.
@@ -44,13 +51,22 @@ pub struct Config {
     pub rules: Vec<PathBuf>,
 }
 
-/// PEM files of a TLS server.
+/// PEM files of a certificate and its key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TlsFiles {
     /// Certificate chain.
     pub cert: PathBuf,
     /// Private key.
     pub key: PathBuf,
+}
+
+/// Certificates of chargers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientAuth {
+    /// PEM file with the CAs that sign them.
+    pub ca: PathBuf,
+    /// Whether a charger without one is turned away.
+    pub required: bool,
 }
 
 /// A backend as configured.
@@ -60,10 +76,49 @@ pub struct Backend {
     pub url: String,
     /// PEM file with the only CAs to trust; the system's when absent.
     pub ca: Option<PathBuf>,
+    /// Certificate and key for a backend that asks for one.
+    pub client: Option<TlsFiles>,
+    /// Whether its name may resolve to an address of this machine or its link, as the shadow.
+    pub allow_local: bool,
     /// User name for Basic authentication on the shadow leg; `{charger}` stands for the charger's.
     pub user: String,
     /// Where the password for the shadow leg is.
     pub password: Option<SecretRef>,
+    /// A file with user and password of single chargers, for the shadow leg.
+    pub credentials: Option<PathBuf>,
+    /// Whether the shadow leg logs in with what the charger sent its authority.
+    pub pass_credentials: bool,
+}
+
+impl Backend {
+    /// A backend at this URL with every default.
+    pub fn at(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            ca: None,
+            client: None,
+            allow_local: false,
+            user: PLACEHOLDER.to_owned(),
+            password: None,
+            credentials: None,
+            pass_credentials: false,
+        }
+    }
+}
+
+impl Config {
+    /// The backend of a leg.
+    pub const fn backend(&self, leg: Leg) -> &Backend {
+        match leg {
+            Leg::Legacy => &self.legacy,
+            Leg::Candidate => &self.candidate,
+        }
+    }
+
+    /// The backend that is not the authority.
+    pub const fn shadowed(&self) -> &Backend {
+        self.backend(self.authority.other())
+    }
 }
 
 /// Where a secret is, never the secret.
@@ -72,6 +127,8 @@ pub struct Backend {
 pub enum SecretRef {
     /// The content of a file, trailing line break removed.
     File(PathBuf),
+    /// The bytes that the hex digits in a file stand for: an `AuthorizationKey` of OCPP 1.6.
+    HexFile(PathBuf),
     /// An environment variable.
     Env(String),
 }
@@ -89,6 +146,10 @@ pub struct Shadow {
     pub queue_bytes: usize,
     /// Bytes of those for all chargers together.
     pub total_bytes: usize,
+    /// Whether a charger's whole offer of subprotocols is tried once, unmirrored.
+    pub probe_offer: bool,
+    /// Whether a second connection of one charger ends the leg of its first.
+    pub collapse: bool,
     /// How far below the live plane the scheduler puts the shadow plane: 0 (equal) to 19.
     pub niceness: u8,
 }
@@ -128,6 +189,8 @@ impl Default for Shadow {
             queue_messages: 500,
             queue_bytes: 1 << 20,
             total_bytes: 64 << 20,
+            probe_offer: false,
+            collapse: false,
             niceness: 15,
         }
     }

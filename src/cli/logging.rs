@@ -9,6 +9,9 @@ use clap::ValueEnum;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
+/// Libraries that would print messages and requests, passwords in them included, whatever level is asked for.
+const TALKATIVE: &str = "tungstenite=info,tokio_tungstenite=info";
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -39,7 +42,10 @@ pub fn start(format: LogFormat) -> Logging {
         .buffered_lines_limit(4_096)
         .finish(std::io::stderr());
     let dropped = writer.error_counter();
-    let filter = EnvFilter::try_from_env("EVENKEEL_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let asked = std::env::var("EVENKEEL_LOG").unwrap_or_default();
+    let asked = if asked.is_empty() { "info" } else { &asked };
+    let filter = EnvFilter::try_new(format!("{asked},{TALKATIVE}"))
+        .unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)

@@ -1,6 +1,7 @@
 //! The hidden verb that the tap starts as its shadow plane: observer, legs, recorder and judge in one process below the
 //! live plane's priority.
 
+use std::error::Error;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::PathBuf;
@@ -13,18 +14,22 @@ use tokio::net::UnixStream;
 use tokio::task::LocalSet;
 
 use super::boards::Boards;
-use super::config::{Config, SecretRef};
+use super::config::{Backend, Config, SecretRef};
 use super::error::{CliError, Exit};
 use super::judging::JudgeThread;
 use super::logging::{self, LogFormat};
-use super::rules;
+use super::{rules, tap};
 use crate::clock::Clock;
 use crate::facts::resume::Resume;
 use crate::facts::{Fact, Kind, Leg, Reader, Recorder, recorder};
+use crate::live;
+use crate::live::secret::Secret;
 use crate::live::seen::Left;
+use crate::live::tls::TlsError;
+use crate::shadow::credentials::{self, Credentials, CredentialsError, Login};
 use crate::shadow::legs::Legs;
 use crate::shadow::plane::{self, Table};
-use crate::shadow::settings::{Credentials, Endpoint, QueueLimits, Secret, ShadowSettings};
+use crate::shadow::settings::{QueueLimits, ShadowSettings, Takeover};
 
 /// The verb's name.
 pub const VERB: &str = "shadow-plane";
@@ -85,8 +90,8 @@ async fn shadow(
     recorder: &Recorder,
     resume: Resume,
 ) -> Result<(), CliError> {
-    let legs = Legs::new(vec![shadow_settings(config)?], recorder)
-        .map_err(|error| CliError::new(Exit::Environment, "TLS-002", super::chain(&error)))?;
+    let legs =
+        Legs::new(vec![shadow_settings(config)?], recorder).map_err(|error| no_tls(&error))?;
     legs.resume(config.authority.other(), &resume);
     boards.confess_left(recorder)?;
     tell_rules(config, recorder)?;
@@ -131,10 +136,15 @@ fn tell_rules(config: &Config, recorder: &Recorder) -> Result<(), CliError> {
     Ok(())
 }
 
+/// What `TapStarted` says. A URL's query may be secret, and does not show.
 fn setup(config: &Config) -> Map<String, Value> {
     let mut setup = Map::new();
-    setup.insert("legacy".to_owned(), json!(config.legacy.url));
-    setup.insert("candidate".to_owned(), json!(config.candidate.url));
+    for leg in [Leg::Legacy, Leg::Candidate] {
+        let backend = config.backend(leg);
+        let place = live::Backend::parse(&backend.url);
+        let place = place.map_or_else(|_| backend.url.clone(), |place| place.to_string());
+        setup.insert(leg.word().to_owned(), json!(place));
+    }
     setup.insert("authority".to_owned(), json!(config.authority.word()));
     setup
 }
@@ -148,38 +158,60 @@ fn limits(config: &Config) -> recorder::Limits {
 
 fn shadow_settings(config: &Config) -> Result<ShadowSettings, CliError> {
     let leg = config.authority.other();
-    let backend = match leg {
-        Leg::Legacy => &config.legacy,
-        Leg::Candidate => &config.candidate,
-    };
-    let endpoint = Endpoint::parse(&backend.url)
-        .map_err(|error| CliError::new(Exit::Usage, "CFG-007", error.to_string()))?;
-    let password = match &backend.password {
-        None => None,
-        Some(SecretRef::File(file)) => Some(Secret::from_file(file)),
-        Some(SecretRef::Env(name)) => Some(Secret::from_env(name)),
-    };
-    let credentials = match password.transpose().map_err(|error| {
-        CliError::new(Exit::Usage, "CFG-013", error.to_string())
-            .help("the shadow leg logs in with credentials of its own")
-    })? {
-        None => Credentials::None,
-        Some(password) => Credentials::Basic {
-            user: backend.user.clone(),
-            password,
-        },
-    };
+    let backend = config.shadowed();
     Ok(ShadowSettings {
-        credentials,
-        ca_file: backend.ca.clone(),
+        allows_local: backend.allow_local,
+        credentials: credentials(backend)?,
         answer_timeout: config.shadow.answer_timeout,
         connect_timeout: config.shadow.connect_timeout,
+        probes_offer: config.shadow.probe_offer,
+        takeover: if config.shadow.collapse {
+            Takeover::Collapse
+        } else {
+            Takeover::Mirror
+        },
         queue: QueueLimits {
             count: config.shadow.queue_messages,
             bytes: config.shadow.queue_bytes,
         },
         queue_bytes_total: config.shadow.total_bytes,
-        ..ShadowSettings::new(leg, endpoint)
+        ..ShadowSettings::new(leg, tap::backend(leg.word(), backend)?)
+    })
+}
+
+/// TLS towards the shadow backend cannot be set up.
+pub(super) fn no_tls(error: &TlsError) -> CliError {
+    CliError::new(Exit::Environment, "TLS-002", super::chain(error))
+}
+
+/// What the shadow legs log in with, read from its files.
+pub(super) fn credentials(backend: &Backend) -> Result<Credentials, CliError> {
+    let unusable = |code, error: &dyn Error| {
+        CliError::new(Exit::Usage, code, super::chain(error))
+            .help("the shadow leg logs in with credentials of its own; `chmod 600` their files")
+    };
+    let password = match &backend.password {
+        None => None,
+        Some(SecretRef::File(file)) => Some(Secret::from_file(file)),
+        Some(SecretRef::HexFile(file)) => Some(Secret::from_hex_file(file)),
+        Some(SecretRef::Env(name)) => Some(Secret::from_env(name)),
+    };
+    let password = password
+        .transpose()
+        .map_err(|error| unusable("CFG-013", &error))?;
+    let each = backend
+        .credentials
+        .as_ref()
+        .map(|file| credentials::read(file, &backend.user))
+        .transpose()
+        .map_err(|error: CredentialsError| unusable("CFG-020", &error))?;
+    Ok(Credentials {
+        each: each.unwrap_or_default(),
+        passed: backend.pass_credentials,
+        all: password.map(|password| Login {
+            user: backend.user.clone(),
+            password,
+        }),
     })
 }
 

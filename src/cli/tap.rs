@@ -10,14 +10,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::child::LISTENING;
-use super::config::Config;
 use super::config::flags::Flags;
+use super::config::{self, Config};
 use super::error::{CliError, Exit};
 use super::logging::{self, LogFormat};
 use super::vitals::TapVitals;
 use super::{boards, health, rules, shadow_plane};
 use crate::clock::Clock;
-use crate::live::{Handover, LiveError, LivePlane, ShadowCommand, settings};
+use crate::live::{Backend, Handover, LiveError, LivePlane, ShadowCommand, settings};
 
 /// Runs the tap: passes chargers' traffic to the authority, copies it to the other backend, records and compares.
 #[derive(Debug, Args)]
@@ -97,15 +97,24 @@ fn stop_on_signal(
     })
 }
 
-fn live_settings(config: &Config) -> Result<settings::Settings, CliError> {
-    let backend = |name: &str, backend: &super::config::Backend| {
-        settings::Backend::parse(&backend.url)
-            .map(|parsed| settings::Backend {
-                ca_file: backend.ca.clone(),
-                ..parsed
-            })
-            .map_err(|error| CliError::new(Exit::Usage, "CFG-007", format!("{name}.url: {error}")))
-    };
+/// A backend as both planes need it; `name` is its section.
+pub(super) fn backend(name: &str, backend: &config::Backend) -> Result<Backend, CliError> {
+    let mut parsed = Backend::parse(&backend.url)
+        .map_err(|error| CliError::new(Exit::Usage, "CFG-007", format!("{name}.url: {error}")))?;
+    parsed.ca_file.clone_from(&backend.ca);
+    parsed.client = backend.client.as_ref().map(files);
+    Ok(parsed)
+}
+
+/// Certificate and key.
+pub(super) fn files(tls: &config::TlsFiles) -> settings::TlsFiles {
+    settings::TlsFiles {
+        certificates: tls.cert.clone(),
+        key: tls.key.clone(),
+    }
+}
+
+pub(super) fn live_settings(config: &Config) -> Result<settings::Settings, CliError> {
     let keepalive = &config.keepalive;
     let first = config
         .listen
@@ -121,10 +130,19 @@ fn live_settings(config: &Config) -> Result<settings::Settings, CliError> {
         listen: config.listen.clone(),
         base_path: config.base_path.clone(),
         authority: config.authority,
-        tls: config.tls.as_ref().map(|tls| settings::TlsFiles {
-            certificates: tls.cert.clone(),
-            key: tls.key.clone(),
-        }),
+        tls: config.tls.as_ref().map(files),
+        client_auth: config
+            .client_auth
+            .as_ref()
+            .map(|client| settings::ClientAuth {
+                ca_file: client.ca.clone(),
+                required: client.required,
+            }),
+        allowed: config
+            .allow
+            .as_ref()
+            .map(|allow| allow.iter().cloned().collect()),
+        pass_credentials: config.shadowed().pass_credentials,
         handover_bytes: config.limits.handover,
         capture_limit: u32::try_from(config.limits.capture).unwrap_or(u32::MAX),
         charger_keepalive: settings::Keepalive {
@@ -157,7 +175,12 @@ fn shadow_command(
     let args: [OsString; 7] = [
         shadow_plane::VERB.into(),
         "--settings".into(),
-        super::to_json(config)?.into(),
+        super::to_json(&Config {
+            // It is the live plane's business, and may be longer than an argument.
+            allow: None,
+            ..config.clone()
+        })?
+        .into(),
         "--seen".into(),
         board.into(),
         "--log".into(),
@@ -172,7 +195,7 @@ fn shadow_command(
     })
 }
 
-fn cannot_run(error: &LiveError) -> CliError {
+pub(super) fn cannot_run(error: &LiveError) -> CliError {
     let text = super::chain(error);
     match error {
         LiveError::Listen { address, .. } => {
@@ -183,6 +206,8 @@ fn cannot_run(error: &LiveError) -> CliError {
         LiveError::Tls(_) => CliError::new(Exit::Usage, "TLS-001", text).help(
             "both files must be PEM; the certificate file begins with the tap's own certificate",
         ),
+        LiveError::Template(_) => CliError::new(Exit::Usage, "CFG-016", text)
+            .help("only the shadow's URL can be a template"),
         LiveError::NoListener | LiveError::Board(_) => {
             CliError::new(Exit::Environment, "NET-002", text)
         }

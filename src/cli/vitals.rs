@@ -103,6 +103,11 @@ impl Collector for Planes {
                 live.refused.get(),
             ),
             (
+                "connections_unlisted",
+                "Chargers among them that the tap itself turned away, because they are not on its list",
+                live.unlisted.get(),
+            ),
+            (
                 "frames_seen",
                 "WebSocket frames seen, both directions",
                 live.frames.get(),

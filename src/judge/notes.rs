@@ -24,13 +24,21 @@ pub(super) struct Because {
     pub(super) why: String,
 }
 
-/// Note of a `ShadowOpened` or `ShadowRefused`.
+/// Note of a `ShadowOpened`, `ShadowRefused` or `ShadowClosed`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Shook {
     pub(super) why: String,
     pub(super) status: Option<u16>,
     pub(super) subprotocol: Option<String>,
+    /// What TLS objected to; empty if it did not.
+    pub(super) tls: String,
+    /// It was only tried what the whole offer would lead to.
+    pub(super) probe: bool,
+    /// Who closed.
+    pub(super) by: String,
+    /// The close frame's code.
+    pub(super) code: Option<u16>,
 }
 
 /// Note of an `IdentifierLearned`.

@@ -38,6 +38,10 @@ pub(super) struct Conn {
     pub(super) closed: bool,
     /// The shadow leg is open.
     pub(super) shadow_open: bool,
+    /// When the shadow leg was opened, until the shadow has said something on it.
+    pub(super) fresh: Option<Micros>,
+    /// The shadow closed a leg before it had said anything on it.
+    pub(super) sent_away: bool,
     /// The finding of a refused shadow handshake.
     pub(super) refused: Option<String>,
     /// The finding of a BootNotification that only one backend accepted.
@@ -90,6 +94,8 @@ impl World {
             subprotocol: None,
             closed: false,
             shadow_open: false,
+            fresh: None,
+            sent_away: false,
             refused: None,
             boot_root: None,
             shaken: BTreeSet::new(),

@@ -9,6 +9,7 @@ use super::head::{HeadError, MAX_HEAD, Request, Response, read_response};
 use super::listener::Seat;
 use super::metrics::Metrics;
 use super::roster::{Entry, Roster};
+use super::secret::Secret;
 use crate::clock::{Clock, Micros};
 use crate::facts::Leg;
 
@@ -18,6 +19,8 @@ pub struct Asking {
     pub asker: Asker,
     /// The request, as it was read.
     pub request: Request,
+    /// What it logs in with, if the shadow plane shall log in with the same.
+    pub login: Option<Secret>,
     /// When its head was complete.
     pub since: Micros,
     /// Held until the answer is there.
@@ -26,7 +29,7 @@ pub struct Asking {
 }
 
 /// Who asks whom.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Asker {
     /// Connection epoch, should it become one.
     pub conn: u64,
@@ -34,17 +37,19 @@ pub struct Asker {
     pub peer: SocketAddr,
     /// The authority's leg.
     pub authority: Leg,
+    /// Whom its certificate names.
+    pub certificate: Option<Rc<str>>,
 }
 
 /// A place among the connections that have no answer yet.
 pub struct Pending {
     metrics: Arc<Metrics>,
-    _seat: Seat,
+    _seat: Option<Seat>,
 }
 
 impl Pending {
-    /// Takes the place.
-    pub fn new(metrics: &Arc<Metrics>, seat: Seat) -> Self {
+    /// Takes the place. A request that follows another on its connection needs no seat: it waited for one already.
+    pub fn new(metrics: &Arc<Metrics>, seat: Option<Seat>) -> Self {
         metrics.pending.add(1);
         Self {
             metrics: Arc::clone(metrics),
@@ -66,18 +71,25 @@ pub enum Answer {
     Incomplete,
     /// A 101; its head ends after so many bytes of those just read.
     Accepted(usize, Response),
-    /// Another final status.
-    Refused(u16),
+    /// Another final status; its head ends after so many bytes of those just read.
+    Refused(usize, Response),
     /// Nothing that can be read.
     Unreadable(HeadError),
 }
 
 impl Asking {
     /// A request that has just gone out.
-    pub fn new(asker: Asker, request: Request, since: Micros, pending: Pending) -> Self {
+    pub fn new(
+        asker: Asker,
+        request: Request,
+        login: Option<Secret>,
+        since: Micros,
+        pending: Pending,
+    ) -> Self {
         Self {
             asker,
             request,
+            login,
             since,
             pending,
             head: Vec::new(),
@@ -98,11 +110,14 @@ impl Asking {
                 Ok(Some(interim)) if interim.status < 200 && interim.status != 101 => {
                     self.head.drain(..interim.len);
                 }
-                Ok(Some(response)) if response.status == 101 => {
-                    let after = self.head.len() - response.len;
-                    return Answer::Accepted(bytes.len() - after, response);
+                Ok(Some(response)) => {
+                    let at = bytes.len() - (self.head.len() - response.len);
+                    return if response.status == 101 {
+                        Answer::Accepted(at, response)
+                    } else {
+                        Answer::Refused(at, response)
+                    };
                 }
-                Ok(Some(response)) => return Answer::Refused(response.status),
                 Err(error) => return Answer::Unreadable(error),
             }
         }
@@ -113,20 +128,26 @@ impl Asking {
         let leg = self.asker.authority.word();
         match answer {
             Answer::Incomplete => self.give_up(roster, None, format!("{leg} gave no answer")),
-            Answer::Refused(status) => {
-                self.give_up(roster, Some(status), format!("refused by {leg}"));
+            Answer::Refused(_, response) => {
+                self.give_up(roster, Some(response.status), format!("refused by {leg}"));
             }
             Answer::Unreadable(error) => {
                 let why = format!("answer of {leg} forwarded unread: {error}");
                 self.give_up(roster, None, why);
             }
-            Answer::Accepted(_, response) => return self.open(response, roster),
+            Answer::Accepted(_, response) if self.request.upgrade => {
+                return self.open(response, roster);
+            }
+            Answer::Accepted(..) => {}
         }
         None
     }
 
-    /// Tells that the line ended before an answer.
+    /// Tells that there is no connection. A request that asked for none is none of anybody's business.
     pub fn give_up(&self, roster: &Roster, status: Option<u16>, why: String) {
+        if !self.request.upgrade {
+            return;
+        }
         let charger = self.request.identity.clone().unwrap_or_default();
         self.asker.refused(roster, charger, status, why);
     }
@@ -142,7 +163,8 @@ impl Asking {
             conn,
             peer,
             authority,
-        } = self.asker;
+            certificate,
+        } = self.asker.clone();
         tracing::info!(conn, charger, %peer, subprotocol = response.subprotocol, "connection opened");
         let opened = Opened {
             charger,
@@ -153,12 +175,13 @@ impl Asking {
             subprotocol: response.subprotocol,
             extensions: response.extensions,
             authorization: self.request.authorization.clone(),
+            certificate: certificate.as_deref().map(Box::from),
             handshake_us: now - self.since,
             quirks: self.request.quirks.clone(),
             seen: [0, 0],
             slot: 0,
         };
-        match roster.opened(conn, now, opened) {
+        match roster.opened(conn, now, opened, self.login.clone()) {
             Ok(entry) => Some(entry),
             Err(error) => {
                 let why = format!("accepted, but not observed: no slot on the seen-board: {error}");
@@ -171,14 +194,31 @@ impl Asking {
 
 impl Asker {
     /// Tells that this charger got no connection.
-    pub fn refused(self, roster: &Roster, charger: String, status: Option<u16>, why: String) {
-        tracing::info!(conn = self.conn, charger, peer = %self.peer, status, why, "connection refused");
+    pub fn refused(&self, roster: &Roster, charger: String, status: Option<u16>, why: String) {
+        self.tell(roster, charger, status, why, false);
+    }
+
+    /// Tells that the tap itself turned this charger away.
+    pub fn turned_away(&self, roster: &Roster, charger: String, why: String) {
+        self.tell(roster, charger, Some(404), why, true);
+    }
+
+    fn tell(
+        &self,
+        roster: &Roster,
+        charger: String,
+        status: Option<u16>,
+        why: String,
+        by_tap: bool,
+    ) {
+        tracing::info!(conn = self.conn, charger, peer = %self.peer, status, by_tap, why, "connection refused");
         roster.refused(
             self.conn,
             Refused {
                 charger,
                 peer: self.peer.to_string(),
                 authority: self.authority,
+                by_tap,
                 status,
                 why,
             },

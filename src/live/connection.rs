@@ -1,6 +1,5 @@
 //! A charger's way in: read its request, reach the authority, then splice.
 
-use std::cell::Cell;
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
@@ -14,6 +13,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::answer::{Asker, Asking, Pending};
+use super::certificate::Certificate;
 use super::dial::{DialError, Dialer};
 use super::head::{HeadError, MAX_HEAD, Request, read_request};
 use super::listener::Seat;
@@ -25,12 +25,21 @@ use crate::clock::{Clock, Micros};
 /// a charger that has gone must not reach the authority later than its own next attempt.
 const HALF_CLOSED_PATIENCE: Duration = Duration::from_secs(1);
 
+/// What an identity that is not listed is answered: what OCPP wants a backend to answer one that it does not know.
+pub const NOT_FOUND: &[u8] =
+    b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// Why an identity that is not listed gets no connection.
+pub const UNLISTED: &str = "refused by the tap: not on its list of chargers";
+
+/// How long a charger that was turned away may take to hang up, so that it can read the answer.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// Lets chargers in.
 pub struct Porch {
     shared: Rc<Shared>,
     dialer: Dialer,
     tls: Option<TlsAcceptor>,
-    next_conn: Cell<u64>,
 }
 
 /// What a charger opened with.
@@ -70,12 +79,10 @@ enum NoLine {
 impl Porch {
     /// A porch that leads to one authority.
     pub fn new(shared: Rc<Shared>, dialer: Dialer, tls: Option<TlsAcceptor>) -> Self {
-        let next_conn = Cell::new(shared.settings.first_conn);
         Self {
             shared,
             dialer,
             tls,
-            next_conn,
         }
     }
 
@@ -96,13 +103,7 @@ impl Porch {
         peer: SocketAddr,
         place: Seat,
     ) -> Option<Box<Splice>> {
-        let settings = &self.shared.settings;
-        let asker = Asker {
-            conn: self.next_conn.replace(self.next_conn.get() + 1),
-            peer,
-            authority: settings.authority,
-        };
-        let pending = Pending::new(&self.shared.metrics, place);
+        let pending = Pending::new(&self.shared.metrics, Some(place));
         let mut charger = match self.greet(tcp).await {
             Ok(charger) => charger,
             Err(error) => {
@@ -110,14 +111,21 @@ impl Porch {
                 return None;
             }
         };
+        let asker = Asker {
+            conn: self.shared.epoch(),
+            peer,
+            authority: self.shared.settings.authority,
+            certificate: subject(&charger),
+        };
         let opening = self.read_opening(&mut charger).await?;
-        let (head, early) = self.outgoing(&opening);
-        let identity = opening
-            .request
-            .as_ref()
-            .ok()
-            .and_then(|request| request.identity.clone());
+        let request = opening.request.as_ref().ok();
+        let identity = request.and_then(|request| request.identity.clone());
         let identity = identity.unwrap_or_default();
+        if !self.admits(&opening, &identity) {
+            self.turn_away(charger, &asker, identity).await;
+            return None;
+        }
+        let (head, early) = self.outgoing(&opening);
         match self.reach(charger, &head, early, opening.ended).await {
             Ok(line) => Some(self.splice(line, opening, asker, pending)),
             Err(error) => {
@@ -131,9 +139,32 @@ impl Porch {
         }
     }
 
+    /// Whether a charger may come in. Where only listed identities may, nothing does that cannot be told to be one.
+    fn admits(&self, opening: &Opening, identity: &str) -> bool {
+        let settings = &self.shared.settings;
+        let followed = |request: &Request| request.upgrade || request.is_followable;
+        settings.allowed.is_none()
+            || (settings.allows(identity) && opening.request.as_ref().is_ok_and(followed))
+    }
+
+    /// Answers in a backend's place that this identity is not known.
+    async fn turn_away(&self, mut charger: Stream, asker: &Asker, identity: String) {
+        self.shared.metrics.unlisted.add(1);
+        asker.turned_away(&self.shared.roster, identity, UNLISTED.to_owned());
+        let farewell = async {
+            charger.write_all(NOT_FOUND).await?;
+            charger.shutdown().await?;
+            // Closing with unread bytes would reset the connection, and the answer might be lost.
+            tokio::io::copy(&mut charger, &mut tokio::io::sink()).await
+        };
+        if let Ok(Err(error)) = timeout(FAREWELL, farewell).await {
+            tracing::debug!(%error, "charger left before its answer");
+        }
+    }
+
     async fn greet(&self, tcp: TcpStream) -> io::Result<Stream> {
         let settings = &self.shared.settings;
-        tune(&tcp, settings)?;
+        tune(&tcp, &settings.tuning())?;
         let Some(tls) = &self.tls else {
             return Ok(Stream::Plain(tcp));
         };
@@ -183,7 +214,7 @@ impl Porch {
         mut ended: bool,
     ) -> Result<Line, NoLine> {
         let reaching = async {
-            let mut authority = self.dialer.dial(&self.shared.settings).await?;
+            let mut authority = self.dialer.dial(&self.shared.settings.tuning()).await?;
             authority.write_all(head).await.map_err(NoLine::Send)?;
             authority.flush().await.map_err(NoLine::Send)?;
             Ok::<_, NoLine>(authority)
@@ -229,21 +260,24 @@ impl Porch {
             ended,
         } = line;
         let shared = Rc::clone(&self.shared);
-        match opening.request {
-            Ok(request) if request.upgrade => {
-                let asking = Asking::new(asker, request, opening.at, pending);
-                Splice::asking(shared, sockets, asking, early, ended)
-            }
-            Ok(_) => {
-                shared.metrics.plain.add(1);
-                Splice::opaque(shared, sockets, early, ended)
-            }
+        let request = match opening.request {
+            Ok(request) => request,
             Err(unread) => {
                 let why = format!("request forwarded unread: {unread}");
                 asker.refused(&shared.roster, String::new(), None, why);
-                Splice::opaque(shared, sockets, early, ended)
+                return Splice::opaque(shared, sockets, early, ended);
+            }
+        };
+        if !request.upgrade {
+            shared.metrics.plain.add(1);
+            if !request.is_followable {
+                return Splice::opaque(shared, sockets, early, ended);
             }
         }
+        let passes = shared.settings.pass_credentials;
+        let login = passes.then(|| request.login(&opening.bytes)).flatten();
+        let asking = Asking::new(asker, request, login, opening.at, pending);
+        Splice::asking(shared, sockets, asking, early, ended)
     }
 }
 
@@ -293,6 +327,12 @@ async fn hold(charger: &mut Stream, early: &mut Vec<u8>) -> io::Result<()> {
     }
     charger.failure()?.await;
     Err(io::ErrorKind::ConnectionReset.into())
+}
+
+/// Whom the charger's certificate names, if it showed one.
+fn subject(charger: &Stream) -> Option<Rc<str>> {
+    let certificate = Certificate::read(charger.peer_certificate()?)?;
+    Some(certificate.subject.into())
 }
 
 /// An error with its causes, in one line.

@@ -1,8 +1,9 @@
-//! Connects to the authority, as patiently as the charger would.
+//! Connects to a backend: the live plane to the authority, as patiently as the charger would, and the shadow plane to the
+//! other one.
 
 use std::cell::RefCell;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -14,8 +15,9 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
+use super::backend::Backend;
 use super::listener::Reserve;
-use super::settings::{Backend, Settings};
+use super::settings::Tuning;
 use super::stream::{Stream, tune};
 use super::tls::{Outgoing, TlsError, outgoing};
 
@@ -28,7 +30,7 @@ const RESOLVER_PATIENCE: Duration = Duration::from_secs(1);
 /// How long one address may take before the next one is tried beside it.
 const NEXT_ADDRESS: Duration = Duration::from_millis(250);
 
-/// Why the authority could not be reached.
+/// Why a backend could not be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
     /// Its name has no address, and never had one.
@@ -47,6 +49,14 @@ pub enum DialError {
         /// Why.
         source: io::Error,
     },
+    /// Its name leads to this machine or its link, where nobody said that it is.
+    #[error("{host} resolves to {address}, an address of this machine or its link")]
+    Local {
+        /// The name.
+        host: String,
+        /// What it resolves to.
+        address: IpAddr,
+    },
     /// TLS was not agreed on.
     #[error("agree on tls with {backend}")]
     Tls {
@@ -63,6 +73,7 @@ pub struct Dialer {
     resolver: Resolver,
     tls: Option<Outgoing>,
     reserve: Rc<Reserve>,
+    refuses_local: bool,
 }
 
 impl Dialer {
@@ -73,15 +84,25 @@ impl Dialer {
             resolver: Resolver::new(&backend),
             backend,
             reserve,
+            refuses_local: false,
         })
+    }
+
+    /// The same dialer, which does not follow a name to this machine, its link or a cloud's metadata service. An address or
+    /// `localhost` in the URL is the operator's own word.
+    #[must_use]
+    pub fn refusing_local(mut self) -> Self {
+        self.refuses_local = self.resolver.questions.is_some()
+            && !self.backend.host.eq_ignore_ascii_case("localhost");
+        self
     }
 
     /// Connects. A backend that answers nothing is waited for without end: the charger decides when to give up, and
     /// dropping the future hangs up.
-    pub async fn dial(&self, settings: &Settings) -> Result<Stream, DialError> {
+    pub async fn dial(&self, tuning: &Tuning) -> Result<Stream, DialError> {
         let tcp = loop {
-            let addresses = self.resolver.resolve().await?;
-            match self.connect_any(&addresses, settings).await {
+            let addresses = self.permitted(self.resolver.resolve().await?)?;
+            match self.connect_any(&addresses, tuning).await {
                 Ok(tcp) => break tcp,
                 Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
                 Err(source) => {
@@ -107,18 +128,41 @@ impl Dialer {
         self.reserve.refill();
     }
 
+    /// The addresses that may be dialled.
+    fn permitted(&self, mut addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, DialError> {
+        let Some(local) = addresses
+            .iter()
+            .map(SocketAddr::ip)
+            .find(|ip| is_local(*ip))
+        else {
+            return Ok(addresses);
+        };
+        if !self.refuses_local {
+            return Ok(addresses);
+        }
+        addresses.retain(|address| !is_local(address.ip()));
+        if addresses.is_empty() {
+            let host = self.backend.host.clone();
+            return Err(DialError::Local {
+                host,
+                address: local,
+            });
+        }
+        Ok(addresses)
+    }
+
     /// Tries the addresses in order, the next one as soon as one fails or takes its time; the first to connect wins.
     async fn connect_any(
         &self,
         addresses: &[SocketAddr],
-        settings: &Settings,
+        tuning: &Tuning,
     ) -> io::Result<TcpStream> {
         let mut waiting = addresses.iter();
         let mut trying = FuturesUnordered::new();
         let mut refused = None;
         loop {
             let more = waiting.next();
-            trying.extend(more.map(|&address| self.connect(address, settings)));
+            trying.extend(more.map(|&address| self.connect(address, tuning)));
             let patience = if waiting.len() > 0 {
                 NEXT_ADDRESS
             } else {
@@ -137,7 +181,7 @@ impl Dialer {
         }
     }
 
-    async fn connect(&self, address: SocketAddr, settings: &Settings) -> io::Result<TcpStream> {
+    async fn connect(&self, address: SocketAddr, tuning: &Tuning) -> io::Result<TcpStream> {
         let socket = match new_socket(address) {
             Err(error) if Reserve::is_exhausted(&error) => {
                 self.reserve.release();
@@ -146,10 +190,34 @@ impl Dialer {
             other => other?,
         };
         // Before connecting: the window that is offered depends on it.
-        SockRef::from(&socket).set_recv_buffer_size(settings.socket_buffer)?;
+        if let Some(buffer) = tuning.buffer {
+            SockRef::from(&socket).set_recv_buffer_size(buffer)?;
+        }
         let tcp = socket.connect(address).await?;
-        tune(&tcp, settings)?;
+        tune(&tcp, tuning)?;
         Ok(tcp)
+    }
+}
+
+/// Whether an address is one of this machine, of its link, or of no single machine. The metadata services of clouds are on
+/// the link, but for one.
+fn is_local(address: IpAddr) -> bool {
+    const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            v4.is_loopback()
+                || v4.is_link_local()
+                || v4.is_unspecified()
+                || v4.is_multicast()
+                || v4.is_broadcast()
+        }
+        IpAddr::V6(v6) => {
+            v6.is_loopback()
+                || v6.is_unicast_link_local()
+                || v6.is_unspecified()
+                || v6.is_multicast()
+                || v6 == METADATA
+        }
     }
 }
 
@@ -249,15 +317,45 @@ fn start_thread(backend: &Backend) -> Option<mpsc::Sender<oneshot::Sender<Answer
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::live::Settings;
 
     fn dialer(url: &str) -> Dialer {
         let backend = Backend::parse(url).unwrap();
         Dialer::new(backend, Rc::new(Reserve::default())).unwrap()
     }
 
-    fn settings() -> Settings {
+    fn tuning() -> Tuning {
         let backend = Backend::parse("ws://127.0.0.1").unwrap();
-        Settings::new(([127, 0, 0, 1], 0).into(), backend.clone(), backend)
+        Settings::new(([127, 0, 0, 1], 0).into(), backend.clone(), backend).tuning()
+    }
+
+    #[test]
+    fn a_name_does_not_lead_to_this_machine_or_its_link() {
+        let away = SocketAddr::from(([10, 0, 0, 9], 80));
+        for local in [
+            "127.0.0.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "224.0.0.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "::ffff:169.254.169.254",
+            "fd00:ec2::254",
+        ] {
+            let local = SocketAddr::new(local.parse().unwrap(), 80);
+            let guarded = dialer("ws://csms.example").refusing_local();
+            assert_eq!(guarded.permitted(vec![local, away]).unwrap(), [away]);
+            let error = guarded.permitted(vec![local]).unwrap_err();
+            assert!(matches!(error, DialError::Local { address, .. } if address == local.ip()));
+            for by_word in [
+                dialer("ws://127.0.0.1").refusing_local(),
+                dialer("ws://localhost").refusing_local(),
+                dialer("ws://csms.example"),
+            ] {
+                assert_eq!(by_word.permitted(vec![local]).unwrap(), [local]);
+            }
+        }
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -289,14 +387,11 @@ mod tests {
         drop(refusing);
         let dialer = dialer("ws://127.0.0.1");
         let tcp = dialer
-            .connect_any(&[closed, open], &settings())
+            .connect_any(&[closed, open], &tuning())
             .await
             .unwrap();
         assert_eq!(tcp.peer_addr().unwrap(), open);
-        let error = dialer
-            .connect_any(&[closed], &settings())
-            .await
-            .unwrap_err();
+        let error = dialer.connect_any(&[closed], &tuning()).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
     }
 }

@@ -9,6 +9,8 @@
 //! the rest of one) and says so with a [`Record::Gap`] as soon as there is room: a frame is either handed over wholly or
 //! lies in a gap.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Micros;
@@ -26,6 +28,9 @@ pub const MAX_PAYLOAD: usize = 64 * 1024;
 pub enum Record<'a> {
     /// First record on every (re)connection of the shadow plane.
     Hello(Hello),
+    /// What the charger of the next [`Record::Opened`], which has this connection epoch, logs in with. Only if the operator
+    /// wants the shadow leg to log in with the same; it is never recorded.
+    Login(u64, Login<'a>),
     /// The authority answered 101; or, after a shadow plane restart, the connection was already open.
     Opened(u64, Micros, Opened),
     /// The authority refused, could not be reached, or the request had no identity.
@@ -42,6 +47,16 @@ pub enum Record<'a> {
     Tick(Micros, Counters),
     /// The live plane stops in order; nothing follows.
     Stopping(Micros),
+}
+
+/// The value of a charger's `Authorization` header. It does not show.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Login<'a>(pub &'a [u8]);
+
+impl fmt::Debug for Login<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Login(..)")
+    }
 }
 
 /// Who speaks.
@@ -77,6 +92,9 @@ pub struct Opened {
     pub extensions: Option<String>,
     /// The scheme of the charger's `Authorization` header (`Basic`, ...), never its content.
     pub authorization: Option<String>,
+    /// Whom the charger's TLS certificate names, if the tap asked for one and was shown it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Box<str>>,
     /// From the charger's request head to the authority's answer, µs.
     pub handshake_us: i64,
     /// Odd things about the request that were forwarded untouched, by name.
@@ -95,9 +113,12 @@ pub struct Refused {
     pub charger: String,
     /// The charger's address.
     pub peer: String,
-    /// Which backend was asked.
+    /// Which backend is the charger's authority.
     pub authority: Leg,
-    /// HTTP status that was relayed, if the authority answered at all.
+    /// Whether the tap itself turned the charger away, and the authority never heard of it.
+    #[serde(default)]
+    pub by_tap: bool,
+    /// HTTP status that the charger got, if any.
     pub status: Option<u16>,
     /// Why, in words: `refused by legacy`, `legacy unreachable: ...`, `charger left`, ...
     pub why: String,
@@ -190,6 +211,7 @@ const LOST: u8 = 6;
 const CLOSED: u8 = 7;
 const TICK: u8 = 8;
 const STOPPING: u8 = 9;
+const LOGIN: u8 = 10;
 
 const FIRST: u16 = 1;
 const LAST: u16 = 2;
@@ -201,6 +223,10 @@ impl Record<'_> {
         match self {
             Record::Part(part) => encode_part(part, out),
             Record::Hello(hello) => encode_json(out, HELLO, None, 0, hello.started, hello),
+            Record::Login(conn, login) => {
+                encode_head(out, login.0.len(), LOGIN, None, 0, (*conn, 0, 0));
+                out.extend_from_slice(login.0);
+            }
             Record::Opened(conn, at, opened) => encode_json(out, OPENED, None, *conn, *at, opened),
             Record::Refused(conn, at, refused) => {
                 encode_json(out, REFUSED, None, *conn, *at, refused);
@@ -300,6 +326,7 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(Record<'_>, usize)>, BrokenRecord>
             bytes: payload,
         }),
         HELLO => Record::Hello(json(payload)?),
+        LOGIN => Record::Login(conn, Login(payload)),
         OPENED => Record::Opened(conn, at, json(payload)?),
         REFUSED => Record::Refused(conn, at, json(payload)?),
         GAP => Record::Gap(conn, dir, at, json(payload)?),
@@ -350,6 +377,7 @@ mod tests {
                     why: "hand-over full".to_owned(),
                 },
             ),
+            Record::Login(8, Login(b"Basic \xff")),
             Record::Stopping(9),
         ];
         let mut bytes = Vec::new();

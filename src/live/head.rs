@@ -6,7 +6,9 @@
 
 use std::ops::Range;
 
-use super::settings::Backend;
+use super::backend::Backend;
+use super::body::Body;
+use super::secret::Secret;
 
 /// Longest head that is read. A longer one is forwarded unread.
 pub const MAX_HEAD: usize = 16 * 1024;
@@ -49,7 +51,10 @@ pub struct Request {
     pub authorization: Option<String>,
     /// Odd things about it, by name.
     pub quirks: Vec<String>,
+    /// Whether another request may follow its answer: it is a GET that carries nothing.
+    pub is_followable: bool,
     target_range: Range<usize>,
+    credentials: Option<Range<usize>>,
     hosts: Vec<Range<usize>>,
 }
 
@@ -64,6 +69,8 @@ pub struct Response {
     pub subprotocol: Option<String>,
     /// `Sec-WebSocket-Extensions`, joined with `, `.
     pub extensions: Option<String>,
+    /// The body that follows a final response, if the connection stays open for another request behind it.
+    pub body: Option<Body>,
 }
 
 /// Reads a request head from the start of `bytes`; `None` if more bytes are needed. `base_path` is the tap's own.
@@ -85,7 +92,11 @@ pub fn read_request(bytes: &[u8], base_path: &str) -> Result<Option<Request>, He
         original: bytes,
         parsed: head.headers,
     };
-    Ok(Some(Request::from_parts(len, range, &fields, base_path)))
+    let mut request = Request::from_parts(len, range, &fields, base_path);
+    request.is_followable = head.method == Some("GET")
+        && !fields.has("transfer-encoding")
+        && fields.joined("content-length").is_none_or(|len| len == "0");
+    Ok(Some(request))
 }
 
 /// Reads a response head from the start of `bytes`; `None` if more bytes are needed.
@@ -103,6 +114,7 @@ pub fn read_response(bytes: &[u8]) -> Result<Option<Response>, HeadError> {
         return Ok(None);
     };
     let status = head.code.ok_or(HeadError::Unreadable)?;
+    let is_http_1_1 = head.version == Some(1);
     let fields = Fields {
         copy: &copy,
         original: bytes,
@@ -111,6 +123,10 @@ pub fn read_response(bytes: &[u8]) -> Result<Option<Response>, HeadError> {
     Ok(Some(Response {
         len,
         status,
+        body: fields
+            .stays_open(is_http_1_1)
+            .then(|| fields.body(status))
+            .flatten(),
         subprotocol: fields.joined("sec-websocket-protocol"),
         extensions: fields.joined("sec-websocket-extensions"),
     }))
@@ -136,8 +152,11 @@ impl Request {
             (hosts.len() > 1, "several Host headers"),
         ];
         let credentials = fields.joined("authorization");
+        let mut values = fields.ranges("authorization");
         Self {
             len,
+            credentials: values.next().filter(|_| values.next().is_none()),
+            is_followable: false,
             identity: identity(below.unwrap_or(path)),
             upgrade,
             offered,
@@ -153,6 +172,13 @@ impl Request {
         }
     }
 
+    /// The value of `Authorization` as it was sent; `None` if there is not exactly one. `head` must be the bytes that this
+    /// request was read from.
+    pub fn login(&self, head: &[u8]) -> Option<Secret> {
+        let range = self.credentials.clone()?;
+        Some(Secret::new(head[range].trim_ascii()))
+    }
+
     /// The head as the authority gets it: `head` with the value of `Host` and the base path replaced, every other byte
     /// as it was. `head` must be the bytes that this request was read from.
     pub fn rewrite(&self, head: &[u8], base_path: &str, backend: &Backend) -> Vec<u8> {
@@ -161,7 +187,7 @@ impl Request {
         out.extend(rebase(
             &head[self.target_range.clone()],
             base_path,
-            &backend.path,
+            backend.base_path(),
         ));
         let mut at = self.target_range.end;
         for host in &self.hosts {
@@ -314,6 +340,26 @@ impl Fields<'_> {
 
     fn has(&self, name: &str) -> bool {
         self.named(name).next().is_some()
+    }
+
+    /// Whether the connection carries another exchange after this one, by RFC 9112 section 9.3.
+    fn stays_open(&self, is_http_1_1: bool) -> bool {
+        let says = |word: &str| {
+            self.joined("connection").is_some_and(|options| {
+                options
+                    .split(',')
+                    .any(|option| option.trim().eq_ignore_ascii_case(word))
+            })
+        };
+        !says("close") && (is_http_1_1 || says("keep-alive"))
+    }
+
+    fn body(&self, status: u16) -> Option<Body> {
+        let (encoding, length) = (
+            self.joined("transfer-encoding"),
+            self.joined("content-length"),
+        );
+        Body::of(status, encoding.as_deref(), length.as_deref())
     }
 
     fn ranges<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {

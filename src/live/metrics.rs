@@ -40,6 +40,8 @@ pub struct Metrics {
     pub accepted: Count,
     /// Connections refused, unreachable or given up.
     pub refused: Count,
+    /// Connections among those refused that the tap itself turned away, because their identity is not listed.
+    pub unlisted: Count,
     /// Frames seen, both directions.
     pub frames: Count,
     /// Frames that this plane knows to lie in gaps. The shadow plane's gap facts are the exact account.

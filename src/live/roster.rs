@@ -14,8 +14,9 @@ use std::task::{Context, Waker};
 
 use tokio::sync::Notify;
 
-use super::handover::{Closed, Hello, Lost, Opened, Part, Record, Refused};
+use super::handover::{Closed, Hello, Login, Lost, Opened, Part, Record, Refused};
 use super::metrics::Metrics;
+use super::secret::Secret;
 use super::seen;
 use super::tank::{Offer, Tank};
 use super::walker::Step;
@@ -42,6 +43,8 @@ struct Inner {
     tank: Tank,
     board: seen::Writer,
     open: HashMap<u64, Rc<Entry>>,
+    /// What the chargers of open connections log in with, as far as the shadow plane needs it.
+    logins: HashMap<u64, Secret>,
     /// Whether somebody takes what is put in the tank.
     attached: bool,
     /// Ended connections whose records are still in the tank, with their position behind them.
@@ -123,6 +126,7 @@ impl Roster {
                 tank: Tank::new(handover_bytes),
                 board,
                 open: HashMap::new(),
+                logins: HashMap::new(),
                 attached: false,
                 leaving: VecDeque::new(),
                 untold: VecDeque::new(),
@@ -148,8 +152,14 @@ impl Roster {
         self.inner.borrow().open.is_empty()
     }
 
-    /// An authority accepted a charger.
-    pub fn opened(&self, conn: u64, at: Micros, mut opened: Opened) -> io::Result<Rc<Entry>> {
+    /// An authority accepted a charger. `login` is for the shadow plane to log in with the same, if it shall.
+    pub fn opened(
+        &self,
+        conn: u64,
+        at: Micros,
+        mut opened: Opened,
+        login: Option<Secret>,
+    ) -> io::Result<Rc<Entry>> {
         let mut inner = self.inner.borrow_mut();
         opened.slot = inner.board.claim(conn, opened.authority, &opened.charger)?;
         let entry = Rc::new(Entry {
@@ -169,9 +179,13 @@ impl Roster {
         self.metrics.open.add(1);
         self.metrics.accepted.add(1);
         if inner.attached {
+            if let Some(login) = &login {
+                inner.tank.push(&Record::Login(conn, Login(login.expose())));
+            }
             inner.tank.push(&Record::Opened(conn, at, entry.opened()));
             self.filled.notify_one();
         }
+        inner.logins.extend(login.map(|login| (conn, login)));
         Ok(entry)
     }
 
@@ -237,6 +251,7 @@ impl Roster {
     pub fn closed(&self, entry: &Rc<Entry>, closed: Closed) {
         let mut inner = self.inner.borrow_mut();
         inner.open.remove(&entry.conn);
+        inner.logins.remove(&entry.conn);
         inner.board.release(entry.opened.slot);
         self.metrics.open.sub(1);
         if inner.open.is_empty() {
@@ -291,6 +306,10 @@ impl Roster {
         }
         for entry in inner.open.values() {
             let opened = entry.opened();
+            if let Some(login) = inner.logins.get(&entry.conn) {
+                let login = Login(login.expose());
+                inner.tank.announce(&Record::Login(entry.conn, login));
+            }
             inner
                 .tank
                 .announce(&Record::Opened(entry.conn, entry.at, opened));

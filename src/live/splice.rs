@@ -2,9 +2,10 @@
 //!
 //! Until the authority has answered, what the charger sends is held and what the authority sends is relayed and read
 //! along. After a 101 both directions are walked for frame boundaries; after anything else they are bytes. In every state
-//! an end is copied in kind: FIN as FIN once all before it is through, a reset or timeout as a reset, at once.
+//! an end is copied in kind: FIN as FIN once all before it is through, a reset or timeout as a reset, at once. A charger
+//! that was refused may ask again on the same connection: see [`next`].
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::Shutdown;
 use std::pin::Pin;
@@ -26,6 +27,10 @@ use super::walker::{Step, Walker};
 use crate::clock::{Clock, Micros};
 use crate::facts::Dir;
 
+mod next;
+
+use next::Between;
+
 /// Bytes read at once, and so the most that lie between the two sockets of a direction.
 const READ: usize = 16 * 1024;
 
@@ -40,8 +45,17 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Where open connections are kept and handed over.
     pub roster: Roster,
+    /// Connection epoch of the next request.
+    pub next_conn: Cell<u64>,
     /// The one read buffer: a splice holds bytes only between two polls, and then in a buffer of its own.
     pub scratch: RefCell<Scratch>,
+}
+
+impl Shared {
+    /// A connection epoch that nobody has had.
+    pub fn epoch(&self) -> u64 {
+        self.next_conn.replace(self.next_conn.get() + 1)
+    }
 }
 
 /// Buffers that only the splice being polled uses.
@@ -65,7 +79,9 @@ enum Phase {
     Asking(Box<Asking>),
     /// Frames of an open connection.
     Frames(Rc<Entry>),
-    /// Bytes that nobody looks at: the charger was refused, or spoke no WebSocket.
+    /// The authority has refused, and the charger may ask again.
+    Between(Box<Between>),
+    /// Bytes that nobody looks at: they are no requests and answers that can be told apart, or no frames.
     Opaque,
 }
 
@@ -101,6 +117,8 @@ pub struct Splice {
     halves: [Half; 2],
     phase: Phase,
     first_end: Option<End>,
+    /// The phase has changed, so that what was held may move now.
+    again: bool,
 }
 
 impl Half {
@@ -195,6 +213,7 @@ impl Splice {
             halves,
             phase,
             first_end: charger_ended.then_some(End::Charger),
+            again: false,
         })
     }
 
@@ -228,14 +247,13 @@ impl Splice {
     /// Moves what can be moved in both directions; says how the line broke, if it did.
     fn pump(&mut self, cx: &mut Context<'_>, scratch: &mut Scratch) -> Option<Ending> {
         loop {
-            let held = self.is_held(End::Charger);
+            self.again = false;
             for end in End::BOTH {
                 if let Poll::Ready(Err(ending)) = self.poll_from(end, cx, scratch) {
                     return Some(ending);
                 }
             }
-            // The answer came: what was held for it goes now.
-            if held == self.is_held(End::Charger) {
+            if !self.again {
                 return None;
             }
         }
@@ -252,6 +270,9 @@ impl Splice {
             let held = self.is_held(end);
             if !held {
                 ready!(self.poll_flush(end, cx))?;
+                if self.ask_next(end) {
+                    continue;
+                }
             }
             let half = &self.halves[end as usize];
             match half.state {
@@ -267,9 +288,14 @@ impl Splice {
         }
     }
 
-    /// Whether bytes from `end` wait for the authority's answer.
+    /// Whether bytes from `end` wait for the authority's answer, or for its end.
     fn is_held(&self, end: End) -> bool {
-        end == End::Charger && matches!(self.phase, Phase::Asking(_))
+        end == End::Charger
+            && match &self.phase {
+                Phase::Asking(_) => true,
+                Phase::Between(between) => between.is_answering(),
+                Phase::Frames(_) | Phase::Opaque => false,
+            }
     }
 
     /// Reads into the scratch buffer; 0 at the end of what this end sends.
@@ -359,19 +385,22 @@ impl Splice {
     ) -> Result<(), Ending> {
         let Scratch { bytes, steps } = scratch;
         let mut bytes = &bytes[..n];
+        if self.is_held(end) {
+            self.halves[0].spill.extend_from_slice(bytes);
+            return Ok(());
+        }
         if let Phase::Asking(asking) = &mut self.phase {
-            if end == End::Charger {
-                self.halves[0].spill.extend_from_slice(bytes);
-                return Ok(());
-            }
             let answer = asking.read(bytes);
             let head = match answer {
-                Answer::Accepted(head, _) => head,
+                Answer::Accepted(head, _) | Answer::Refused(head, _) => head,
                 _ => n,
             };
             self.forward(end, &bytes[..head], cx)?;
             self.answered(answer, steps);
             bytes = &bytes[head..];
+        }
+        if matches!(self.phase, Phase::Between(_)) {
+            return self.carry_between(end, bytes, cx);
         }
         let at = Clock::system().now();
         self.walk(end.sends(), bytes, steps);
@@ -388,11 +417,17 @@ impl Splice {
         let Phase::Asking(asking) = std::mem::replace(&mut self.phase, Phase::Opaque) else {
             return;
         };
+        self.again = true;
+        if let Some(between) = Between::after(&asking, &answer) {
+            self.phase = Phase::Between(Box::new(between));
+        }
         let Some(entry) = asking.settle(answer, &self.shared.roster) else {
             return;
         };
         self.phase = Phase::Frames(entry);
         let [charger, authority] = &mut self.halves;
+        // What refused requests and their answers carried is no part of the connection.
+        charger.flow = Flow::default();
         authority.flow = Flow::default();
         authority.uncounted = authority.spill.len();
         let held = std::mem::take(&mut charger.spill);
@@ -498,7 +533,7 @@ impl Splice {
                 };
                 asking.give_up(&shared.roster, None, why.to_owned());
             }
-            Phase::Opaque => {}
+            Phase::Between(_) | Phase::Opaque => {}
         }
     }
 

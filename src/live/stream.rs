@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
-use super::settings::Settings;
+use super::settings::Tuning;
 
 /// A socket to a charger or to an authority.
 #[derive(Debug)]
@@ -32,6 +32,19 @@ impl Stream {
         match self {
             Self::Plain(tcp) => tcp,
             Self::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
+    /// The certificate that the peer showed, if it is a TLS peer and did.
+    pub fn peer_certificate(&self) -> Option<&[u8]> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(tls) => tls
+                .get_ref()
+                .1
+                .peer_certificates()?
+                .first()
+                .map(AsRef::as_ref),
         }
     }
 
@@ -59,12 +72,14 @@ impl Stream {
 }
 
 /// Prepares a socket for the line: no delay, small send buffer, and failures noticed in the peer's place.
-pub fn tune(tcp: &TcpStream, settings: &Settings) -> io::Result<()> {
-    let keepalive = &settings.charger_keepalive;
+pub fn tune(tcp: &TcpStream, tuning: &Tuning) -> io::Result<()> {
+    let keepalive = &tuning.keepalive;
     let socket = SockRef::from(tcp);
     socket.set_tcp_nodelay(true)?;
-    socket.set_send_buffer_size(settings.socket_buffer)?;
-    socket.set_tcp_user_timeout(Some(settings.user_timeout))?;
+    if let Some(buffer) = tuning.buffer {
+        socket.set_send_buffer_size(buffer)?;
+    }
+    socket.set_tcp_user_timeout(Some(tuning.user_timeout))?;
     socket.set_tcp_keepalive(
         &TcpKeepalive::new()
             .with_time(keepalive.idle)

@@ -6,10 +6,14 @@ use std::sync::Arc;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName, pem};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::settings::{Backend, TlsFiles};
+use super::backend::Backend;
+use super::secret::{SecretError, check_private};
+use super::settings::{ClientAuth, TlsFiles};
 
 /// Why TLS can't be set up.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +27,27 @@ pub enum TlsError {
         source: pem::Error,
     },
     /// A certificate or key that rustls does not take.
-    #[error("use the configured certificate or key")]
+    #[error("use {path}")]
+    Unfit {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: rustls::Error,
+    },
+    /// A file without a certificate in it.
+    #[error("{path} holds no certificate")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A key that others may read.
+    #[error(transparent)]
+    Key(#[from] SecretError),
+    /// The authorities for chargers' certificates can't be used.
+    #[error("use the authorities of chargers' certificates")]
+    Verifier(#[from] VerifierBuilderError),
+    /// rustls can't be set up at all.
+    #[error("set up tls")]
     Rustls(#[from] rustls::Error),
     /// A backend whose host can't be on a certificate.
     #[error("backend host {host:?} is no certificate name")]
@@ -48,12 +72,16 @@ pub struct Outgoing {
 }
 
 /// Prepares the tap's own certificate for `wss` chargers.
-pub fn incoming(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(in_file(&files.key))?;
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(certificates(&files.certificates)?, key)?;
+pub fn incoming(files: &TlsFiles, client: Option<&ClientAuth>) -> Result<TlsAcceptor, TlsError> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?;
+    let builder = match client {
+        None => builder.with_no_client_auth(),
+        Some(client) => builder.with_client_cert_verifier(verifier(client)?),
+    };
+    let config = builder
+        .with_single_cert(certificates(&files.certificates)?, key(files)?)
+        .map_err(unfit(&files.certificates))?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
@@ -62,10 +90,15 @@ pub fn outgoing(backend: &Backend) -> Result<Option<Outgoing>, TlsError> {
     if !backend.secure {
         return Ok(None);
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots(backend.ca_file.as_deref())?)
-        .with_no_client_auth();
+        .with_root_certificates(roots(backend.ca_file.as_deref())?);
+    let config = match &backend.client {
+        None => builder.with_no_client_auth(),
+        Some(files) => builder
+            .with_client_auth_cert(certificates(&files.certificates)?, key(files)?)
+            .map_err(unfit(&files.certificates))?,
+    };
     let name = ServerName::try_from(backend.host.clone()).map_err(|source| TlsError::Name {
         host: backend.host.clone(),
         source,
@@ -76,12 +109,36 @@ pub fn outgoing(backend: &Backend) -> Result<Option<Outgoing>, TlsError> {
     }))
 }
 
+fn verifier(client: &ClientAuth) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let mut authorities = RootCertStore::empty();
+    add_roots(&mut authorities, &client.ca_file)?;
+    let provider = Arc::new(ring::default_provider());
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider);
+    let builder = if client.required {
+        builder
+    } else {
+        builder.allow_unauthenticated()
+    };
+    Ok(builder.build()?)
+}
+
+/// A private key, from a file that nobody else reads.
+fn key(files: &TlsFiles) -> Result<PrivateKeyDer<'static>, TlsError> {
+    check_private(&files.key)?;
+    PrivateKeyDer::from_pem_file(&files.key).map_err(in_file(&files.key))
+}
+
+fn add_roots(roots: &mut RootCertStore, file: &Path) -> Result<(), TlsError> {
+    for certificate in certificates(file)? {
+        roots.add(certificate).map_err(unfit(file))?;
+    }
+    Ok(())
+}
+
 fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     if let Some(file) = ca_file {
-        for certificate in certificates(file)? {
-            roots.add(certificate)?;
-        }
+        add_roots(&mut roots, file)?;
     } else {
         let native = rustls_native_certs::load_native_certs();
         let (_, ignored) = roots.add_parsable_certificates(native.certs);
@@ -95,13 +152,24 @@ fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    CertificateDer::pem_file_iter(path)
+/// The certificates in a PEM file; at least one.
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let all: Vec<_> = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
-        .map_err(in_file(path))
+        .map_err(in_file(path))?;
+    if all.is_empty() {
+        let path = path.to_owned();
+        return Err(TlsError::Empty { path });
+    }
+    Ok(all)
 }
 
 fn in_file(path: &Path) -> impl FnOnce(pem::Error) -> TlsError {
     let path = path.to_owned();
     move |source| TlsError::Pem { path, source }
+}
+
+fn unfit(path: &Path) -> impl FnOnce(rustls::Error) -> TlsError {
+    let path = path.to_owned();
+    move |source| TlsError::Unfit { path, source }
 }

@@ -5,46 +5,43 @@
 
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
-use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::settings::ShadowSettings;
 use super::socket::Socket;
+use crate::live::dial::{self, Dialer};
+use crate::live::listener::Reserve;
+use crate::live::secret::Secret;
+use crate::live::settings::{Keepalive, Tuning};
 use crate::live::stream::Stream;
+use crate::live::tls::TlsError;
 
 /// The longest response head, in bytes.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// How long a silent peer may stay unnoticed: the kernel probes after this long, every [`PROBE_INTERVAL`].
-const PROBE_AFTER: Duration = Duration::from_secs(30);
-const PROBE_INTERVAL: Duration = Duration::from_secs(10);
-/// How long sent bytes may stay unacknowledged.
-const USER_TIMEOUT: Duration = Duration::from_mins(1);
+/// A vanished backend may stay unnoticed a little longer than a vanished charger, and what it is sent waits in the kernel.
+const TUNING: Tuning = Tuning {
+    buffer: None,
+    keepalive: Keepalive {
+        idle: Duration::from_secs(30),
+        interval: Duration::from_secs(10),
+        count: 3,
+    },
+    user_timeout: Duration::from_mins(1),
+};
 
 /// Why there is no shadow leg.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
-    /// The host name has no address.
-    #[error("resolve {0}: {1}")]
-    Resolve(String, io::Error),
-    /// No address took the connection.
-    #[error("connect to {0}: {1}")]
-    Connect(String, io::Error),
-    /// The TLS handshake failed.
-    #[error("tls with {0}: {1}")]
-    Tls(String, io::Error),
+    /// There is no connection to send the upgrade on.
+    #[error("{}", chain(.0))]
+    Unreached(#[from] dial::DialError),
     /// The upgrade broke off.
     #[error("upgrade: {0}")]
     Upgrade(io::Error),
@@ -70,11 +67,14 @@ pub enum DialError {
 
 impl DialError {
     /// The word for it, as facts carry it.
-    pub const fn why(&self) -> &'static str {
+    pub fn why(&self) -> &'static str {
         match self {
-            Self::Resolve(..) => "resolve",
-            Self::Connect(..) => "connect",
-            Self::Tls(..) => "tls",
+            Self::Unreached(dial::DialError::Resolve { .. }) => "resolve",
+            Self::Unreached(dial::DialError::Local { .. }) => "local address",
+            Self::Unreached(dial::DialError::Connect { .. }) => "connect",
+            Self::Unreached(dial::DialError::Tls { .. }) => "tls",
+            // With TLS 1.3 a backend objects to the certificate, or to there being none, when the upgrade is under way.
+            Self::Upgrade(error) if tls_refusal(error).is_some() => "tls",
             Self::Upgrade(_) => "upgrade",
             Self::TimedOut(_) => "timeout",
             Self::NotHttp(_) => "not http",
@@ -102,24 +102,34 @@ impl DialError {
                 note["status"] = json!(101);
                 note["subprotocol"] = json!(chosen);
             }
+            Self::Unreached(dial::DialError::Tls { source, .. }) | Self::Upgrade(source) => {
+                if let Some(tls) = tls_refusal(source) {
+                    note["tls"] = json!(tls);
+                }
+            }
             _ => {}
         }
         note
     }
 }
 
-/// Why the dialler could not be built.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsSetupError {
-    /// The file with certificate authorities is unusable.
-    #[error("read certificate authorities from {0}: {1}")]
-    Authorities(std::path::PathBuf, rustls::pki_types::pem::Error),
-    /// No certificate authority is known.
-    #[error("no certificate authority to trust")]
-    Empty,
-    /// rustls refused the settings.
-    #[error("set up tls: {0}")]
-    Rustls(#[from] rustls::Error),
+/// What TLS itself objected to: the backend's alert, or what is wrong with its certificate or protocol. `None` if the line
+/// broke instead.
+fn tls_refusal(error: &io::Error) -> Option<String> {
+    let error = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+    Some(match error {
+        rustls::Error::AlertReceived(alert) => format!("alert {alert:?}"),
+        rustls::Error::InvalidCertificate(why) => format!("certificate {why:?}"),
+        other => other.to_string(),
+    })
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dial::DialError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
 }
 
 /// An open leg.
@@ -131,40 +141,54 @@ pub struct Dialed {
     pub subprotocol: Option<String>,
 }
 
+/// Whom a leg speaks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// The charger's raw identity.
+    pub charger: &'a str,
+    /// What it sent its authority as `Authorization`, if that is known here.
+    pub login: Option<&'a Secret>,
+}
+
 /// Opens legs; one for all.
 pub struct Dialler {
     settings: Rc<ShadowSettings>,
-    tls: Option<TlsConnector>,
+    dialer: Dialer,
 }
 
 impl Dialler {
-    /// Reads the certificate authorities if the backend needs TLS.
-    pub fn new(settings: Rc<ShadowSettings>) -> Result<Self, TlsSetupError> {
-        let tls = settings
-            .endpoint
-            .tls
-            .then(|| tls_connector(&settings))
-            .transpose()?;
-        Ok(Self { settings, tls })
+    /// Reads certificates and keys if the backend needs TLS, and starts its resolver.
+    pub fn new(settings: Rc<ShadowSettings>) -> Result<Self, TlsError> {
+        // The reserve of descriptors is the live plane's alone.
+        let dialer = Dialer::new(settings.backend.clone(), Rc::new(Reserve::default()))?;
+        let dialer = if settings.allows_local {
+            dialer
+        } else {
+            dialer.refusing_local()
+        };
+        Ok(Self { settings, dialer })
     }
 
-    /// Opens a leg for `charger`, offering exactly `subprotocol`.
+    /// Opens a leg for a charger, offering exactly `subprotocol`.
     pub async fn dial(
         &self,
-        charger: &str,
+        caller: Caller<'_>,
         subprotocol: Option<&str>,
     ) -> Result<Dialed, DialError> {
         let limit = self.settings.connect_timeout;
-        timeout(limit, self.attempt(charger, subprotocol))
+        timeout(limit, self.attempt(caller, subprotocol))
             .await
             .unwrap_or(Err(DialError::TimedOut(limit)))
     }
 
-    async fn attempt(&self, charger: &str, subprotocol: Option<&str>) -> Result<Dialed, DialError> {
+    async fn attempt(
+        &self,
+        caller: Caller<'_>,
+        subprotocol: Option<&str>,
+    ) -> Result<Dialed, DialError> {
         let key = generate_key();
-        let request = self.request(charger, subprotocol, &key)?;
-        let tcp = self.connect().await?;
-        let mut transport = self.secure(tcp).await?;
+        let request = self.request(caller, subprotocol, &key)?;
+        let mut transport = self.dialer.dial(&TUNING).await?;
         transport
             .write_all(&request)
             .await
@@ -173,7 +197,7 @@ impl Dialler {
         let (head, early) = read_head(&mut transport).await?;
         let chosen = read_answer(&head, &key)?;
         if let Some(chosen) = &chosen
-            && !subprotocol.is_some_and(|offered| offered.trim().eq_ignore_ascii_case(chosen))
+            && !is_offered(subprotocol, chosen)
         {
             return Err(DialError::Subprotocol(chosen.clone()));
         }
@@ -185,19 +209,19 @@ impl Dialler {
 
     fn request(
         &self,
-        charger: &str,
+        caller: Caller<'_>,
         subprotocol: Option<&str>,
         key: &str,
     ) -> Result<Vec<u8>, DialError> {
-        let endpoint = &self.settings.endpoint;
-        let target = endpoint.target(charger);
+        let backend = &self.settings.backend;
+        let target = backend.target(caller.charger);
         if target.bytes().any(|byte| !byte.is_ascii_graphic()) {
             return Err(DialError::Unsendable("charger identity"));
         }
         let mut head = format!(
             "GET {target} HTTP/1.1\r\nHost: {}\r\nUser-Agent: evenkeel/{}\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n",
-            endpoint.host_header(),
+            backend.host_header(),
             env!("CARGO_PKG_VERSION"),
         )
         .into_bytes();
@@ -207,7 +231,8 @@ impl Dialler {
             }
             head.extend_from_slice(format!("Sec-WebSocket-Protocol: {offered}\r\n").as_bytes());
         }
-        if let Some(secret) = self.settings.credentials.authorization(charger) {
+        let credentials = &self.settings.credentials;
+        if let Some(secret) = credentials.authorization(caller.charger, caller.login) {
             head.extend_from_slice(b"Authorization: ");
             head.extend_from_slice(secret.expose());
             head.extend_from_slice(b"\r\n");
@@ -215,80 +240,15 @@ impl Dialler {
         head.extend_from_slice(b"\r\n");
         Ok(head)
     }
-
-    async fn connect(&self) -> Result<TcpStream, DialError> {
-        let endpoint = &self.settings.endpoint;
-        let name = endpoint.host_header();
-        let addresses = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port))
-            .await
-            .map_err(|error| DialError::Resolve(name.clone(), error))?;
-        let mut failure = io::Error::from(io::ErrorKind::NotFound);
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(tcp) => {
-                    return prepare(tcp).map_err(|error| DialError::Connect(name.clone(), error));
-                }
-                Err(error) => failure = error,
-            }
-        }
-        Err(DialError::Connect(name, failure))
-    }
-
-    async fn secure(&self, tcp: TcpStream) -> Result<Stream, DialError> {
-        let Some(tls) = &self.tls else {
-            return Ok(Stream::Plain(tcp));
-        };
-        let host = &self.settings.endpoint.host;
-        let name = ServerName::try_from(host.clone()).map_err(|error| {
-            DialError::Tls(
-                host.clone(),
-                io::Error::new(io::ErrorKind::InvalidInput, error),
-            )
-        })?;
-        let stream = tls
-            .connect(name, tcp)
-            .await
-            .map_err(|error| DialError::Tls(host.clone(), error))?;
-        Ok(Stream::Tls(Box::new(stream.into())))
-    }
 }
 
-/// No delay, and a kernel that notices a vanished backend.
-fn prepare(tcp: TcpStream) -> io::Result<TcpStream> {
-    tcp.set_nodelay(true)?;
-    let socket = SockRef::from(&tcp);
-    let keepalive = TcpKeepalive::new()
-        .with_time(PROBE_AFTER)
-        .with_interval(PROBE_INTERVAL)
-        .with_retries(3);
-    socket.set_tcp_keepalive(&keepalive)?;
-    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
-    Ok(tcp)
-}
-
-fn tls_connector(settings: &ShadowSettings) -> Result<TlsConnector, TlsSetupError> {
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = &settings.ca_file {
-        let unusable = |error| TlsSetupError::Authorities(path.clone(), error);
-        for certificate in CertificateDer::pem_file_iter(path).map_err(unusable)? {
-            roots.add(certificate.map_err(unusable)?)?;
-        }
-    } else {
-        let system = rustls_native_certs::load_native_certs();
-        for error in &system.errors {
-            tracing::warn!(%error, "system certificate left out");
-        }
-        roots.add_parsable_certificates(system.certs);
-    }
-    if roots.is_empty() {
-        return Err(TlsSetupError::Empty);
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+/// Whether a subprotocol is one of those offered.
+fn is_offered(offered: Option<&str>, chosen: &str) -> bool {
+    offered.is_some_and(|offered| {
+        offered
+            .split(',')
+            .any(|one| one.trim().eq_ignore_ascii_case(chosen))
+    })
 }
 
 /// Reads up to the empty line; returns the head and what came behind it.

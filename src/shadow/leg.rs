@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use crate::clock::Clock;
 use crate::facts::Kind;
 
-use super::dial::{DialError, Dialed, Dialler};
+use super::dial::{Caller, DialError, Dialed, Dialler};
 use super::link::{Ending, Link};
 use super::pace::{Backoff, Pace};
 use super::prime::Ids;
@@ -34,6 +34,14 @@ pub async fn run(link: Rc<Link>, dialler: Rc<Dialler>, pace: Rc<Pace>, mut charg
     let settings = Rc::clone(&link.common().settings);
     let mut backoff = Backoff::new(settings.backoff, &link.charger);
     let mut ids = Ids::new(link.conn, Clock::system().now());
+    if settings.probes_offer && charger_caused {
+        let probe = Box::pin(probe(&link, &dialler, &pace));
+        select! {
+            biased;
+            _ = link.ended() => return,
+            () = probe => {}
+        }
+    }
     loop {
         // Boxed: a handshake's buffers shall not weigh on a leg that has been open for days.
         let attempt = Box::pin(connect(&link, &dialler, &pace));
@@ -53,7 +61,7 @@ pub async fn run(link: Rc<Link>, dialler: Rc<Dialler>, pace: Rc<Pace>, mut charg
                 }
                 match end {
                     End::Charger(ending) => {
-                        if ending == Ending::Closed {
+                        if ending != Ending::Stopping {
                             Box::pin(socket.finish(None, GOODBYE)).await;
                         }
                         return;
@@ -61,7 +69,7 @@ pub async fn run(link: Rc<Link>, dialler: Rc<Dialler>, pace: Rc<Pace>, mut charg
                     End::Backend(end) => {
                         tracing::info!(charger = %link.charger.escape_debug(), conn = link.conn,
                             why = %end.to_string().escape_debug(), "shadow leg lost");
-                        link.lost(&end.to_string());
+                        link.lost(&end);
                         Box::pin(socket.finish(Some(&end), GOODBYE)).await;
                     }
                 }
@@ -84,7 +92,7 @@ async fn connect(link: &Link, dialler: &Dialler, pace: &Pace) -> Result<Socket, 
         socket,
         subprotocol,
     } = dialler
-        .dial(&link.charger, link.subprotocol.as_deref())
+        .dial(caller(link), link.handshake.subprotocol.as_deref())
         .await?;
     link.set_connected(true);
     link.record(
@@ -97,6 +105,36 @@ async fn connect(link: &Link, dialler: &Dialler, pace: &Pace) -> Result<Socket, 
     );
     tracing::info!(charger = %link.charger.escape_debug(), conn = link.conn, "shadow leg open");
     Ok(socket)
+}
+
+fn caller(link: &Link) -> Caller<'_> {
+    Caller {
+        charger: &link.charger,
+        login: link.handshake.login.as_ref(),
+    }
+}
+
+/// Offers once all that the charger offered, and hangs up: after a cutover the backend would get that offer, and what it
+/// chooses then decides which version the charger speaks.
+async fn probe(link: &Link, dialler: &Dialler, pace: &Pace) {
+    let offered = link.handshake.offered.as_deref();
+    if !offered.is_some_and(|offered| offered.contains(',')) {
+        return;
+    }
+    pace.turn().await;
+    let mut note = match dialler.dial(caller(link), offered).await {
+        Ok(Dialed {
+            socket,
+            subprotocol,
+        }) => {
+            socket.finish(None, GOODBYE).await;
+            json!({"status": 101, "subprotocol": subprotocol})
+        }
+        Err(error) => error.note(),
+    };
+    note["offered"] = json!(offered);
+    note["probe"] = json!(true);
+    link.record(Kind::ShadowRefused, &note);
 }
 
 fn refused(link: &Link, error: &DialError) {

@@ -15,16 +15,17 @@ use tokio::task::spawn_local;
 use crate::clock::Micros;
 use crate::facts::resume::Resume;
 use crate::facts::{Dir, Kind, Leg, Recorder};
+use crate::live::tls::TlsError;
 use crate::ocpp::{Class, Envelope, Version};
 
-use super::dial::{Dialler, TlsSetupError};
+use super::dial::Dialler;
 use super::leg;
-use super::link::{self, Common, Ending, Link};
+use super::link::{self, Common, Ending, Handshake, Link};
 use super::memory::Memory;
 use super::pace::Pace;
 use super::plane::{ConnInfo, LegHost};
 use super::queue::Gate;
-use super::settings::ShadowSettings;
+use super::settings::{ShadowSettings, Takeover};
 
 /// All legs of a shadow plane. Lives inside a `LocalSet`.
 pub struct Legs {
@@ -64,7 +65,7 @@ impl Drop for Task {
 
 impl Legs {
     /// Legs towards each of `backends`: a connection is shadowed by the one that is not its authority.
-    pub fn new(backends: Vec<ShadowSettings>, recorder: &Recorder) -> Result<Self, TlsSetupError> {
+    pub fn new(backends: Vec<ShadowSettings>, recorder: &Recorder) -> Result<Self, TlsError> {
         let backends = backends
             .into_iter()
             .map(|settings| {
@@ -79,7 +80,7 @@ impl Legs {
                     }),
                 })
             })
-            .collect::<Result<_, TlsSetupError>>()?;
+            .collect::<Result<_, TlsError>>()?;
         Ok(Self {
             backends,
             links: RefCell::default(),
@@ -159,6 +160,20 @@ impl Legs {
         of_charger.map(Rc::clone).collect()
     }
 
+    /// Ends the legs of a charger's open connections towards `shadow`. The links stay: what these connections still carry is
+    /// accounted for by them.
+    fn replace(&self, shadow: Leg, charger: &Arc<str>) {
+        let links = self.links.borrow();
+        let same = |link: &&Rc<Link>| {
+            link.charger == *charger && link.common().settings.leg == shadow && !link.is_gone()
+        };
+        let mut parting = self.parting.borrow_mut();
+        for link in links.values().filter(same) {
+            link.replace();
+            parting.push(Rc::clone(link));
+        }
+    }
+
     fn link(&self, conn: u64) -> Option<Rc<Link>> {
         self.links.borrow().get(&conn).map(Rc::clone)
     }
@@ -180,8 +195,15 @@ impl LegHost for Legs {
             self.memory(shadow, &info.charger),
             (Arc::clone(&info.charger), info.conn),
             version.unwrap_or(Version::V16),
-            info.subprotocol.clone(),
+            Handshake {
+                offered: info.offered.clone(),
+                subprotocol: info.subprotocol.clone(),
+                login: info.login.clone(),
+            },
         ));
+        if backend.common.settings.takeover == Takeover::Collapse {
+            self.replace(shadow, &info.charger);
+        }
         self.links.borrow_mut().insert(info.conn, Rc::clone(&link));
         if version.is_none() {
             let note = json!({"why": "version", "subprotocol": info.subprotocol});
@@ -269,19 +291,25 @@ fn version(subprotocol: Option<&str>) -> Option<Version> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shadow::settings::Endpoint;
+    use crate::live;
 
     #[test]
     fn an_idle_leg_is_small() {
-        let endpoint = Endpoint::parse("ws://127.0.0.1:1").unwrap();
-        let settings = Rc::new(ShadowSettings::new(Leg::Candidate, endpoint));
+        let backend = live::Backend::parse("ws://127.0.0.1:1").unwrap();
+        let settings = Rc::new(ShadowSettings::new(Leg::Candidate, backend));
         let common = Rc::new(Common {
             settings: Rc::clone(&settings),
             recorder: Recorder::in_memory(),
             queued: Cell::new(0),
         });
         let about = (Arc::from("CP1"), 1);
-        let link = Rc::new(Link::new(common, Rc::default(), about, Version::V16, None));
+        let link = Rc::new(Link::new(
+            common,
+            Rc::default(),
+            about,
+            Version::V16,
+            Handshake::default(),
+        ));
         let dialler = Rc::new(Dialler::new(settings).unwrap());
         let task = leg::run(link, dialler, Rc::new(Pace::new(1)), true);
         // The task, the link, tungstenite's read buffer (0.5 KiB), and the allocator's share stay below 4 KiB.

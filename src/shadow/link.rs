@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::clock::{Clock, Micros};
 use crate::facts::{Dir, Fact, Kind, Recorder};
+use crate::live::secret::Secret;
 use crate::ocpp::identifiers::Part;
 use crate::ocpp::json::Step;
 use crate::ocpp::{Envelope, MessageType, Version, actions};
@@ -22,11 +23,14 @@ use super::exchanges::{Exchanges, Half, Reply, Taught};
 use super::memory::{Contradiction, Memory};
 use super::queue::{Call, Gate, Mirrored, Outstanding, Queue, Traffic, Withheld};
 use super::settings::ShadowSettings;
+use super::socket::SocketEnd;
 use super::translate::{self, answer_mints, mints};
 
 /// How long a leg may go on after its charger's connection ended, to deliver what the charger had sent by then: a
 /// backend that is slower than the authority would still have got it. Shorter when the plane stops.
 pub const DRAIN: Duration = Duration::from_secs(10);
+/// Why the leg of a charger's older connection is over.
+const REPLACED: &str = "replaced by a newer connection";
 /// See [`DRAIN`].
 pub const STOPPING: Duration = Duration::from_secs(2);
 
@@ -37,6 +41,8 @@ pub enum Ending {
     Closed,
     /// The plane stops: go at once.
     Stopping,
+    /// The charger has a newer connection, and the backend shall face only that one.
+    Replaced,
 }
 
 /// What all legs share.
@@ -49,6 +55,17 @@ pub struct Common {
     pub queued: Cell<usize>,
 }
 
+/// A charger's handshake with its authority, as its leg repeats it.
+#[derive(Debug, Clone, Default)]
+pub struct Handshake {
+    /// What the charger offered.
+    pub offered: Option<String>,
+    /// The subprotocol as the authority named it.
+    pub subprotocol: Option<String>,
+    /// What the charger logged in with, if that may be used.
+    pub login: Option<Secret>,
+}
+
 /// One charger connection.
 pub struct Link {
     /// Connection epoch.
@@ -57,8 +74,8 @@ pub struct Link {
     pub charger: Arc<str>,
     /// What was negotiated.
     pub version: Version,
-    /// The subprotocol as the authority named it.
-    pub subprotocol: Option<String>,
+    /// What the charger said in its handshake, and its authority's answer.
+    pub handshake: Handshake,
     /// The charger's memory.
     pub memory: Rc<RefCell<Memory>>,
     common: Rc<Common>,
@@ -86,7 +103,7 @@ impl Link {
         memory: Rc<RefCell<Memory>>,
         (charger, conn): (Arc<str>, u64),
         version: Version,
-        subprotocol: Option<String>,
+        handshake: Handshake,
     ) -> Self {
         let queue = Queue::new(common.settings.queue);
         memory.borrow_mut().speaks(version);
@@ -94,7 +111,7 @@ impl Link {
             conn,
             charger,
             version,
-            subprotocol,
+            handshake,
             memory,
             common,
             state: RefCell::new(State {
@@ -403,23 +420,39 @@ impl Link {
             if let Some(lost) = self.with_queue(Queue::expired) {
                 self.silent(&lost, Some("connection closed"));
             }
-            let withheld = self.with_queue(|queue| queue.drain("connection closed"));
+            let withheld = self.with_queue(|queue| {
+                queue.drain(match ending {
+                    Ending::Replaced => REPLACED,
+                    Ending::Closed | Ending::Stopping => "connection closed",
+                })
+            });
             self.withhold(withheld);
             if connected {
                 let why = match ending {
                     Ending::Closed => "charger connection closed",
                     Ending::Stopping => "stopping",
+                    Ending::Replaced => REPLACED,
                 };
                 self.record(Kind::ShadowClosed, &json!({"why": why}));
             }
         }
     }
 
+    /// The charger has a newer connection, and the backend shall face only that one: what this one still sends is withheld.
+    pub fn replace(&self) {
+        self.drain(Ending::Replaced, Duration::ZERO);
+        self.set_gate(Gate::Replaced);
+    }
+
     /// The backend's connection ended by itself.
-    pub fn lost(&self, why: &str) {
+    pub fn lost(&self, end: &SocketEnd) {
         self.set_connected(false);
         self.set_booted(false);
-        self.record(Kind::ShadowClosed, &json!({"why": why}));
+        let mut note = json!({"why": end.to_string(), "by": "backend"});
+        if let SocketEnd::Closed(code, _) = end {
+            note["code"] = json!(code);
+        }
+        self.record(Kind::ShadowClosed, &note);
         if let Some(lost) = self.with_queue(Queue::disconnected) {
             let again =
                 matches!(&lost.call, Call::Mirrored(call) if call.traffic == Traffic::Transaction);

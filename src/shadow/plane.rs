@@ -16,6 +16,7 @@ use tokio::time::{sleep_until, timeout};
 use crate::clock::Micros;
 use crate::facts::{Dir, Leg};
 use crate::live::handover::{BrokenRecord, decode};
+use crate::live::secret::Secret;
 
 mod status;
 mod table;
@@ -91,14 +92,18 @@ impl LegHost for NoLegs {
 }
 
 /// An open connection, as a leg needs to know it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ConnInfo {
     /// The charger's identity.
     pub charger: Arc<str>,
     /// Connection epoch.
     pub conn: u64,
+    /// What the charger offered; `None` if it offered nothing.
+    pub offered: Option<String>,
     /// What the authority chose; `None` if its answer named none.
     pub subprotocol: Option<String>,
+    /// What the charger logged in with, if the live plane was told to say so. In memory alone.
+    pub login: Option<Secret>,
     /// Which backend is the authority of this connection.
     pub authority: Leg,
     /// The connection was open before this shadow plane started.

@@ -111,6 +111,8 @@ pub enum Gate {
     Refused,
     /// The backend is never dialled: the charger speaks a version that is not understood here.
     Unspoken,
+    /// The charger's newer connection is the one that the backend faces.
+    Replaced,
 }
 
 impl Gate {
@@ -121,6 +123,7 @@ impl Gate {
             Self::NotAccepted => Some("not accepted"),
             Self::Away => Some("candidate away"),
             Self::Refused | Self::Unspoken => Some("shadow refused"),
+            Self::Replaced => Some("replaced by a newer connection"),
         }
     }
 
@@ -128,12 +131,15 @@ impl Gate {
         match self {
             Self::Open => true,
             Self::NotAccepted => matches!(traffic, Traffic::Boot),
-            Self::Connecting | Self::Away | Self::Refused | Self::Unspoken => false,
+            Self::Connecting | Self::Away | Self::Refused | Self::Unspoken | Self::Replaced => {
+                false
+            }
         }
     }
 
     const fn keeps(self, traffic: Traffic) -> bool {
-        let kept = matches!(traffic, Traffic::Transaction) && !matches!(self, Self::Unspoken);
+        let kept = matches!(traffic, Traffic::Transaction)
+            && !matches!(self, Self::Unspoken | Self::Replaced);
         self.refusal().is_none() || kept || self.passes(traffic)
     }
 }
@@ -185,7 +191,10 @@ impl Queue {
     /// Whether the backend has heard and answered all that it will: nothing waits that could still go, and no answer is
     /// due.
     pub fn is_settled(&self) -> bool {
-        let away = matches!(self.gate, Gate::Away | Gate::Refused | Gate::Unspoken);
+        let away = matches!(
+            self.gate,
+            Gate::Away | Gate::Refused | Gate::Unspoken | Gate::Replaced
+        );
         away || (self.waiting.is_empty() && self.outstanding.is_none())
     }
 

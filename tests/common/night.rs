@@ -109,9 +109,15 @@ pub fn legacy() -> Backend {
 
 /// A candidate that answers as the legacy does but numbers transactions from 1.
 pub fn candidate() -> Backend {
+    candidate_asking(None)
+}
+
+/// The same, which lets in who gives this password.
+pub fn candidate_asking(password: Option<&str>) -> Backend {
     Backend::start(Dialect {
         vendors: vec!["Tallow".to_owned()],
         seed: 8,
+        password: password.map(str::to_owned),
         ..Dialect::default()
     })
 }
@@ -128,11 +134,17 @@ pub struct Shift {
 impl Shift {
     /// Connects both chargers to `url`, boots them and starts their sessions.
     pub async fn begin(url: &str) -> Self {
+        Self::begin_with(url, None).await
+    }
+
+    /// The same, with chargers that log in with this password.
+    pub async fn begin_with(url: &str, password: Option<&str>) -> Self {
         let connect = |identity, version| {
             SimCharger::connect(
                 url,
                 Spec {
                     seed: 7,
+                    password: password.map(str::to_owned),
                     ..Spec::new(identity, version)
                 },
             )

@@ -61,6 +61,8 @@ pub struct Setup {
     pub authority: &'static str,
     /// Where to record.
     pub recording: PathBuf,
+    /// Further keys of the candidate's section.
+    pub login: String,
     /// Further sections of the configuration.
     pub sections: String,
     /// What `EVENKEEL_LOG` says.
@@ -80,6 +82,7 @@ impl Setup {
             candidate: candidate.to_owned(),
             authority: "legacy",
             recording: dir.join("recording"),
+            login: String::new(),
             sections: String::new(),
             log: None,
             log_unread: false,
@@ -98,6 +101,7 @@ impl Setup {
             "[legacy]\nurl = {:?}\n[candidate]\nurl = {:?}\n",
             self.legacy, self.candidate
         );
+        text.push_str(&self.login);
         text.push_str("[health]\nlisten = \"127.0.0.1:0\"\n");
         text.push_str(&self.sections);
         let file = self.dir.join("evenkeel.toml");

@@ -282,9 +282,13 @@ impl Story {
     }
 
     pub(crate) fn shadow_closed(&mut self) {
+        self.shadow_ended(&json!({"why":"fin"}));
+    }
+
+    pub(crate) fn shadow_ended(&mut self, note: &Value) {
         let leg = self.authority.other();
         self.push_here(Kind::ShadowClosed, |fact| {
-            fact.via(leg, Dir::ToCharger).note(&json!({"why":"fin"}))
+            fact.via(leg, Dir::ToCharger).note(note)
         });
     }
 }

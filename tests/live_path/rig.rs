@@ -220,6 +220,8 @@ pub fn frame(first: u8, payload: &[u8], masked: bool) -> Vec<u8> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Heard {
     Hello(u64),
+    /// Connection, `Authorization`.
+    Login(u64, Vec<u8>),
     Opened(u64, Opened),
     Refused(Refused),
     /// Connection, direction, frame, wire bytes.
@@ -312,6 +314,7 @@ impl Shadow {
 fn hear(record: &Record<'_>, begun: &mut Vec<((u64, usize), Vec<u8>)>) -> Option<Heard> {
     Some(match record {
         Record::Hello(hello) => Heard::Hello(hello.restart),
+        Record::Login(conn, login) => Heard::Login(*conn, login.0.to_vec()),
         Record::Opened(conn, _, opened) => Heard::Opened(*conn, opened.clone()),
         Record::Refused(_, _, refused) => Heard::Refused(refused.clone()),
         Record::Part(part) => {
@@ -338,6 +341,20 @@ fn hear(record: &Record<'_>, begun: &mut Vec<((u64, usize), Vec<u8>)>) -> Option
         Record::Tick(..) => Heard::Tick,
         Record::Stopping(_) => Heard::Stopping,
     })
+}
+
+/// Writes a file that only its owner may read.
+pub fn write_private(path: &std::path::Path, text: &str) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .unwrap();
+    file.write_all(text.as_bytes()).unwrap();
 }
 
 /// Waits for something that another thread brings about.

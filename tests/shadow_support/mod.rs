@@ -20,10 +20,11 @@ use std::time::Duration;
 
 use evenkeel::clock::Clock;
 use evenkeel::facts::{Dir, Fact, Kind, Leg, Recorder};
+use evenkeel::live::Backend;
 use evenkeel::ocpp::{Envelope, MessageType};
 use evenkeel::shadow::legs::Legs;
 use evenkeel::shadow::plane::{ConnInfo, LegHost};
-use evenkeel::shadow::settings::{Endpoint, ShadowSettings};
+use evenkeel::shadow::settings::ShadowSettings;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -177,8 +178,8 @@ impl World {
         recorder: Recorder,
         tune: impl FnOnce(&mut ShadowSettings),
     ) -> Self {
-        let endpoint = Endpoint::parse(&candidate.url()).unwrap();
-        let mut settings = ShadowSettings::new(Leg::Candidate, endpoint);
+        let backend = Backend::parse(&candidate.url()).unwrap();
+        let mut settings = ShadowSettings::new(Leg::Candidate, backend);
         settings.backoff = (Duration::from_millis(5), Duration::from_millis(20));
         tune(&mut settings);
         Self {
@@ -194,7 +195,9 @@ impl World {
         self.legs.opened(&ConnInfo {
             charger: Arc::from("CP1"),
             conn: self.conn.get(),
+            offered: Some(subprotocol.to_owned()),
             subprotocol: Some(subprotocol.to_owned()),
+            login: None,
             authority: Leg::Legacy,
             resumed: false,
         });

@@ -7,8 +7,10 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::access::TlsSection;
+use super::backends::BackendSection;
 use super::units::{Size, Span};
-use super::{Backend, Config, Keepalive, Limits, SecretRef, Shadow, TlsFiles};
+use super::{Config, Keepalive, Limits, Shadow};
 use crate::cli::error::{CliError, Exit, Place};
 use crate::facts::Leg;
 
@@ -39,22 +41,8 @@ struct TapSection {
     base_path: Option<Spanned<String>>,
     authority: Option<Spanned<String>>,
     tls: Option<TlsSection>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TlsSection {
-    cert: Spanned<PathBuf>,
-    key: Spanned<PathBuf>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BackendSection {
-    url: Spanned<String>,
-    ca: Option<Spanned<PathBuf>>,
-    user: Option<String>,
-    password: Option<SecretRef>,
+    allow: Option<Spanned<Vec<String>>>,
+    allow_file: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -66,6 +54,8 @@ struct ShadowSection {
     queue_bytes: Option<Size>,
     total_bytes: Option<Size>,
     niceness: Option<Spanned<u8>>,
+    probe_offer: Option<bool>,
+    takeover: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -125,21 +115,20 @@ pub fn load(path: &Path) -> Result<Config, CliError> {
 pub fn parse(path: &Path, source: &str) -> Result<Config, CliError> {
     let file: File = toml::from_str(source).map_err(|error| syntax(path, source, &error))?;
     let check = Checker { path, source };
+    let authority = check.authority(file.tap.authority)?;
+    check.plain(match authority {
+        Leg::Legacy => &file.legacy,
+        Leg::Candidate => &file.candidate,
+    })?;
+    let (tls, client_auth) = check.tls(file.tap.tls)?;
     Ok(Config {
         listen: check.addresses(&file.tap.listen)?,
         recording: check.beside(file.tap.recording.into_inner()),
         base_path: check.base_path(file.tap.base_path)?,
-        authority: check.authority(file.tap.authority)?,
-        tls: file
-            .tap
-            .tls
-            .map(|tls| {
-                Ok::<_, CliError>(TlsFiles {
-                    cert: check.existing(&tls.cert)?,
-                    key: check.existing(&tls.key)?,
-                })
-            })
-            .transpose()?,
+        authority,
+        tls,
+        client_auth,
+        allow: check.allowed(file.tap.allow, file.tap.allow_file.as_ref())?,
         legacy: check.backend(file.legacy)?,
         candidate: check.backend(file.candidate)?,
         shadow: check.shadow(&file.shadow)?,
@@ -180,13 +169,14 @@ fn limits(section: &LimitsSection) -> Limits {
 }
 
 /// Knows the file, so that every complaint can point into it.
-struct Checker<'a> {
-    path: &'a Path,
-    source: &'a str,
+pub(super) struct Checker<'a> {
+    pub(super) path: &'a Path,
+    pub(super) source: &'a str,
 }
 
 impl Checker<'_> {
-    fn error<T>(
+    /// A complaint with its place, its reason there and what to do.
+    pub(super) fn error<T>(
         &self,
         code: &'static str,
         at: &Spanned<T>,
@@ -254,11 +244,28 @@ impl Checker<'_> {
             queue_messages: section.queue_messages.unwrap_or(default.queue_messages),
             queue_bytes: section.queue_bytes.map_or(default.queue_bytes, |s| s.0),
             total_bytes: section.total_bytes.map_or(default.total_bytes, |s| s.0),
+            probe_offer: section.probe_offer.unwrap_or(default.probe_offer),
+            collapse: self.collapses(section.takeover.as_ref())?,
             niceness: section
                 .niceness
                 .as_ref()
                 .map_or(default.niceness, |n| *n.get_ref()),
         })
+    }
+
+    fn collapses(&self, takeover: Option<&Spanned<String>>) -> Result<bool, CliError> {
+        match takeover.map(|takeover| (takeover, takeover.get_ref().as_str())) {
+            None => Ok(Shadow::default().collapse),
+            Some((_, "mirror")) => Ok(false),
+            Some((_, "collapse")) => Ok(true),
+            Some((takeover, other)) => Err(self.error(
+                "CFG-022",
+                takeover,
+                format!("{other:?} says nothing about a second connection"),
+                "`mirror` or `collapse`",
+                "leave it out: the shadow backend then faces every connection that the authority faces",
+            )),
+        }
     }
 
     fn base_path(&self, base: Option<Spanned<String>>) -> Result<String, CliError> {
@@ -293,7 +300,8 @@ impl Checker<'_> {
         })
     }
 
-    fn existing(&self, file: &Spanned<PathBuf>) -> Result<PathBuf, CliError> {
+    /// A file that exists.
+    pub(super) fn existing(&self, file: &Spanned<PathBuf>) -> Result<PathBuf, CliError> {
         let full = self.beside(file.get_ref().clone());
         if full.is_file() {
             return Ok(full);
@@ -344,50 +352,8 @@ impl Checker<'_> {
         )
     }
 
-    fn backend(&self, section: BackendSection) -> Result<Backend, CliError> {
-        let url = section.url.get_ref();
-        let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        if host.contains('@') {
-            // Without the line itself: it holds the password.
-            return Err(CliError::new(
-                Exit::Usage,
-                "CFG-008",
-                format!(
-                    "a URL may not hold a password: {} line {}",
-                    self.path.display(),
-                    self.source[..section.url.span().start]
-                        .matches('\n')
-                        .count()
-                        + 1
-                ),
-            )
-            .help(
-                "remove what stands before the @; use `user` and `password = { file = \"...\" }`",
-            ));
-        }
-        if !matches!(scheme, "ws" | "wss") || host.is_empty() {
-            return Err(self.error(
-                "CFG-007",
-                &section.url,
-                format!("{url:?} is not a WebSocket URL"),
-                "expected ws:// or wss:// and a host",
-                "write for example \"ws://csms.internal:8080/ocpp\"; the charger's identity is appended",
-            ));
-        }
-        Ok(Backend {
-            url: url.clone(),
-            ca: section.ca.map(|ca| self.existing(&ca)).transpose()?,
-            user: section.user.unwrap_or_else(|| "{charger}".to_owned()),
-            password: section.password.map(|secret| match secret {
-                SecretRef::File(file) => SecretRef::File(self.beside(file)),
-                env @ SecretRef::Env(_) => env,
-            }),
-        })
-    }
-
     /// A path of the file as the process sees it.
-    fn beside(&self, file: PathBuf) -> PathBuf {
+    pub(super) fn beside(&self, file: PathBuf) -> PathBuf {
         match self.path.parent() {
             Some(folder) if file.is_relative() => folder.join(file),
             _ => file,

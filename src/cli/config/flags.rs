@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Backend, Config, Keepalive, Limits, Shadow, load};
 use crate::cli::error::{CliError, Exit};
 use crate::facts::Leg;
-use crate::live::settings;
+use crate::live;
 
 /// A configuration file, or just the four things that a tap cannot do without.
 #[derive(Debug, Clone, Default, Args)]
@@ -84,20 +84,16 @@ impl Flags {
                 "evenkeel tap evenkeel.toml, or all of --listen --legacy --candidate --recording",
             ));
         }
-        let backend = || Backend {
-            url: String::new(),
-            ca: None,
-            user: "{charger}".to_owned(),
-            password: None,
-        };
         Ok(Config {
             listen: Vec::new(),
             recording: PathBuf::new(),
             base_path: String::new(),
             authority: Leg::Legacy,
             tls: None,
-            legacy: backend(),
-            candidate: backend(),
+            client_auth: None,
+            allow: None,
+            legacy: Backend::at(""),
+            candidate: Backend::at(""),
             shadow: Shadow::default(),
             limits: Limits::default(),
             keepalive: Keepalive::default(),
@@ -108,7 +104,7 @@ impl Flags {
 }
 
 fn checked(flag: &str, url: &str) -> Result<String, CliError> {
-    settings::Backend::parse(url)
+    live::Backend::parse(url)
         .map(|_| url.to_owned())
         .map_err(|error| {
             // The error repeats the URL unless it holds a password.

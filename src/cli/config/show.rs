@@ -48,6 +48,25 @@ fn values(config: &Config) -> Vec<(String, String)> {
                 .map_or("off".to_owned(), |tls| tls.cert.display().to_string()),
         ),
     ];
+    all.extend([
+        (
+            "tap.client_ca".to_owned(),
+            match &config.client_auth {
+                None => "off".to_owned(),
+                Some(client) if client.required => client.ca.display().to_string(),
+                Some(client) => format!("{}, not required", client.ca.display()),
+            },
+        ),
+        (
+            "tap.allow".to_owned(),
+            config
+                .allow
+                .as_ref()
+                .map_or("everybody".to_owned(), |allow| {
+                    format!("{} chargers", allow.len())
+                }),
+        ),
+    ]);
     for (name, backend) in [("legacy", &config.legacy), ("candidate", &config.candidate)] {
         all.extend(backend_values(name, backend));
     }
@@ -61,6 +80,16 @@ fn values(config: &Config) -> Vec<(String, String)> {
         ("shadow.queue_messages", shadow.queue_messages.to_string()),
         ("shadow.queue_bytes", say_size(shadow.queue_bytes)),
         ("shadow.total_bytes", say_size(shadow.total_bytes)),
+        ("shadow.probe_offer", shadow.probe_offer.to_string()),
+        (
+            "shadow.takeover",
+            if shadow.collapse {
+                "collapse"
+            } else {
+                "mirror"
+            }
+            .to_owned(),
+        ),
         ("shadow.niceness", shadow.niceness.to_string()),
         ("limits.handover", say_size(limits.handover)),
         ("limits.capture", say_size(limits.capture)),
@@ -93,10 +122,11 @@ fn values(config: &Config) -> Vec<(String, String)> {
     all
 }
 
-fn backend_values(name: &str, backend: &Backend) -> [(String, String); 4] {
+fn backend_values(name: &str, backend: &Backend) -> [(String, String); 8] {
     let password = match &backend.password {
         None => "none".to_owned(),
         Some(SecretRef::File(file)) => format!("file {}", file.display()),
+        Some(SecretRef::HexFile(file)) => format!("hex in file {}", file.display()),
         Some(SecretRef::Env(variable)) => format!("variable {variable}"),
     };
     [
@@ -110,6 +140,28 @@ fn backend_values(name: &str, backend: &Backend) -> [(String, String); 4] {
         ),
         (format!("{name}.user"), backend.user.clone()),
         (format!("{name}.password"), password),
+        (
+            format!("{name}.credentials"),
+            backend
+                .credentials
+                .as_ref()
+                .map_or("none".to_owned(), |file| file.display().to_string()),
+        ),
+        (
+            format!("{name}.pass_credentials"),
+            backend.pass_credentials.to_string(),
+        ),
+        (
+            format!("{name}.cert"),
+            backend
+                .client
+                .as_ref()
+                .map_or("none".to_owned(), |files| files.cert.display().to_string()),
+        ),
+        (
+            format!("{name}.allow_local"),
+            backend.allow_local.to_string(),
+        ),
     ]
 }
 

@@ -11,6 +11,7 @@ use crate::facts::recorder::State;
 use crate::facts::resume::{OpenConn, Resume};
 use crate::facts::{Dir, Fact, Kind, Leg, Recorder};
 use crate::live::handover::{Closed, Counters, Gap, Hello, Opened, Part, Record, Refused};
+use crate::live::secret::Secret;
 use crate::ocpp::Version;
 use crate::ocpp::quirks::{Quirks, in_handshake};
 use crate::shadow::observe::{self, Observed, Observer, What};
@@ -46,6 +47,8 @@ pub struct Table<L, S> {
     counters: Counters,
     roll_call: Option<RollCall>,
     last_run: Option<String>,
+    /// What the charger whose connection is told next logged in with.
+    login: Option<(u64, Secret)>,
     /// Reused between records.
     seen: Vec<Observed>,
 }
@@ -54,6 +57,7 @@ struct Conn {
     info: ConnInfo,
     /// What both sides speak; 1.6 if they do not say.
     version: Version,
+    peer: String,
     slot: u32,
     observer: Observer,
 }
@@ -85,6 +89,7 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
                 closed: resume.closed,
             }),
             last_run: resume.last_run,
+            login: None,
             seen: Vec::new(),
         }
     }
@@ -129,6 +134,7 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
         }
         match record {
             Record::Hello(hello) => self.hello(hello),
+            Record::Login(conn, login) => self.login = Some((conn, Secret::new(login.0))),
             Record::Opened(conn, at, opened) => self.opened(conn, at, opened),
             Record::Refused(conn, at, refused) => self.refused(conn, at, &refused),
             Record::Closed(conn, at, closed) => self.closed(conn, at, &closed),
@@ -178,6 +184,7 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
     }
 
     fn opened(&mut self, conn: u64, at: Micros, opened: Opened) {
+        self.tell_takeover(conn, &opened);
         let mut accounted = [0, 0];
         let mut resumed = opened.seen != [0, 0];
         let charger: Arc<str> = Arc::from(opened.charger.as_str());
@@ -194,10 +201,13 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
         } else {
             self.record_opened(&charger, conn, at, &opened);
         }
+        let login = self.login.take().filter(|(whose, _)| *whose == conn);
         let info = ConnInfo {
             charger,
             conn,
+            offered: opened.offered,
             subprotocol: opened.subprotocol,
+            login: login.map(|(_, login)| login),
             authority: opened.authority,
             resumed,
         };
@@ -214,10 +224,20 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
                 .and_then(Version::from_subprotocol)
                 .unwrap_or(Version::V16),
             info,
+            peer: opened.peer,
             slot,
             observer,
         };
         self.conns.insert(conn, conn_state);
+    }
+
+    /// Two connections of one identity: mostly the older one is dead and does not know it, but it may be an impostor.
+    fn tell_takeover(&self, conn: u64, opened: &Opened) {
+        let same = |known: &&Conn| *known.info.charger == *opened.charger;
+        for older in self.conns.values().filter(same) {
+            tracing::warn!(charger = %opened.charger.escape_debug(), conn, peer = opened.peer,
+                older = older.info.conn, older_peer = older.peer, "a second connection of one identity");
+        }
     }
 
     fn record_opened(&self, charger: &Arc<str>, conn: u64, at: Micros, opened: &Opened) {
@@ -252,7 +272,8 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
 
     fn refused(&self, conn: u64, at: Micros, refused: &Refused) {
         let fact = Fact {
-            leg: Some(refused.authority),
+            // A charger that the tap turned away is unknown to both backends.
+            leg: (!refused.by_tap).then_some(refused.authority),
             ..Fact::new(Kind::ConnRefused, at)
         };
         let charger = Arc::from(refused.charger.as_str());
@@ -392,7 +413,9 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
             let info = ConnInfo {
                 charger: Arc::clone(&known.opened.charger),
                 conn,
+                offered: None,
                 subprotocol: None,
+                login: None,
                 authority: known.opened.leg.unwrap_or(Leg::Legacy),
                 resumed: true,
             };

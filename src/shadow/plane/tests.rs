@@ -73,6 +73,7 @@ fn opened(conn: u64, seen: [u64; 2]) -> Record<'static> {
             subprotocol: Some("ocpp1.6".to_owned()),
             extensions: None,
             authorization: None,
+            certificate: None,
             handshake_us: 9,
             quirks: Vec::new(),
             seen,
