@@ -194,6 +194,10 @@ fn ended(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench:
         exchanges.closed(fact.conn, bench);
         return;
     }
+    let note: notes::Because = notes::read(fact);
+    if let Some(call) = note.again {
+        exchanges.again(call);
+    }
     let conn = bench.world.conn(fact);
     conn.shadow_open = false;
     if conn.closed {
@@ -202,7 +206,6 @@ fn ended(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench:
         return;
     }
     // A leg that ends with its charger or the tap ended in time; any other leaves commands without a chance.
-    let note: notes::Because = notes::read(fact);
     if !matches!(note.why.as_str(), "charger connection closed" | "stopping") {
         commands.spoil(Some(fact.conn));
     }

@@ -13,6 +13,7 @@ pub mod link;
 pub mod memory;
 pub mod model;
 pub mod observe;
+pub mod outbox;
 pub mod pace;
 pub mod plane;
 pub mod prime;

@@ -58,7 +58,8 @@ pub enum Kind {
     ShadowOpened = 30,
     /// The shadow leg could not be opened. Note: `{"why","status"?,"subprotocol"?}`.
     ShadowRefused = 31,
-    /// The shadow leg's connection ended. Note: `{"why"}`.
+    /// The shadow leg's connection ended. Note: `{"why","again"?,"kept"?}`: the message that goes again on the next one, and
+    /// how many wait for the charger's return.
     ShadowClosed = 32,
     /// A message went to the shadow backend in the charger's place. `cause`: the mirrored message, or 0 when the tap
     /// made it up. Body: empty for a mirrored copy, the text for a synthetic one. Note: `{"id","action","rewrites":[...],

@@ -215,9 +215,22 @@ impl Exchanges {
         }
     }
 
-    /// Nothing more comes for a connection (or for all of them): what is open is lost.
+    /// A shadow connection ended before it answered this CALL, which will go again on the next.
+    pub(super) fn again(&mut self, call: u64) {
+        if let Some(open) = self.open.get_mut(&call)
+            && let Some((sent, ..)) = open.sent.take()
+        {
+            self.by_sent.remove(&sent);
+        }
+    }
+
+    /// Nothing more comes for a connection (or for all of them): what is open is lost, but for what waits for the
+    /// charger's next connection.
     pub(super) fn lost(&mut self, conn: Option<u64>, bench: &mut Bench<'_>) {
         for call in self.touched(conn) {
+            if conn.is_some() && self.open.get(&call).is_some_and(Open::is_kept) {
+                continue;
+            }
             if let Some(open) = self.open.get_mut(&call) {
                 open.spoil.get_or_insert(Spoil::plain(Reason::ShadowGap));
             }

@@ -22,6 +22,8 @@ pub(super) struct Sent<'a> {
 #[serde(default)]
 pub(super) struct Because {
     pub(super) why: String,
+    /// The message that goes again on the next connection, of a `ShadowClosed`.
+    pub(super) again: Option<u64>,
 }
 
 /// Note of a `ShadowOpened` or `ShadowRefused`.

@@ -16,11 +16,12 @@ use crate::clock::{Clock, Micros};
 use crate::facts::{Dir, Fact, Kind, Recorder};
 use crate::ocpp::identifiers::Part;
 use crate::ocpp::json::Step;
-use crate::ocpp::{Envelope, MessageType, Version, actions};
+use crate::ocpp::{Envelope, MessageType, Version};
 
-use super::exchanges::{Exchanges, Half, Reply, Taught};
+use super::exchanges::{Called, Half, Reply, Taught};
 use super::memory::{Contradiction, Memory};
-use super::queue::{Call, Gate, Mirrored, Outstanding, Queue, Traffic, Withheld};
+use super::outbox::Outbox;
+use super::queue::{Gate, Mirrored, Outstanding, Queue, Traffic, Withheld};
 use super::settings::ShadowSettings;
 use super::translate::{self, answer_mints, mints};
 
@@ -45,8 +46,16 @@ pub struct Common {
     pub settings: Rc<ShadowSettings>,
     /// Where facts go.
     pub recorder: Recorder,
-    /// Bytes that all queues hold.
+    /// Bytes that all queues and outboxes hold.
     pub queued: Cell<usize>,
+}
+
+impl Common {
+    /// Keeps the account when one of them grows or shrinks.
+    pub fn recount(&self, before: usize, after: usize) {
+        let queued = self.queued.get() + after;
+        self.queued.set(queued.saturating_sub(before));
+    }
 }
 
 /// One charger connection.
@@ -70,7 +79,6 @@ pub struct Link {
 
 struct State {
     queue: Queue,
-    exchanges: Exchanges,
     gap: bool,
     connected: bool,
     booted: bool,
@@ -99,7 +107,6 @@ impl Link {
             common,
             state: RefCell::new(State {
                 queue,
-                exchanges: Exchanges::default(),
                 gap: false,
                 connected: false,
                 booted: false,
@@ -191,9 +198,27 @@ impl Link {
         let queue = &mut self.state.borrow_mut().queue;
         let before = queue.bytes();
         let result = change(queue);
-        let queued = self.common.queued.get() + queue.bytes();
-        self.common.queued.set(queued.saturating_sub(before));
+        self.common.recount(before, queue.bytes());
         result
+    }
+
+    /// Changes the charger's outbox, keeping the account.
+    fn with_outbox<T>(&self, change: impl FnOnce(&mut Outbox) -> T) -> T {
+        let outbox = &mut self.memory.borrow_mut().outbox;
+        let before = outbox.bytes();
+        let result = change(outbox);
+        self.common.recount(before, outbox.bytes());
+        result
+    }
+
+    /// Takes over what the charger kept from its earlier connections. To be called once those are over.
+    pub fn adopt(&self) {
+        let (kept, given_up) = self.with_outbox(|outbox| outbox.take(self.version));
+        self.withhold(given_up);
+        if !kept.is_empty() {
+            let given_up = self.with_queue(|queue| queue.adopt(kept));
+            self.withhold(given_up);
+        }
     }
 
     /// Changes what the backend can take; what that gives up is recorded.
@@ -235,7 +260,13 @@ impl Link {
     /// The charger sent a message.
     pub fn from_charger(&self, seq: u64, at: Micros, text: &Arc<str>) {
         let Ok(message) = Envelope::parse(text) else {
-            self.withhold_one(seq, "unreadable", "", "");
+            self.withhold_one(&Withheld {
+                seq,
+                why: "unreadable",
+                action: Box::default(),
+                id: Box::default(),
+                solicited: 0,
+            });
             return;
         };
         match message.kind {
@@ -258,21 +289,17 @@ impl Link {
     }
 
     fn mirror(&self, seq: u64, at: Micros, text: &Arc<str>, call: &Envelope<'_>) {
-        self.memory
-            .borrow_mut()
-            .model
-            .called(&call.action, call.payload, at);
-        let traffic = traffic(self.version, call);
-        if traffic != Traffic::Send
-            && (traffic != Traffic::Other || answer_mints(self.version, &call.action))
-        {
-            self.state.borrow_mut().exchanges.called(
-                seq,
-                &call.id,
-                &call.action,
-                translate::fingerprint(call),
-            );
-        }
+        let traffic = Traffic::of(self.version, call);
+        let solicited = {
+            let mut memory = self.memory.borrow_mut();
+            memory.model.called(&call.action, call.payload, at);
+            if traffic != Traffic::Send
+                && (traffic != Traffic::Other || answer_mints(self.version, &call.action))
+            {
+                memory.exchanges.called(self.called(seq, call));
+            }
+            0
+        };
         let message = Mirrored {
             seq,
             at,
@@ -281,12 +308,25 @@ impl Link {
             text: Arc::clone(text),
             traffic,
             again: false,
+            kept: false,
+            failed: 0,
+            solicited,
         };
         let total = self.common.settings.queue_bytes_total;
         let room = total.saturating_sub(self.common.queued.get());
         let withheld = self.with_queue(|queue| queue.push(message, room));
         self.withhold(withheld);
         self.wake.notify_one();
+    }
+
+    fn called(&self, seq: u64, call: &Envelope<'_>) -> Called {
+        Called {
+            seq,
+            conn: self.conn,
+            id: call.id.as_ref().into(),
+            action: call.action.as_ref().into(),
+            fingerprint: translate::fingerprint(call),
+        }
     }
 
     /// The authority sent a message.
@@ -312,34 +352,36 @@ impl Link {
     }
 
     fn authority_answered(&self, seq: u64, answer: &Envelope<'_>, is_result: bool) {
-        let state = &mut *self.state.borrow_mut();
-        let Some(action) = state.exchanges.awaited(&answer.id) else {
+        let memory = &mut *self.memory.borrow_mut();
+        let Some(action) = memory.exchanges.awaited(self.conn, &answer.id) else {
             return;
         };
         let half = if is_result {
-            self.read_answer(action, answer.payload, seq)
+            read_answer(self.version, action, answer.payload, seq)
         } else {
             Half::Failed
         };
-        let mut memory = self.memory.borrow_mut();
-        if let Half::Answered(reply) = &half {
-            memory.assigned(&reply.minted);
-        }
         if is_result && action == "BootNotification" {
             memory.model.booted(answer.payload);
         }
-        if let Some(taught) = state.exchanges.authority_answered(&answer.id, half) {
-            self.learn(&mut memory, taught);
+        if let Half::Answered(reply) = &half {
+            memory.assigned(&reply.minted);
+        }
+        let taught = memory
+            .exchanges
+            .authority_answered(self.conn, &answer.id, half);
+        if let Some(taught) = taught {
+            self.learn(memory, taught);
         }
     }
 
     /// The shadow answered a mirrored CALL; `fact` is its `ShadowReceived`.
     pub fn shadow_answered(&self, call: &Mirrored, answer: &Envelope<'_>, fact: u64) {
-        if !self.state.borrow().exchanges.holds(call.seq) {
+        if !self.memory.borrow().exchanges.holds(call.seq) {
             return;
         }
         let half = if answer.kind == MessageType::CallResult {
-            self.read_answer(&call.action, answer.payload, fact)
+            read_answer(self.version, &call.action, answer.payload, fact)
         } else {
             Half::Failed
         };
@@ -347,30 +389,21 @@ impl Link {
     }
 
     fn shadow_half(&self, seq: u64, half: Half) {
-        let taught = self.state.borrow_mut().exchanges.shadow_answered(seq, half);
-        if let Some(taught) = taught {
-            self.learn(&mut self.memory.borrow_mut(), taught);
+        let memory = &mut *self.memory.borrow_mut();
+        if let Some(taught) = memory.exchanges.shadow_answered(seq, half) {
+            self.learn(memory, taught);
         }
     }
 
     /// Whether a waiting CALL repeats what the backend has already answered.
     pub fn absorbs(&self, call: &Mirrored) -> bool {
-        let taught = self.state.borrow_mut().exchanges.absorb_repeat(call.seq);
+        let memory = &mut *self.memory.borrow_mut();
+        let taught = memory.exchanges.absorb_repeat(call.seq);
         let absorbed = taught.is_some();
         if let Some(taught) = taught {
-            self.learn(&mut self.memory.borrow_mut(), taught);
+            self.learn(memory, taught);
         }
         absorbed
-    }
-
-    fn read_answer(&self, action: &str, payload: &str, fact: u64) -> Half {
-        let path = [Step::Key("idTagInfo"), Step::Key("status")];
-        Half::Answered(Reply {
-            minted: mints(self.version, action, Part::Response, payload),
-            refused: translate::member_text(payload, &path)
-                .is_some_and(|status| status != "\"Accepted\""),
-            fact,
-        })
     }
 
     /// Learns identifiers that both backends' answers to one CALL taught.
@@ -391,7 +424,7 @@ impl Link {
         self.learn(&mut self.memory.borrow_mut(), taught);
     }
 
-    /// The leg is over: what waits is accounted for, once.
+    /// The leg is over: what waits is accounted for, once, or kept for the charger's next connection.
     fn end(&self, ending: Ending) {
         let (first, connected) = {
             let mut state = self.state.borrow_mut();
@@ -399,35 +432,66 @@ impl Link {
             state.ending = Some(ending);
             (first, state.connected)
         };
-        if first {
-            if let Some(lost) = self.with_queue(Queue::expired) {
-                self.silent(&lost, Some("connection closed"));
-            }
-            let withheld = self.with_queue(|queue| queue.drain("connection closed"));
-            self.withhold(withheld);
-            if connected {
-                let why = match ending {
-                    Ending::Closed => "charger connection closed",
-                    Ending::Stopping => "stopping",
-                };
-                self.record(Kind::ShadowClosed, &json!({"why": why}));
-            }
+        if !first {
+            return;
         }
+        let lost = self.with_queue(Queue::disconnected);
+        let again = self.unanswered(lost.as_ref(), "connection closed");
+        let withheld = self.with_queue(|queue| queue.drain("connection closed"));
+        self.withhold(withheld);
+        let kept = self.keep();
+        self.memory.borrow_mut().exchanges.parted(self.conn);
+        if connected {
+            let why = match ending {
+                Ending::Closed => "charger connection closed",
+                Ending::Stopping => "stopping",
+            };
+            self.closed(why, again, kept);
+        }
+    }
+
+    /// Puts what still waits into the charger's outbox; returns how many messages that are.
+    fn keep(&self) -> usize {
+        let kept = self.with_queue(Queue::take_kept);
+        let count = kept.len();
+        let limits = self.common.settings.queue;
+        let given_up = self.with_outbox(|outbox| outbox.put(self.version, kept, limits));
+        let count = count - given_up.len().min(count);
+        self.withhold(given_up);
+        count
     }
 
     /// The backend's connection ended by itself.
     pub fn lost(&self, why: &str) {
         self.set_connected(false);
         self.set_booted(false);
-        self.record(Kind::ShadowClosed, &json!({"why": why}));
-        if let Some(lost) = self.with_queue(Queue::disconnected) {
-            let again =
-                matches!(&lost.call, Call::Mirrored(call) if call.traffic == Traffic::Transaction);
-            if !again {
-                self.silent(&lost, Some("connection lost"));
-            }
-        }
+        let lost = self.with_queue(Queue::disconnected);
+        let again = self.unanswered(lost.as_ref(), "connection lost");
+        self.closed(why, again, 0);
         self.set_gate(Gate::Away);
+    }
+
+    /// A connection ended before this CALL was answered: it will be sent again if a charger would do so, else it got no
+    /// answer. Returns the message that goes again.
+    fn unanswered(&self, lost: Option<&Outstanding>, why: &str) -> Option<u64> {
+        let lost = lost?;
+        if let Some(message) = lost.call.transaction() {
+            return Some(message.seq);
+        }
+        self.silent(lost, Some(why));
+        None
+    }
+
+    /// `kept`: so many messages wait for the charger's next connection.
+    fn closed(&self, why: &str, again: Option<u64>, kept: usize) {
+        let mut note = json!({ "why": why });
+        if let Some(again) = again {
+            note["again"] = json!(again);
+        }
+        if kept > 0 {
+            note["kept"] = json!(kept);
+        }
+        self.record(Kind::ShadowClosed, &note);
     }
 
     /// A CALL got no answer.
@@ -448,19 +512,19 @@ impl Link {
 
     fn withhold(&self, withheld: Vec<Withheld>) {
         for message in withheld {
-            self.withhold_one(message.seq, message.why, &message.action, &message.id);
+            self.withhold_one(&message);
         }
     }
 
     /// Records that a message stays here, and that its exchange has no shadow side.
-    pub fn withhold_one(&self, seq: u64, why: &str, action: &str, id: &str) {
-        let fact = self
-            .fact(Kind::ShadowWithheld, Some(Dir::FromCharger))
-            .because(seq)
-            .note(&json!({"why": why, "action": action, "id": id}));
+    pub fn withhold_one(&self, message: &Withheld) {
+        let mut fact = message
+            .fact(Clock::system().now())
+            .on(&self.charger, self.conn);
+        fact.leg = Some(self.common.settings.leg);
         self.common.recorder.record(fact);
-        if why != "repeat" {
-            self.shadow_half(seq, Half::Failed);
+        if message.why != "repeat" {
+            self.shadow_half(message.seq, Half::Failed);
         }
     }
 
@@ -480,14 +544,13 @@ impl Link {
     }
 }
 
-fn traffic(version: Version, call: &Envelope<'_>) -> Traffic {
-    if call.kind == MessageType::Send {
-        Traffic::Send
-    } else if call.action == "BootNotification" {
-        Traffic::Boot
-    } else if actions::is_transactional(version, &call.action, call.payload) {
-        Traffic::Transaction
-    } else {
-        Traffic::Other
-    }
+/// What a CALLRESULT says that matters for pairing; `fact` is where it was seen.
+pub(super) fn read_answer(version: Version, action: &str, payload: &str, fact: u64) -> Half {
+    let path = [Step::Key("idTagInfo"), Step::Key("status")];
+    Half::Answered(Reply {
+        minted: mints(version, action, Part::Response, payload),
+        refused: translate::member_text(payload, &path)
+            .is_some_and(|status| status != "\"Accepted\""),
+        fact,
+    })
 }

@@ -10,7 +10,9 @@ use crate::ocpp::relation::Identifier;
 use crate::ocpp::{Class, Envelope, Relation, Version};
 
 use super::commands::Commands;
+use super::exchanges::Exchanges;
 use super::model::Model;
+use super::outbox::Outbox;
 use super::translate::{COLD_START, UNMAPPED, member_text};
 
 /// How many ended transactions stay translatable (a charger may repeat its last messages), and how many transaction ids
@@ -26,6 +28,10 @@ pub struct Memory {
     pub relation: Relation,
     /// The last commands of both backends.
     pub commands: Commands,
+    /// Its CALLs whose answers matter.
+    pub exchanges: Exchanges,
+    /// What it would still have to say, while it has no connection.
+    pub outbox: Outbox,
     /// The `IdentifierLearned` fact that must be synced before a translated message may leave.
     pub barrier: u64,
     version: Option<Version>,

@@ -327,8 +327,7 @@ impl<'a> Session<'a> {
 
     fn withhold(&self, why: &'static str) {
         if let Some(Call::Mirrored(call)) = self.link.with_queue(Queue::skip) {
-            self.link
-                .withhold_one(call.seq, why, &call.action, &call.id);
+            self.link.withhold_one(&call.withheld(why));
         }
     }
 
@@ -510,7 +509,7 @@ impl<'a> Session<'a> {
                 .map_or(BOOT_INTERVAL, |seconds| Duration::from_secs(seconds as u64))
                 .clamp(BOOT_INTERVALS.0, BOOT_INTERVALS.1);
             self.boot_at = Some(Instant::now() + wait);
-            self.link.set_gate(Gate::NotAccepted);
+            self.link.set_gate(Gate::Rejected);
         }
     }
 
