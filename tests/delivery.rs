@@ -11,7 +11,7 @@ use evenkeel::facts::recorder::Limits;
 use evenkeel::facts::resume::Resume;
 use evenkeel::facts::{Fact, Kind, Leg, Reader, Recorder};
 use evenkeel::shadow::plane::LegHost;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use evenkeel::ocpp::Envelope;
 use shadow_support::{Candidate, Conn, Got, World, meter, run, start, started, stop, within};
@@ -412,4 +412,89 @@ fn what_was_delivered_is_not_owed() {
             conn.expect("Heartbeat").await;
         },
     ));
+}
+
+/// A candidate that fails the first `failures` copies of a stop, with repeats emulated; returns the ids that it got.
+async fn emulated(world: &World, conn: &mut Conn, failures: usize, copies: usize) -> Vec<Value> {
+    world
+        .exchange(
+            conn,
+            r#"[2,"b","BootNotification",{"chargePointModel":"M"}]"#,
+            r#"{"status":"Accepted","interval":300}"#,
+        )
+        .await;
+    world.authority(r#"[2,"g","GetConfiguration",{}]"#);
+    world.charger(
+        r#"[3,"g",{"configurationKey":[{"key":"TransactionMessageRetryInterval","readonly":false,"value":"0"}]}]"#,
+    );
+    let message = world.charger(&stop("e", "0"));
+    world.authority(r#"[3,"e",{}]"#);
+    for copy in 0..copies {
+        let call = conn.expect("StopTransaction").await;
+        assert_eq!(call.id, "e");
+        if copy < failures {
+            conn.send(format!(r#"[4,"{}","InternalError","",{{}}]"#, call.id))
+                .await;
+        } else {
+            conn.answer(&call, "{}").await;
+        }
+    }
+    world.charger(r#"[2,"h","Heartbeat",{}]"#);
+    conn.expect("Heartbeat").await;
+    let facts = world.recorder.facts();
+    let sent = facts
+        .iter()
+        .filter(|fact| fact.kind == Kind::ShadowSent && fact.cause == message);
+    sent.map(|fact| fact.note_json()["retry"].clone()).collect()
+}
+
+#[test]
+fn repeats_are_emulated_only_when_configured() {
+    run(async {
+        for (retries, failures, copies, expected) in [
+            (false, 1, 1, vec![json!(null)]),
+            (true, 1, 2, vec![json!(null), json!(1)]),
+            // Three attempts, as the specification suggests, and no more.
+            (true, 3, 3, vec![json!(null), json!(1), json!(2)]),
+        ] {
+            let candidate = Candidate::listen().await;
+            let world = World::new(&candidate, |settings| settings.retries = retries);
+            world.open("ocpp1.6");
+            let mut conn = candidate.accept().await;
+            let sent = emulated(&world, &mut conn, failures, copies).await;
+            assert_eq!(sent, expected);
+        }
+    });
+}
+
+#[test]
+fn a_silent_candidate_is_asked_again_and_the_rest_of_the_session_waits() {
+    run(async {
+        let candidate = Candidate::listen().await;
+        let world = World::new(&candidate, |settings| {
+            settings.retries = true;
+            settings.answer_timeout = Duration::from_millis(200);
+        });
+        world.open("ocpp1.6");
+        let mut conn = candidate.accept().await;
+        world.boot(&mut conn).await;
+        world.authority(r#"[2,"g","ChangeConfiguration",{"key":"TransactionMessageRetryInterval","value":"1"}]"#);
+        world.charger(r#"[3,"g",{"status":"Accepted"}]"#);
+        begin(&world, "s", "50");
+        conn.expect("StartTransaction").await;
+        world.charger(&meter("m", "50"));
+        world
+            .fact("the silence", |fact| {
+                fact.kind == Kind::ShadowSilent && fact.note_json()["retry"] == json!(true)
+            })
+            .await;
+        // What belongs to no session overtakes.
+        world.charger(r#"[2,"h","Heartbeat",{}]"#);
+        let call = conn.expect("Heartbeat").await;
+        conn.answer(&call, "{}").await;
+        let call = conn.expect("StartTransaction").await;
+        conn.answer(&call, &started("5", "Accepted")).await;
+        let call = conn.expect("MeterValues").await;
+        assert!(call.payload.contains(" : 5,"));
+    });
 }

@@ -129,6 +129,28 @@ impl Class {
         }
     }
 
+    /// Ids of jobs that report back: they mean something to a backend only if its own command was accepted.
+    pub const fn is_job(self) -> bool {
+        matches!(
+            self,
+            Self::ReportRequestId
+                | Self::MonitoringRequestId
+                | Self::ProfilesRequestId
+                | Self::DisplayRequestId
+                | Self::CustomerRequestId
+                | Self::LogRequestId
+                | Self::FirmwareRequestId
+                | Self::PublishRequestId
+                | Self::DerRequestId
+                | Self::SwapRequestId
+        )
+    }
+
+    /// Whether a charger's message that names one came of the command that minted it.
+    pub const fn comes_back_alone(self) -> bool {
+        self.is_job() || matches!(self, Self::ReservationId | Self::RemoteStartId)
+    }
+
     /// The reverse of [`Class::word`].
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.word() == word)

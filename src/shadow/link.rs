@@ -23,6 +23,7 @@ use super::memory::{Contradiction, Memory};
 use super::outbox::Outbox;
 use super::queue::{Gate, Mirrored, Outstanding, Queue, Traffic, Withheld};
 use super::settings::ShadowSettings;
+use super::solicited;
 use super::translate::{self, answer_mints, mints};
 
 /// How long a leg may go on after its charger's connection ended, to deliver what the charger had sent by then: a
@@ -279,6 +280,9 @@ impl Link {
 
     fn charger_answered(&self, message: &Envelope<'_>, answer: Option<&str>) {
         let mut memory = self.memory.borrow_mut();
+        if solicited::is_refusal(answer) {
+            memory.solicited.refused(&message.id);
+        }
         if let Some(command) = memory.commands.charger_answered(&message.id, answer)
             && let Some(answer) = answer
         {
@@ -298,7 +302,8 @@ impl Link {
             {
                 memory.exchanges.called(self.called(seq, call));
             }
-            0
+            let cause = memory.solicited.cause(self.version, call, at);
+            cause.unwrap_or(0)
         };
         let message = Mirrored {
             seq,
@@ -337,6 +342,7 @@ impl Link {
         match message.kind {
             MessageType::Call => {
                 let mut memory = self.memory.borrow_mut();
+                memory.solicited.commanded(self.version, &message, seq, at);
                 let pairs = memory.commands.authority_called(self.version, &message, at);
                 let taught = Taught {
                     pairs,
@@ -478,7 +484,7 @@ impl Link {
         if let Some(message) = lost.call.transaction() {
             return Some(message.seq);
         }
-        self.silent(lost, Some(why));
+        self.silent(lost, Some(why), false);
         None
     }
 
@@ -494,14 +500,17 @@ impl Link {
         self.record(Kind::ShadowClosed, &note);
     }
 
-    /// A CALL got no answer.
-    pub fn silent(&self, lost: &Outstanding, why: Option<&str>) {
+    /// A CALL got no answer. `retry`: it is sent again, as a charger would.
+    pub fn silent(&self, lost: &Outstanding, why: Option<&str>, retry: bool) {
         let mut note = json!({
             "action": lost.call.action(),
             "waited_us": Clock::system().now() - lost.at,
         });
         if let Some(why) = why {
             note["why"] = json!(why);
+        }
+        if retry {
+            note["retry"] = json!(true);
         }
         let fact = self
             .fact(Kind::ShadowSilent, Some(Dir::ToCharger))
