@@ -8,6 +8,7 @@ pub mod compare;
 pub mod rules;
 pub mod tree;
 
+mod boots;
 mod commands;
 mod exchanges;
 mod findings;
@@ -17,6 +18,7 @@ mod quirks;
 mod recent;
 mod relations;
 mod sessions;
+mod tokens;
 mod world;
 
 use crate::clock::Micros;
@@ -139,10 +141,16 @@ fn message(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, benc
             {
                 (bench.out)(Row::Charger(said));
             }
+            let tokens = &mut bench.world.charger(&fact.charger).tokens;
+            tokens.called(&envelope);
             exchanges.call(fact, &envelope, bench);
             exchanges.odd(fact.seq, odd);
         }
-        (Some(Dir::ToCharger), MessageType::Call) => commands.sent(fact, &envelope, true, bench),
+        (Some(Dir::ToCharger), MessageType::Call) => {
+            let tokens = &mut bench.world.charger(&fact.charger).tokens;
+            tokens.commanded(&envelope);
+            commands.sent(fact, &envelope, true, bench);
+        }
         (Some(Dir::ToCharger), kind) if kind.is_answer() => {
             exchanges.answer(fact, &envelope, bench);
         }

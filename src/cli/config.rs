@@ -91,6 +91,10 @@ pub struct Shadow {
     pub total_bytes: usize,
     /// How far below the live plane the scheduler puts the shadow plane: 0 (equal) to 19.
     pub niceness: u8,
+    /// Whether the shadow backend gets messages that make it act on the world: have certificates signed.
+    pub certificates: bool,
+    /// Whether a transaction message that only the shadow backend fails is repeated as the charger would.
+    pub retries: bool,
 }
 
 /// Limits of the tap.
@@ -129,6 +133,8 @@ impl Default for Shadow {
             queue_bytes: 1 << 20,
             total_bytes: 64 << 20,
             niceness: 15,
+            certificates: false,
+            retries: false,
         }
     }
 }

@@ -173,6 +173,8 @@ fn shadow_settings(config: &Config) -> Result<ShadowSettings, CliError> {
         credentials,
         ca_file: backend.ca.clone(),
         answer_timeout: config.shadow.answer_timeout,
+        certificates: config.shadow.certificates,
+        retries: config.shadow.retries,
         connect_timeout: config.shadow.connect_timeout,
         queue: QueueLimits {
             count: config.shadow.queue_messages,

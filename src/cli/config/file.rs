@@ -66,6 +66,8 @@ struct ShadowSection {
     queue_bytes: Option<Size>,
     total_bytes: Option<Size>,
     niceness: Option<Spanned<u8>>,
+    certificates: Option<bool>,
+    retries: Option<bool>,
 }
 
 #[derive(Deserialize, Default)]
@@ -258,6 +260,8 @@ impl Checker<'_> {
                 .niceness
                 .as_ref()
                 .map_or(default.niceness, |n| *n.get_ref()),
+            certificates: section.certificates.unwrap_or(default.certificates),
+            retries: section.retries.unwrap_or(default.retries),
         })
     }
 

@@ -62,6 +62,8 @@ fn values(config: &Config) -> Vec<(String, String)> {
         ("shadow.queue_bytes", say_size(shadow.queue_bytes)),
         ("shadow.total_bytes", say_size(shadow.total_bytes)),
         ("shadow.niceness", shadow.niceness.to_string()),
+        ("shadow.certificates", shadow.certificates.to_string()),
+        ("shadow.retries", shadow.retries.to_string()),
         ("limits.handover", say_size(limits.handover)),
         ("limits.capture", say_size(limits.capture)),
         ("limits.recorder", say_size(limits.recorder)),

@@ -51,6 +51,8 @@ pub(in crate::judge) struct Open {
     pub(super) withheld: Option<String>,
     /// What is odd about it.
     pub(super) quirks: Quirks,
+    /// A command of the authority's caused it.
+    pub(super) solicited: bool,
 }
 
 impl Open {
