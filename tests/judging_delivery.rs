@@ -264,7 +264,10 @@ fn item_15_a_token_that_legacy_made_up_is_explained() {
             "StopTransaction not comparable solicited"
         ]
     );
-    assert_eq!(exchanges(&rows)[1].rules, ["remote-start-token", "start-transaction-id"]);
+    assert_eq!(
+        exchanges(&rows)[1].rules,
+        ["remote-start-token", "start-transaction-id"]
+    );
     assert!(found(&rows).is_empty(), "{:?}", found(&rows));
 
     // A token that a driver presented before is no such token, whoever names it later.

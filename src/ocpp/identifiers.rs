@@ -4,6 +4,10 @@
 //! stream ids) and what follows from content (certificate hashes) is the same on both legs and is never touched.
 //! Tokens are not here either: an `idTag` or `idToken` is the driver's, and a token that one backend made up has no
 //! twin on the other, so it is explained and never rewritten.
+//!
+//! One place is no path: the slots of network profiles come back inside the value of the variable
+//! `NetworkConfigurationPriority`. A backend that is not the authority has its profiles refused, so none of its slots ever
+//! has a twin there, and what the charger reports stays the charger's truth.
 
 use super::Version;
 use super::actions::Side;

@@ -18,7 +18,7 @@ use crate::shadow::prime::Ids;
 use crate::shadow::queue::{Gate, Queue, Synthetic};
 use crate::shadow::socket::{Incoming, Socket, SocketEnd};
 use crate::shadow::stand_in::{self, Acceptance, Situation};
-use crate::shadow::translate::Plan;
+use crate::shadow::translate::{self, Plan};
 
 mod answers;
 mod boot;
@@ -219,12 +219,20 @@ impl<'a> Session<'a> {
                 twin.pairs,
                 Contradiction::TakesLast,
             );
+            let reuse = twin.answer.and_then(|answer| {
+                translate::answer(
+                    self.link.version,
+                    &command.action,
+                    &answer,
+                    &memory.relation,
+                )
+            });
             let situation = Situation {
                 version: self.link.version,
                 model: &memory.model,
                 ongoing: memory.is_ongoing(command),
                 acceptance: self.acceptance,
-                reuse: twin.answer.as_deref(),
+                reuse: reuse.as_deref(),
                 now,
             };
             stand_in::answer(text, command, situation)
