@@ -199,7 +199,10 @@ fn frame(site: &Site, literal: &str) -> String {
 }
 
 fn planned(version: Version, text: &str, relation: &Relation) -> Plan {
-    translate::plan(version, text, &Envelope::parse(text).unwrap(), relation)
+    let Ok(call) = Envelope::parse(text) else {
+        panic!("{text} is no message");
+    };
+    translate::plan(version, text, &call, relation)
 }
 
 fn translated(version: Version, text: &str, relation: &Relation) -> String {

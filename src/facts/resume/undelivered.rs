@@ -51,13 +51,12 @@ pub(super) fn read(reader: &Reader) -> Result<Vec<Undelivered>, RecordingError> 
         let Some(call) = reader.by_seq(seq as u64)? else {
             continue;
         };
-        let known = match subprotocols.get(&call.conn) {
-            Some(known) => known.clone(),
-            None => {
-                let read = subprotocol(reader, call.conn)?;
-                subprotocols.insert(call.conn, read.clone());
-                read
-            }
+        let known = if let Some(known) = subprotocols.get(&call.conn) {
+            known.clone()
+        } else {
+            let read = subprotocol(reader, call.conn)?;
+            subprotocols.insert(call.conn, read.clone());
+            read
         };
         undelivered.push(Undelivered {
             subprotocol: known,
