@@ -20,9 +20,16 @@ const ACTIONS: [&str; 4] = [
     "TransactionEvent\"",
 ];
 
-/// What a run of facts changes in the list: by message, whether it is owed (again) or not any more.
+/// What a run of facts changes in the list, and which legs are open: what an open leg has just sent may not be on disk.
 #[derive(Debug, Default)]
-pub(super) struct Changes(BTreeMap<u64, Owed>);
+pub(super) struct Changes<'f> {
+    /// By message, whether it is owed (again) or not any more.
+    owed: BTreeMap<u64, Owed>,
+    /// By connection, the fact of a leg that opened; `None` for one that ended.
+    legs: BTreeMap<u64, Option<&'f Fact>>,
+    /// The shadow plane began anew: no leg of before is open.
+    anew: bool,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owed {
@@ -34,24 +41,32 @@ enum Owed {
     No,
 }
 
-impl Changes {
+impl<'f> Changes<'f> {
     /// Takes the next fact.
-    pub(super) fn take(&mut self, fact: &Fact) {
+    pub(super) fn take(&mut self, fact: &'f Fact) {
         match fact.kind {
             Kind::Message if is_kept(fact) => {
-                self.0.insert(fact.seq, Owed::New);
+                self.owed.insert(fact.seq, Owed::New);
             }
             Kind::ShadowSent | Kind::ShadowWithheld if fact.cause != 0 && names_one(&fact.note) => {
                 // What is over within one run of facts, as nearly everything is, was never written.
-                if self.0.get(&fact.cause) == Some(&Owed::New) {
-                    self.0.remove(&fact.cause);
+                if self.owed.get(&fact.cause) == Some(&Owed::New) {
+                    self.owed.remove(&fact.cause);
                 } else {
-                    self.0.insert(fact.cause, Owed::No);
+                    self.owed.insert(fact.cause, Owed::No);
                 }
             }
+            Kind::PlaneStarted => {
+                self.anew = true;
+                self.legs.clear();
+            }
+            Kind::ShadowOpened => {
+                self.legs.insert(fact.conn, Some(fact));
+            }
             Kind::ShadowClosed => {
+                self.legs.insert(fact.conn, None);
                 if let Some(seq) = fact.note_json()["again"].as_u64() {
-                    self.0.insert(seq, Owed::Again);
+                    self.owed.insert(seq, Owed::Again);
                 }
             }
             _ => {}
@@ -60,9 +75,22 @@ impl Changes {
 
     /// Writes the changes.
     pub(super) fn write(self, db: &Connection) -> rusqlite::Result<()> {
+        if self.anew {
+            db.execute("DELETE FROM open_legs", [])?;
+        }
+        for (conn, opened) in self.legs {
+            match opened {
+                Some(leg) => db
+                    .prepare_cached("INSERT OR REPLACE INTO open_legs VALUES (?1, ?2, ?3)")?
+                    .execute(params![conn as i64, &*leg.charger, leg.at])?,
+                None => db
+                    .prepare_cached("DELETE FROM open_legs WHERE conn = ?1")?
+                    .execute([conn as i64])?,
+            };
+        }
         let mut add = db.prepare_cached("INSERT OR REPLACE INTO undelivered VALUES (?1, ?2)")?;
         let mut remove = db.prepare_cached("DELETE FROM undelivered WHERE seq = ?1")?;
-        for (seq, owed) in self.0 {
+        for (seq, owed) in self.owed {
             match owed {
                 Owed::New => add.execute(params![seq as i64, false])?,
                 Owed::Again => add.execute(params![seq as i64, true])?,

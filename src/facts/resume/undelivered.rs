@@ -19,6 +19,10 @@ const ANSWER_WITHIN: (i64, Micros) = (100_000, 120_000_000);
 /// How many messages are read at most: several times what all queues together may hold.
 const MOST: usize = 500_000;
 
+/// How long before the recording's end a leg may have sent what the recording does not say, µs: many times what a commit
+/// waits.
+const UNSYNCED: Micros = 1_000_000;
+
 /// A message that a charger would still keep for the shadow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undelivered {
@@ -30,7 +34,8 @@ pub struct Undelivered {
     pub answer: Option<Fact>,
     /// It was sent, and the connection ended before an answer.
     pub again: bool,
-    /// Facts of its charger's leg were lost since: whether it was sent is not known.
+    /// Whether it was sent is not known: facts of its charger's leg were lost since, or the leg was open and may have sent it
+    /// just before the end.
     pub in_doubt: bool,
 }
 
@@ -45,6 +50,8 @@ pub(super) fn read(reader: &Reader) -> Result<Vec<Undelivered>, RecordingError> 
         return Ok(Vec::new());
     };
     let doubts = doubts(reader, *first)?;
+    let mut legs = open_legs(reader)?;
+    let end = reader.by_seq(reader.last_seq()?)?.map_or(0, |last| last.at);
     let mut subprotocols: HashMap<u64, Option<String>> = HashMap::new();
     let mut undelivered = Vec::with_capacity(owed.len());
     for (seq, again) in owed {
@@ -58,17 +65,43 @@ pub(super) fn read(reader: &Reader) -> Result<Vec<Undelivered>, RecordingError> 
             subprotocols.insert(call.conn, read.clone());
             read
         };
+        // A leg sends in order: where the oldest has waited for long, beside a leg that has been open for long, none is sent.
+        let fresh = legs.get_mut(&call.charger).is_some_and(|leg| {
+            let oldest = *leg.oldest.get_or_insert(call.at);
+            oldest.max(leg.since) > end - UNSYNCED
+        });
         undelivered.push(Undelivered {
             subprotocol: known,
             answer: answer(reader, &call)?,
-            in_doubt: doubts
-                .get(&call.charger)
-                .is_some_and(|doubt| *doubt > call.seq),
+            in_doubt: fresh
+                || doubts
+                    .get(&call.charger)
+                    .is_some_and(|doubt| *doubt > call.seq),
             again,
             call,
         });
     }
     Ok(undelivered)
+}
+
+/// A leg that the recording leaves open.
+struct OpenLeg {
+    since: Micros,
+    /// When its charger's oldest undelivered message came.
+    oldest: Option<Micros>,
+}
+
+fn open_legs(reader: &Reader) -> Result<HashMap<Arc<str>, OpenLeg>, RecordingError> {
+    let legs = reader
+        .db
+        .prepare_cached("SELECT charger, max(at) FROM open_legs GROUP BY charger")?
+        .query_map([], |row| {
+            let charger: String = row.get(0)?;
+            let (since, oldest) = (row.get(1)?, None);
+            Ok((Arc::from(charger), OpenLeg { since, oldest }))
+        })?
+        .collect::<rusqlite::Result<_>>()?;
+    Ok(legs)
 }
 
 /// The last gap of each charger since `first` in which facts of its leg may lie.
