@@ -2,6 +2,8 @@
 //!
 //! The numbers are those of the test ideas in the parity semantics.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod shadow_support;
 
 use std::path::{Path, PathBuf};
@@ -94,7 +96,7 @@ fn what_a_charger_kept_outlives_its_connections() {
             ("s", "StartTransaction")
         );
         conn.answer(&start, &started("5", "Accepted")).await;
-        for (id, twin) in [("m", r#" : 5,"#), ("e", r#""transactionId":5,"#)] {
+        for (id, twin) in [("m", " : 5,"), ("e", r#""transactionId":5,"#)] {
             let call = next(&candidate, &mut conn).await;
             assert_eq!(call.id, id);
             assert!(call.payload.contains(twin), "{}", call.payload);

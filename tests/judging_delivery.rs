@@ -1,5 +1,11 @@
 //! Judgement of what the leg delivers late, again, or not at all: kept messages, boots, repeats, solicited traffic.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
 #[path = "judging/rows.rs"]
 mod rows;
 #[path = "judging/story.rs"]
