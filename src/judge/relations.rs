@@ -86,12 +86,6 @@ impl Minted {
             Some(holder) => {
                 (holder.shadow != theirs && self.live.get(ours).is_some()).then_some(Flaw::Unstable)
             }
-            None => self
-                .live
-                .values()
-                .any(|holder| holder.shadow == theirs)
-                .then_some(Flaw::Reused),
-            Some(holder) => (holder.shadow != theirs).then_some(Flaw::Unstable),
             None if self.live.values().any(|holder| holder.shadow == theirs) => Some(Flaw::Shared),
             // Where the authority numbers its sessions anew, the shadow may.
             None => (self.ended.get(theirs).is_some()

@@ -3,8 +3,8 @@
 use crate::clock::Micros;
 use crate::judge::sessions::{Spoil, Thread};
 use crate::judge::world::Origin;
-use crate::ocpp::quirks::Quirks;
 use crate::ocpp::actions;
+use crate::ocpp::quirks::Quirks;
 
 /// One answer.
 #[derive(Debug, Clone)]

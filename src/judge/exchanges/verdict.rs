@@ -10,9 +10,8 @@ use crate::judge::quirks;
 use crate::judge::relations::Answers;
 use crate::judge::rules::Part;
 use crate::judge::sessions::{Phase, Spoil, Thread};
-use crate::ledger::row::{Exchange, Outcome, QuirkSeen, Reason, Row, Subject};
 use crate::judge::tokens;
-use crate::ledger::row::{Exchange, Outcome, Reason, Row, Subject};
+use crate::ledger::row::{Exchange, Outcome, QuirkSeen, Reason, Row, Subject};
 use crate::ocpp::json::{self, Step};
 use crate::ocpp::lint::{Lint, lint};
 use crate::ocpp::quirks::{Effect, Quirk};
@@ -105,6 +104,8 @@ fn roots(quirk: Quirk, draft: &Draft) -> bool {
         Effect::Refusal | Effect::Policy => refused,
         Effect::Token => refused || decided(),
     }
+}
+
 /// Whether this is about a command's progress; what says how the charger stands is the same to both backends.
 fn reports_on_a_job(action: &str) -> bool {
     action == "SignCertificate"
