@@ -14,6 +14,7 @@ pub mod recorder;
 pub mod redact;
 pub mod resume;
 mod store;
+mod undelivered;
 
 pub use fact::{Dir, Fact, Kind, Leg};
 pub use flow::Flow;

@@ -8,6 +8,7 @@ pub mod compare;
 pub mod rules;
 pub mod tree;
 
+mod boots;
 mod commands;
 mod exchanges;
 mod findings;
@@ -17,6 +18,7 @@ mod quirks;
 mod recent;
 mod relations;
 mod sessions;
+mod tokens;
 mod world;
 
 use crate::clock::Micros;
@@ -142,10 +144,16 @@ fn message(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, benc
             {
                 (bench.out)(Row::Charger(said));
             }
+            let tokens = &mut bench.world.charger(&fact.charger).tokens;
+            tokens.called(&envelope);
             exchanges.call(fact, &envelope, bench);
             exchanges.odd(fact.seq, odd);
         }
-        (Some(Dir::ToCharger), MessageType::Call) => commands.sent(fact, &envelope, true, bench),
+        (Some(Dir::ToCharger), MessageType::Call) => {
+            let tokens = &mut bench.world.charger(&fact.charger).tokens;
+            tokens.commanded(&envelope);
+            commands.sent(fact, &envelope, true, bench);
+        }
         (Some(Dir::ToCharger), kind) if kind.is_answer() => {
             exchanges.answer(fact, &envelope, bench);
         }
@@ -198,6 +206,10 @@ fn ended(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench:
         exchanges.closed(fact.conn, bench);
         return;
     }
+    let note: notes::Because = notes::read(fact);
+    if let Some(call) = note.again {
+        exchanges.again(call);
+    }
     let conn = bench.world.conn(fact);
     conn.shadow_open = false;
     if conn.closed {
@@ -206,7 +218,6 @@ fn ended(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench:
         return;
     }
     // A leg that ends with its charger or the tap ended in time; any other leaves commands without a chance.
-    let note: notes::Because = notes::read(fact);
     let in_time = [
         "charger connection closed",
         "stopping",

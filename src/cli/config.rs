@@ -152,6 +152,10 @@ pub struct Shadow {
     pub collapse: bool,
     /// How far below the live plane the scheduler puts the shadow plane: 0 (equal) to 19.
     pub niceness: u8,
+    /// Whether the shadow backend gets messages that make it act on the world: have certificates signed.
+    pub certificates: bool,
+    /// Whether a transaction message that only the shadow backend fails is repeated as the charger would.
+    pub retries: bool,
 }
 
 /// Limits of the tap.
@@ -192,6 +196,8 @@ impl Default for Shadow {
             probe_offer: false,
             collapse: false,
             niceness: 15,
+            certificates: false,
+            retries: false,
         }
     }
 }

@@ -163,6 +163,8 @@ fn shadow_settings(config: &Config) -> Result<ShadowSettings, CliError> {
         allows_local: backend.allow_local,
         credentials: credentials(backend)?,
         answer_timeout: config.shadow.answer_timeout,
+        certificates: config.shadow.certificates,
+        retries: config.shadow.retries,
         connect_timeout: config.shadow.connect_timeout,
         probes_offer: config.shadow.probe_offer,
         takeover: if config.shadow.collapse {

@@ -58,21 +58,26 @@ pub enum Kind {
     ShadowOpened = 30,
     /// The shadow leg could not be opened. Note: `{"why","status"?,"subprotocol"?}`.
     ShadowRefused = 31,
-    /// The shadow leg's connection ended. Note: `{"why"}`.
+    /// The shadow leg's connection ended. Note: `{"why","again"?,"kept"?}`: the message that goes again on the next one, and
+    /// how many wait for the charger's return.
     ShadowClosed = 32,
     /// A message went to the shadow backend in the charger's place. `cause`: the mirrored message, or 0 when the tap
     /// made it up. Body: empty for a mirrored copy, the text for a synthetic one. Note: `{"id","action","rewrites":[...],
-    /// "queued_us","synthetic"?:"why"}`.
+    /// "queued_us","synthetic"?:"why","again"?,"retry"?,"solicited"?,"not_accepted"?:{"status","boots","us"}}`; `solicited`:
+    /// the authority's command that caused it.
     ShadowSent = 33,
-    /// A message was kept from the shadow backend. `cause`: the message. Note: `{"why","action","id"}`.
+    /// A message was kept from the shadow backend. `cause`: the message. Note: `{"why","action","id","solicited"?}`.
     ShadowWithheld = 34,
-    /// The shadow backend sent a message. `cause`: the `ShadowSent` it answers, or 0. Body: the text.
+    /// The shadow backend sent a message. `cause`: the `ShadowSent` it answers, or 0. Body: the text. Note: `{"quirk"?,
+    /// "retry"?}`, `retry` when the CALL is repeated because of this answer.
     ShadowReceived = 35,
     /// The stand-in answered a command. `cause`: the `ShadowReceived`. Body: the text sent. Note: `{"action","source"}`.
     ShadowAnswered = 36,
-    /// The shadow backend gave no answer in time. `cause`: the `ShadowSent`. Note: `{"action","waited_us"}`.
+    /// The shadow backend gave no answer in time. `cause`: the `ShadowSent`. Note: `{"action","waited_us","why"?,
+    /// "retry"?}`.
     ShadowSilent = 37,
-    /// An identifier pair was learned. Note: `{"class","authority","shadow"}`; `cause`: the `ShadowReceived` or message.
+    /// An identifier pair was learned. Note: `{"class","authority","shadow","reused"?}`: the authority's identifier that the
+    /// shadow's stood for before; `cause`: the `ShadowReceived` or message.
     IdentifierLearned = 40,
     /// Frames that were seen but not recorded. `frames`: how many. Note: `{"why","first","last","bytes"}`,
     /// and `facts` if the recorder itself had no room: then facts of shadow legs may be among them.

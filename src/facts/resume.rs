@@ -9,6 +9,10 @@ use super::recorder::RecordingError;
 use super::store::{COLUMNS, RARE, dir_from_number};
 use super::{Dir, Fact, Kind, Leg, Reader, landmark};
 
+mod undelivered;
+
+pub use undelivered::Undelivered;
+
 /// What a recording knows at its end.
 #[derive(Debug, Default)]
 pub struct Resume {
@@ -24,6 +28,8 @@ pub struct Resume {
     pub learned: HashMap<Arc<str>, Vec<Learned>>,
     /// The boots and statuses of every charger: after a kill of the live plane they all come back, and none may boot.
     pub chargers: HashMap<Arc<str>, Remembered>,
+    /// Messages that a charger would still keep for its shadow backend, oldest first.
+    pub undelivered: Vec<Undelivered>,
 }
 
 /// A connection that the recording leaves open.
@@ -62,8 +68,8 @@ pub struct Remembered {
 }
 
 impl Resume {
-    /// Reads what a recording knows. Costs what is open, what was learned and how many chargers there are, not what was
-    /// recorded.
+    /// Reads what a recording knows. Costs what is open, what was learned, what is owed and how many chargers there are, not
+    /// what was recorded.
     pub fn read(reader: &Reader) -> Result<Self, RecordingError> {
         let open = open_connections(reader)?;
         Ok(Self {
@@ -73,6 +79,7 @@ impl Resume {
             last_run: last_run(reader)?,
             learned: learned(reader)?,
             chargers: chargers(reader)?,
+            undelivered: undelivered::read(reader)?,
         })
     }
 }

@@ -1,8 +1,9 @@
 //! `facts.db`: its layout, and how rows become facts.
 //!
 //! Nothing indexes the frame traffic: one index would cost several times the insert itself. Only rare kinds are in two
-//! partial indexes (each index costs every insert, also of rows that are not in it), and two small tables (`accounted`, `landmarks`) are kept in the same transaction as the facts they
-//! are derived from, so that a restart costs what is open and not what was recorded.
+//! partial indexes (each index costs every insert, also of rows that are not in it), and four small tables (`accounted`,
+//! `landmarks`, `undelivered`, `open_legs`) are kept in the same transaction as the facts they are derived from, so that a restart
+//! costs what is open and not what was recorded.
 
 use std::collections::HashMap;
 use std::fs::{self, OpenOptions};
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Row, Statement, ToSql, TransactionBehavior, params};
 
 use super::recorder::RecordingError;
-use super::{Dir, Fact, Kind, Leg, landmark};
+use super::{Dir, Fact, Kind, Leg, landmark, undelivered};
 
 /// The database file in a recording's directory.
 pub(super) const FILE: &str = "facts.db";
@@ -52,6 +53,13 @@ CREATE TABLE accounted(conn INTEGER NOT NULL, dir INTEGER NOT NULL, frames INTEG
 -- The last boot and the last status of each connector of each charger.
 CREATE TABLE landmarks(charger TEXT NOT NULL, what TEXT NOT NULL, seq INTEGER NOT NULL,
   PRIMARY KEY(charger, what)) STRICT, WITHOUT ROWID;
+";
+
+/// Messages of chargers that the shadow is still owed, and the legs that may be delivering them. Not in [`LAYOUT`]: recordings of the same format that have none
+/// are complete without it.
+const UNDELIVERED: &str = "
+CREATE TABLE IF NOT EXISTS undelivered(seq INTEGER PRIMARY KEY, again INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS open_legs(conn INTEGER PRIMARY KEY, charger TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
 ";
 
 /// What a query about a rare kind must say besides the kind: only then does the planner use the indexes, which hold
@@ -213,8 +221,10 @@ fn bind(statement: &mut Statement<'_>, before: usize, fact: &Fact) -> rusqlite::
 fn derive(db: &Connection, facts: &[Fact]) -> rusqlite::Result<()> {
     let mut frames: HashMap<(u64, Dir), u64> = HashMap::new();
     let mut landmarks: HashMap<(&str, String), u64> = HashMap::new();
+    let mut undelivered = undelivered::Changes::default();
     let mut closed = Vec::new();
     for fact in facts {
+        undelivered.take(fact);
         if let Some(dir) = fact.accounts_for() {
             *frames.entry((fact.conn, dir)).or_default() += fact.frames;
         }
@@ -240,7 +250,7 @@ fn derive(db: &Connection, facts: &[Fact]) -> rusqlite::Result<()> {
     for conn in closed {
         forget.execute([conn as i64])?;
     }
-    Ok(())
+    undelivered.write(db)
 }
 
 fn configure(db: &Connection) -> rusqlite::Result<()> {
@@ -293,6 +303,7 @@ fn prepare(db: &mut Connection, path: &Path) -> Result<(), RecordingError> {
     } else {
         check_ours(&transaction, path)?;
     }
+    transaction.execute_batch(UNDELIVERED)?;
     transaction.commit()?;
     Ok(())
 }

@@ -10,6 +10,7 @@ mod verdict;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Out;
+use super::boots;
 use super::notes;
 use super::rules::Rules;
 use super::sessions::{Spoil, Thread};
@@ -77,6 +78,7 @@ impl Exchanges {
                 spoil: None,
                 withheld: None,
                 quirks: Quirks::default(),
+                solicited: false,
             },
         );
         self.unanswered
@@ -130,6 +132,9 @@ impl Exchanges {
     /// A mirrored copy went to the shadow, or one that the tap made up.
     pub(super) fn sent(&mut self, fact: &Fact, bench: &mut Bench<'_>) {
         let note: notes::Sent<'_> = notes::read(fact);
+        if let Some(dwell) = &note.not_accepted {
+            boots::dwells(fact, dwell, bench);
+        }
         if fact.cause == 0 {
             let origin = bench.world.origin(fact);
             let spoil = Spoil::plain(Reason::Synthetic);
@@ -142,6 +147,7 @@ impl Exchanges {
             if note.signed {
                 open.spoil.get_or_insert(Spoil::plain(Reason::Opaque));
             }
+            open.solicited |= note.solicited != 0;
             if let Some((before, ..)) = open.sent.replace((fact.seq, fact.at, note.queued_us)) {
                 self.by_sent.remove(&before);
             }
@@ -154,6 +160,10 @@ impl Exchanges {
         let Some(call) = self.by_sent.remove(&fact.cause) else {
             return;
         };
+        if notes::read::<notes::Received>(fact).retry {
+            self.again(call);
+            return;
+        }
         let Some(open) = self.open.get_mut(&call) else {
             return;
         };
@@ -215,9 +225,22 @@ impl Exchanges {
         }
     }
 
-    /// Nothing more comes for a connection (or for all of them): what is open is lost.
+    /// A shadow connection ended before it answered this CALL, which will go again on the next.
+    pub(super) fn again(&mut self, call: u64) {
+        if let Some(open) = self.open.get_mut(&call)
+            && let Some((sent, ..)) = open.sent.take()
+        {
+            self.by_sent.remove(&sent);
+        }
+    }
+
+    /// Nothing more comes for a connection (or for all of them): what is open is lost, but for what waits for the
+    /// charger's next connection.
     pub(super) fn lost(&mut self, conn: Option<u64>, bench: &mut Bench<'_>) {
         for call in self.touched(conn) {
+            if conn.is_some() && self.open.get(&call).is_some_and(Open::is_kept) {
+                continue;
+            }
             if let Some(open) = self.open.get_mut(&call) {
                 open.spoil.get_or_insert(Spoil::plain(Reason::ShadowGap));
             }

@@ -15,6 +15,28 @@ pub(super) struct Sent<'a> {
     pub(super) queued_us: Option<i64>,
     /// A signed message that could not be translated.
     pub(super) signed: bool,
+    /// The authority's command that caused it; 0 if none.
+    pub(super) solicited: u64,
+    /// On a boot: the shadow has not accepted the charger so far.
+    pub(super) not_accepted: Option<Dwell>,
+}
+
+/// How long a shadow has not accepted a charger.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Dwell {
+    /// `pending`, `rejected` or `error`.
+    pub(super) status: String,
+    /// How many boots it has answered so.
+    pub(super) boots: u32,
+}
+
+/// Note of a `ShadowReceived` or `ShadowSilent`, as far as repeats go.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Received {
+    /// The CALL goes again, as a charger would repeat it: this answer does not count.
+    pub(super) retry: bool,
 }
 
 /// Note of a `ShadowWithheld`, `ShadowSilent` or `ShadowClosed`.
@@ -22,6 +44,8 @@ pub(super) struct Sent<'a> {
 #[serde(default)]
 pub(super) struct Because {
     pub(super) why: String,
+    /// The message that goes again on the next connection, of a `ShadowClosed`.
+    pub(super) again: Option<u64>,
 }
 
 /// Note of a `ShadowOpened`, `ShadowRefused` or `ShadowClosed`.

@@ -15,6 +15,8 @@ use crate::ocpp::{Class, Severity, Version};
 pub(super) struct Minted {
     /// By the authority's identifier.
     live: Recent<Holder>,
+    /// What the shadow called the sessions that ended, with the authority's identifier.
+    ended: Recent<String>,
 }
 
 #[derive(Debug)]
@@ -29,6 +31,8 @@ enum Flaw {
     /// A repeated request got a new one.
     Unstable,
     /// Another live session has it.
+    Shared,
+    /// A session that ended had it.
     Reused,
 }
 
@@ -82,11 +86,11 @@ impl Minted {
             Some(holder) => {
                 (holder.shadow != theirs && self.live.get(ours).is_some()).then_some(Flaw::Unstable)
             }
-            None => self
-                .live
-                .values()
-                .any(|holder| holder.shadow == theirs)
-                .then_some(Flaw::Reused),
+            None if self.live.values().any(|holder| holder.shadow == theirs) => Some(Flaw::Shared),
+            // Where the authority numbers its sessions anew, the shadow may.
+            None => (self.ended.get(theirs).is_some()
+                && !self.ended.values().any(|before| before == ours))
+            .then_some(Flaw::Reused),
         };
         // A charger goes on with the first answer that it gets.
         let shadow = repeated.map_or_else(|| theirs.to_owned(), |holder| holder.shadow.clone());
@@ -100,9 +104,11 @@ impl Minted {
         flaw
     }
 
-    /// A transaction of the authority ended: its twin may be used again.
+    /// A transaction of the authority ended.
     pub(super) fn release(&mut self, transaction: &str) {
-        self.live.remove(transaction);
+        if let Some(holder) = self.live.remove(transaction) {
+            self.ended.insert(holder.shadow, transaction.to_owned());
+        }
     }
 }
 
@@ -127,6 +133,13 @@ impl Flaw {
                 format!("{name} gives a repeated {} a new {field}", answers.action),
             ),
             Self::Reused => (
+                "identifier-reused",
+                "Who books by the identifier takes two sessions for one.",
+                Severity::S2,
+                "used before",
+                format!("{name} gives a {field} that an earlier session had"),
+            ),
+            Self::Shared => (
                 "identifier-unique",
                 "Two live sessions with one identifier are billed as one.",
                 Severity::S2,

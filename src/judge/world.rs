@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::quirks::{Disliked, History, Line};
 use super::relations::Minted;
 use super::sessions::Sessions;
+use super::tokens::Tokens;
 use super::tree::Node;
 use crate::clock::Micros;
 use crate::facts::{Fact, Leg};
@@ -60,6 +61,9 @@ pub(super) struct Charger {
     pub(super) relation: Relation,
     pub(super) minted: Minted,
     pub(super) history: History,
+    pub(super) tokens: Tokens,
+    /// Its authority did not accept its last boot: it says nothing else.
+    pub(super) kept_waiting: bool,
 }
 
 /// Where something was seen: what every row about it repeats.

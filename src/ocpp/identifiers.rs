@@ -4,6 +4,10 @@
 //! stream ids) and what follows from content (certificate hashes) is the same on both legs and is never touched.
 //! Tokens are not here either: an `idTag` or `idToken` is the driver's, and a token that one backend made up has no
 //! twin on the other, so it is explained and never rewritten.
+//!
+//! One place is no path: the slots of network profiles come back inside the value of the variable
+//! `NetworkConfigurationPriority`. A backend that is not the authority has its profiles refused, so none of its slots ever
+//! has a twin there, and what the charger reports stays the charger's truth.
 
 use super::Version;
 use super::actions::Side;
@@ -127,6 +131,28 @@ impl Class {
             Self::DerControlId => "derControlId",
             Self::ReceiptId => "receiptId",
         }
+    }
+
+    /// Ids of jobs that report back: they mean something to a backend only if its own command was accepted.
+    pub const fn is_job(self) -> bool {
+        matches!(
+            self,
+            Self::ReportRequestId
+                | Self::MonitoringRequestId
+                | Self::ProfilesRequestId
+                | Self::DisplayRequestId
+                | Self::CustomerRequestId
+                | Self::LogRequestId
+                | Self::FirmwareRequestId
+                | Self::PublishRequestId
+                | Self::DerRequestId
+                | Self::SwapRequestId
+        )
+    }
+
+    /// Whether a charger's message that names one came of the command that minted it.
+    pub const fn comes_back_alone(self) -> bool {
+        self.is_job() || matches!(self, Self::ReservationId | Self::RemoteStartId)
     }
 
     /// The reverse of [`Class::word`].

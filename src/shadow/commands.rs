@@ -112,7 +112,7 @@ impl Commands {
         if let Some(twin) = command.twin_in(&mut self.shadow) {
             pairs = pair(&command.minted, &twin.minted);
             // The shadow's command came first and was refused: reports that follow are the authority's alone.
-            pairs.retain(|(class, ..)| !is_job(*class));
+            pairs.retain(|(class, ..)| !class.is_job());
             twin.paired = true;
             command.paired = true;
         }
@@ -134,6 +134,13 @@ impl Commands {
         })
     }
 
+    /// Whether the shadow has sent the same as this command of the authority's, given its message id.
+    pub fn has_twin(&self, id: &str) -> bool {
+        self.authority
+            .iter()
+            .any(|command| command.id.as_ref() == id && command.paired)
+    }
+
     /// The shadow commands; returns what the authority's twin gives.
     pub fn shadow_called(
         &mut self,
@@ -150,7 +157,7 @@ impl Commands {
             }
             found.pairs = pair(&twin.minted, &command.minted);
             if found.answer.is_none() {
-                found.pairs.retain(|(class, ..)| !is_job(*class));
+                found.pairs.retain(|(class, ..)| !class.is_job());
             }
             twin.paired = true;
             command.paired = true;
@@ -195,23 +202,6 @@ fn keep(commands: &mut VecDeque<Command>, command: Command) {
         commands.pop_front();
     }
     commands.push_back(command);
-}
-
-/// Ids of jobs that report back: they mean something to a backend only if its own command was accepted.
-const fn is_job(class: Class) -> bool {
-    matches!(
-        class,
-        Class::ReportRequestId
-            | Class::MonitoringRequestId
-            | Class::ProfilesRequestId
-            | Class::DisplayRequestId
-            | Class::CustomerRequestId
-            | Class::LogRequestId
-            | Class::FirmwareRequestId
-            | Class::PublishRequestId
-            | Class::DerRequestId
-            | Class::SwapRequestId
-    )
 }
 
 /// The payload with everything taken out that may differ between two equal commands, in canonical text.

@@ -32,6 +32,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// itself.
 pub async fn run(link: Rc<Link>, dialler: Rc<Dialler>, pace: Rc<Pace>, mut charger_caused: bool) {
     let settings = Rc::clone(&link.common().settings);
+    link.adopt();
     let mut backoff = Backoff::new(settings.backoff, &link.charger);
     let mut ids = Ids::new(link.conn, Clock::system().now());
     if settings.probes_offer && charger_caused {

@@ -12,19 +12,20 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
-use crate::clock::Micros;
-use crate::facts::resume::Resume;
+use crate::clock::{Clock, Micros};
+use crate::facts::resume::{Resume, Undelivered};
 use crate::facts::{Dir, Kind, Leg, Recorder};
 use crate::live::tls::TlsError;
-use crate::ocpp::{Class, Envelope, Version};
+use crate::ocpp::{Class, Envelope, MessageType, Version};
 
 use super::dial::Dialler;
+use super::exchanges::{Called, Exchanges, Half};
 use super::leg;
 use super::link::{self, Common, Ending, Handshake, Link};
 use super::memory::Memory;
 use super::pace::Pace;
 use super::plane::{ConnInfo, LegHost};
-use super::queue::Gate;
+use super::queue::{Gate, Mirrored, Traffic};
 use super::settings::{ShadowSettings, Takeover};
 
 /// All legs of a shadow plane. Lives inside a `LocalSet`.
@@ -114,6 +115,52 @@ impl Legs {
             let texts = remembered.boot.iter().chain(&remembered.statuses);
             self.remember(shadow, charger, texts.map(String::as_str));
         }
+        let of_shadow =
+            |owed: &&Undelivered| owed.call.leg.unwrap_or(Leg::Legacy).other() == shadow;
+        for owed in resume.undelivered.iter().filter(of_shadow) {
+            self.owe(shadow, owed);
+        }
+    }
+
+    /// Puts a message that an earlier run did not deliver into its charger's outbox.
+    fn owe(&self, shadow: Leg, owed: &Undelivered) {
+        let Some(common) = self.common(shadow) else {
+            return;
+        };
+        let version = version(owed.subprotocol.as_deref());
+        let Some((version, message)) =
+            version.and_then(|version| Some((version, owed_message(version, owed)?)))
+        else {
+            return;
+        };
+        let given_up = if owed.in_doubt {
+            vec![message.withheld("restart")]
+        } else if common.queued.get() + message.weight() > common.settings.queue_bytes_total {
+            vec![message.withheld("queue full")]
+        } else {
+            let memory = self.memory(shadow, &owed.call.charger);
+            let memory = &mut *memory.borrow_mut();
+            recall(&mut memory.exchanges, version, owed);
+            let before = memory.outbox.bytes();
+            let limits = common.settings.queue;
+            let given_up = memory.outbox.put(version, vec![Rc::new(message)], limits);
+            common.recount(before, memory.outbox.bytes());
+            given_up
+        };
+        for message in given_up {
+            let mut fact = message.fact(Clock::system().now());
+            fact.leg = Some(shadow);
+            common
+                .recorder
+                .record(fact.on(&owed.call.charger, owed.call.conn));
+        }
+    }
+
+    fn common(&self, shadow: Leg) -> Option<&Common> {
+        self.backends
+            .iter()
+            .map(|backend| backend.common.as_ref())
+            .find(|common| common.settings.leg == shadow)
     }
 
     /// Takes identifiers that an earlier run recorded for a charger: class, authority's and shadow's JSON text, oldest
@@ -279,6 +326,43 @@ impl LegHost for Legs {
         let links = self.links.borrow();
         let connected = links.values().filter(|link| link.is_connected()).count();
         json!({"legs": links.len(), "connected": connected, "queued_bytes": queued})
+    }
+}
+
+/// The message of an earlier run, if a charger keeps such.
+fn owed_message(version: Version, owed: &Undelivered) -> Option<Mirrored> {
+    let text = owed.call.text()?;
+    let call = Envelope::parse(text).ok()?;
+    let traffic = Traffic::of(version, &call);
+    (traffic == Traffic::Transaction).then(|| Mirrored {
+        seq: owed.call.seq,
+        at: owed.call.at,
+        id: call.id.as_ref().into(),
+        action: call.action.as_ref().into(),
+        text: Arc::from(text),
+        traffic,
+        again: owed.again,
+        kept: true,
+        failed: 0,
+        solicited: 0,
+    })
+}
+
+/// Takes up the exchange of a message of an earlier run: the shadow's answer may still teach identifiers.
+fn recall(exchanges: &mut Exchanges, version: Version, owed: &Undelivered) {
+    let Some(Ok(call)) = owed.call.text().map(Envelope::parse) else {
+        return;
+    };
+    exchanges.called(Called::read(&call, owed.call.seq, owed.call.conn));
+    let answer = owed.answer.as_ref().and_then(|fact| {
+        let answer = Envelope::parse(fact.text()?).ok()?;
+        (answer.kind == MessageType::CallResult)
+            .then(|| link::read_answer(version, &call.action, answer.payload, fact.seq))
+    });
+    if let Some(half) = answer {
+        exchanges.authority_answered(owed.call.conn, &call.id, half);
+    } else if owed.answer.is_some() {
+        exchanges.authority_answered(owed.call.conn, &call.id, Half::Failed);
     }
 }
 

@@ -12,19 +12,21 @@ use tokio::select;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use crate::clock::{Clock, Micros};
+use crate::clock::Clock;
 use crate::facts::{Dir, Fact, Kind, Recorder};
 use crate::live::secret::Secret;
-use crate::ocpp::identifiers::Part;
-use crate::ocpp::json::Step;
-use crate::ocpp::{Envelope, MessageType, Version, actions};
+use crate::ocpp::Version;
 
-use super::exchanges::{Exchanges, Half, Reply, Taught};
-use super::memory::{Contradiction, Memory};
-use super::queue::{Call, Gate, Mirrored, Outstanding, Queue, Traffic, Withheld};
+use super::exchanges::Half;
+use super::memory::Memory;
+use super::outbox::Outbox;
+use super::queue::{Gate, Outstanding, Queue, Withheld};
 use super::settings::ShadowSettings;
 use super::socket::SocketEnd;
-use super::translate::{self, answer_mints, mints};
+
+mod messages;
+
+pub use messages::read_answer;
 
 /// How long a leg may go on after its charger's connection ended, to deliver what the charger had sent by then: a
 /// backend that is slower than the authority would still have got it. Shorter when the plane stops.
@@ -51,8 +53,16 @@ pub struct Common {
     pub settings: Rc<ShadowSettings>,
     /// Where facts go.
     pub recorder: Recorder,
-    /// Bytes that all queues hold.
+    /// Bytes that all queues and outboxes hold.
     pub queued: Cell<usize>,
+}
+
+impl Common {
+    /// Keeps the account when one of them grows or shrinks.
+    pub fn recount(&self, before: usize, after: usize) {
+        let queued = self.queued.get() + after;
+        self.queued.set(queued.saturating_sub(before));
+    }
 }
 
 /// A charger's handshake with its authority, as its leg repeats it.
@@ -87,7 +97,6 @@ pub struct Link {
 
 struct State {
     queue: Queue,
-    exchanges: Exchanges,
     gap: bool,
     connected: bool,
     booted: bool,
@@ -116,7 +125,6 @@ impl Link {
             common,
             state: RefCell::new(State {
                 queue,
-                exchanges: Exchanges::default(),
                 gap: false,
                 connected: false,
                 booted: false,
@@ -208,9 +216,27 @@ impl Link {
         let queue = &mut self.state.borrow_mut().queue;
         let before = queue.bytes();
         let result = change(queue);
-        let queued = self.common.queued.get() + queue.bytes();
-        self.common.queued.set(queued.saturating_sub(before));
+        self.common.recount(before, queue.bytes());
         result
+    }
+
+    /// Changes the charger's outbox, keeping the account.
+    fn with_outbox<T>(&self, change: impl FnOnce(&mut Outbox) -> T) -> T {
+        let outbox = &mut self.memory.borrow_mut().outbox;
+        let before = outbox.bytes();
+        let result = change(outbox);
+        self.common.recount(before, outbox.bytes());
+        result
+    }
+
+    /// Takes over what the charger kept from its earlier connections. To be called once those are over.
+    pub fn adopt(&self) {
+        let (kept, given_up) = self.with_outbox(|outbox| outbox.take(self.version));
+        self.withhold(given_up);
+        if !kept.is_empty() {
+            let given_up = self.with_queue(|queue| queue.adopt(kept));
+            self.withhold(given_up);
+        }
     }
 
     /// Changes what the backend can take; what that gives up is recorded.
@@ -249,166 +275,7 @@ impl Link {
         self.state.borrow().connected
     }
 
-    /// The charger sent a message.
-    pub fn from_charger(&self, seq: u64, at: Micros, text: &Arc<str>) {
-        let Ok(message) = Envelope::parse(text) else {
-            self.withhold_one(seq, "unreadable", "", "");
-            return;
-        };
-        match message.kind {
-            MessageType::Call | MessageType::Send => self.mirror(seq, at, text, &message),
-            MessageType::CallResult => self.charger_answered(&message, Some(message.payload)),
-            MessageType::CallError => self.charger_answered(&message, None),
-            MessageType::CallResultError => {}
-        }
-    }
-
-    fn charger_answered(&self, message: &Envelope<'_>, answer: Option<&str>) {
-        let mut memory = self.memory.borrow_mut();
-        if let Some(command) = memory.commands.charger_answered(&message.id, answer)
-            && let Some(answer) = answer
-        {
-            memory
-                .model
-                .answered(self.version, &command.action, &command.request, answer);
-        }
-    }
-
-    fn mirror(&self, seq: u64, at: Micros, text: &Arc<str>, call: &Envelope<'_>) {
-        self.memory
-            .borrow_mut()
-            .model
-            .called(&call.action, call.payload, at);
-        let traffic = traffic(self.version, call);
-        if traffic != Traffic::Send
-            && (traffic != Traffic::Other || answer_mints(self.version, &call.action))
-        {
-            self.state.borrow_mut().exchanges.called(
-                seq,
-                &call.id,
-                &call.action,
-                translate::fingerprint(call),
-            );
-        }
-        let message = Mirrored {
-            seq,
-            at,
-            id: call.id.as_ref().into(),
-            action: call.action.as_ref().into(),
-            text: Arc::clone(text),
-            traffic,
-            again: false,
-        };
-        let total = self.common.settings.queue_bytes_total;
-        let room = total.saturating_sub(self.common.queued.get());
-        let withheld = self.with_queue(|queue| queue.push(message, room));
-        self.withhold(withheld);
-        self.wake.notify_one();
-    }
-
-    /// The authority sent a message.
-    pub fn from_authority(&self, seq: u64, at: Micros, text: &str) {
-        let Ok(message) = Envelope::parse(text) else {
-            return;
-        };
-        match message.kind {
-            MessageType::Call => {
-                let mut memory = self.memory.borrow_mut();
-                let pairs = memory.commands.authority_called(self.version, &message, at);
-                let taught = Taught {
-                    pairs,
-                    cause: seq,
-                    repeat: false,
-                };
-                self.learn(&mut memory, taught);
-            }
-            MessageType::CallResult => self.authority_answered(seq, &message, true),
-            MessageType::CallError => self.authority_answered(seq, &message, false),
-            MessageType::Send | MessageType::CallResultError => {}
-        }
-    }
-
-    fn authority_answered(&self, seq: u64, answer: &Envelope<'_>, is_result: bool) {
-        let state = &mut *self.state.borrow_mut();
-        let Some(action) = state.exchanges.awaited(&answer.id) else {
-            return;
-        };
-        let half = if is_result {
-            self.read_answer(action, answer.payload, seq)
-        } else {
-            Half::Failed
-        };
-        let mut memory = self.memory.borrow_mut();
-        if let Half::Answered(reply) = &half {
-            memory.assigned(&reply.minted);
-        }
-        if is_result && action == "BootNotification" {
-            memory.model.booted(answer.payload);
-        }
-        if let Some(taught) = state.exchanges.authority_answered(&answer.id, half) {
-            self.learn(&mut memory, taught);
-        }
-    }
-
-    /// The shadow answered a mirrored CALL; `fact` is its `ShadowReceived`.
-    pub fn shadow_answered(&self, call: &Mirrored, answer: &Envelope<'_>, fact: u64) {
-        if !self.state.borrow().exchanges.holds(call.seq) {
-            return;
-        }
-        let half = if answer.kind == MessageType::CallResult {
-            self.read_answer(&call.action, answer.payload, fact)
-        } else {
-            Half::Failed
-        };
-        self.shadow_half(call.seq, half);
-    }
-
-    fn shadow_half(&self, seq: u64, half: Half) {
-        let taught = self.state.borrow_mut().exchanges.shadow_answered(seq, half);
-        if let Some(taught) = taught {
-            self.learn(&mut self.memory.borrow_mut(), taught);
-        }
-    }
-
-    /// Whether a waiting CALL repeats what the backend has already answered.
-    pub fn absorbs(&self, call: &Mirrored) -> bool {
-        let taught = self.state.borrow_mut().exchanges.absorb_repeat(call.seq);
-        let absorbed = taught.is_some();
-        if let Some(taught) = taught {
-            self.learn(&mut self.memory.borrow_mut(), taught);
-        }
-        absorbed
-    }
-
-    fn read_answer(&self, action: &str, payload: &str, fact: u64) -> Half {
-        let path = [Step::Key("idTagInfo"), Step::Key("status")];
-        Half::Answered(Reply {
-            minted: mints(self.version, action, Part::Response, payload),
-            refused: translate::member_text(payload, &path)
-                .is_some_and(|status| status != "\"Accepted\""),
-            fact,
-        })
-    }
-
-    /// Learns identifiers that both backends' answers to one CALL taught.
-    fn learn(&self, memory: &mut Memory, taught: Taught) {
-        let contradiction = if taught.repeat {
-            Contradiction::KeepsFirst
-        } else {
-            Contradiction::TakesLast
-        };
-        let about = self
-            .fact(Kind::IdentifierLearned, None)
-            .because(taught.cause);
-        memory.learn(&self.common.recorder, &about, taught.pairs, contradiction);
-    }
-
-    /// Learns identifiers outside an exchange.
-    pub fn teach(&self, taught: Taught) {
-        self.learn(&mut self.memory.borrow_mut(), taught);
-    }
-
-    /// The leg is over: what waits is accounted for, once.
+    /// The leg is over: what waits is accounted for, once, or kept for the charger's next connection.
     fn end(&self, ending: Ending) {
         let (first, connected) = {
             let mut state = self.state.borrow_mut();
@@ -416,26 +283,39 @@ impl Link {
             state.ending = Some(ending);
             (first, state.connected)
         };
-        if first {
-            if let Some(lost) = self.with_queue(Queue::expired) {
-                self.silent(&lost, Some("connection closed"));
-            }
-            let withheld = self.with_queue(|queue| {
-                queue.drain(match ending {
-                    Ending::Replaced => REPLACED,
-                    Ending::Closed | Ending::Stopping => "connection closed",
-                })
-            });
-            self.withhold(withheld);
-            if connected {
-                let why = match ending {
-                    Ending::Closed => "charger connection closed",
-                    Ending::Stopping => "stopping",
-                    Ending::Replaced => REPLACED,
-                };
-                self.record(Kind::ShadowClosed, &json!({"why": why}));
-            }
+        if !first {
+            return;
         }
+        let lost = self.with_queue(Queue::disconnected);
+        let again = self.unanswered(lost.as_ref(), "connection closed");
+        let withheld = self.with_queue(|queue| {
+            queue.drain(match ending {
+                Ending::Replaced => REPLACED,
+                Ending::Closed | Ending::Stopping => "connection closed",
+            })
+        });
+        self.withhold(withheld);
+        let kept = self.keep();
+        self.memory.borrow_mut().exchanges.parted(self.conn);
+        if connected {
+            let why = match ending {
+                Ending::Closed => "charger connection closed",
+                Ending::Stopping => "stopping",
+                Ending::Replaced => REPLACED,
+            };
+            self.closed(json!({"why": why}), again, kept);
+        }
+    }
+
+    /// Puts what still waits into the charger's outbox; returns how many messages that are.
+    fn keep(&self) -> usize {
+        let kept = self.with_queue(Queue::take_kept);
+        let count = kept.len();
+        let limits = self.common.settings.queue;
+        let given_up = self.with_outbox(|outbox| outbox.put(self.version, kept, limits));
+        let count = count - given_up.len().min(count);
+        self.withhold(given_up);
+        count
     }
 
     /// The charger has a newer connection, and the backend shall face only that one: what this one still sends is withheld.
@@ -448,29 +328,49 @@ impl Link {
     pub fn lost(&self, end: &SocketEnd) {
         self.set_connected(false);
         self.set_booted(false);
+        let lost = self.with_queue(Queue::disconnected);
+        let again = self.unanswered(lost.as_ref(), "connection lost");
         let mut note = json!({"why": end.to_string(), "by": "backend"});
         if let SocketEnd::Closed(code, _) = end {
             note["code"] = json!(code);
         }
-        self.record(Kind::ShadowClosed, &note);
-        if let Some(lost) = self.with_queue(Queue::disconnected) {
-            let again =
-                matches!(&lost.call, Call::Mirrored(call) if call.traffic == Traffic::Transaction);
-            if !again {
-                self.silent(&lost, Some("connection lost"));
-            }
-        }
+        self.closed(note, again, 0);
         self.set_gate(Gate::Away);
     }
 
-    /// A CALL got no answer.
-    pub fn silent(&self, lost: &Outstanding, why: Option<&str>) {
+    /// A connection ended before this CALL was answered: it will be sent again if a charger would do so, else it got no
+    /// answer. Returns the message that goes again.
+    fn unanswered(&self, lost: Option<&Outstanding>, why: &str) -> Option<u64> {
+        let lost = lost?;
+        if let Some(message) = lost.call.transaction() {
+            return Some(message.seq);
+        }
+        self.silent(lost, Some(why), false);
+        None
+    }
+
+    /// `kept`: so many messages wait for the charger's next connection.
+    fn closed(&self, mut note: Value, again: Option<u64>, kept: usize) {
+        if let Some(again) = again {
+            note["again"] = json!(again);
+        }
+        if kept > 0 {
+            note["kept"] = json!(kept);
+        }
+        self.record(Kind::ShadowClosed, &note);
+    }
+
+    /// A CALL got no answer. `retry`: it is sent again, as a charger would.
+    pub fn silent(&self, lost: &Outstanding, why: Option<&str>, retry: bool) {
         let mut note = json!({
             "action": lost.call.action(),
             "waited_us": Clock::system().now() - lost.at,
         });
         if let Some(why) = why {
             note["why"] = json!(why);
+        }
+        if retry {
+            note["retry"] = json!(true);
         }
         let fact = self
             .fact(Kind::ShadowSilent, Some(Dir::ToCharger))
@@ -481,19 +381,19 @@ impl Link {
 
     fn withhold(&self, withheld: Vec<Withheld>) {
         for message in withheld {
-            self.withhold_one(message.seq, message.why, &message.action, &message.id);
+            self.withhold_one(&message);
         }
     }
 
     /// Records that a message stays here, and that its exchange has no shadow side.
-    pub fn withhold_one(&self, seq: u64, why: &str, action: &str, id: &str) {
-        let fact = self
-            .fact(Kind::ShadowWithheld, Some(Dir::FromCharger))
-            .because(seq)
-            .note(&json!({"why": why, "action": action, "id": id}));
+    pub fn withhold_one(&self, message: &Withheld) {
+        let mut fact = message
+            .fact(Clock::system().now())
+            .on(&self.charger, self.conn);
+        fact.leg = Some(self.common.settings.leg);
         self.common.recorder.record(fact);
-        if why != "repeat" {
-            self.shadow_half(seq, Half::Failed);
+        if message.why != "repeat" {
+            self.shadow_half(message.seq, Half::Failed);
         }
     }
 
@@ -510,17 +410,5 @@ impl Link {
         self.common
             .recorder
             .record(self.fact(kind, None).note(note));
-    }
-}
-
-fn traffic(version: Version, call: &Envelope<'_>) -> Traffic {
-    if call.kind == MessageType::Send {
-        Traffic::Send
-    } else if call.action == "BootNotification" {
-        Traffic::Boot
-    } else if actions::is_transactional(version, &call.action, call.payload) {
-        Traffic::Transaction
-    } else {
-        Traffic::Other
     }
 }

@@ -4,13 +4,18 @@ use std::collections::VecDeque;
 
 use serde_json::json;
 
+use crate::clock::Micros;
 use crate::facts::{Fact, Recorder};
 use crate::ocpp::json::Step;
 use crate::ocpp::relation::Identifier;
 use crate::ocpp::{Class, Envelope, Relation, Version};
 
 use super::commands::Commands;
+use super::exchanges::Exchanges;
 use super::model::Model;
+use super::outbox::Outbox;
+use super::solicited::{self, SOLICITED, Solicited};
+use super::stand_in::Acceptance;
 use super::translate::{COLD_START, UNMAPPED, member_text};
 
 /// How many ended transactions stay translatable (a charger may repeat its last messages), and how many transaction ids
@@ -26,11 +31,30 @@ pub struct Memory {
     pub relation: Relation,
     /// The last commands of both backends.
     pub commands: Commands,
+    /// The last commands that make it send something.
+    pub solicited: Solicited,
+    /// Its CALLs whose answers matter.
+    pub exchanges: Exchanges,
+    /// What it would still have to say, while it has no connection.
+    pub outbox: Outbox,
     /// The `IdentifierLearned` fact that must be synced before a translated message may leave.
     pub barrier: u64,
+    /// How the shadow takes the charger's boots, as long as it does not accept them.
+    pub unaccepted: Option<Unaccepted>,
     version: Option<Version>,
     assigned: VecDeque<Box<str>>,
     ended: VecDeque<Box<str>>,
+}
+
+/// Boots that a backend has not accepted, since it last accepted one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unaccepted {
+    /// When it answered the first.
+    pub since: Micros,
+    /// How many it has answered so.
+    pub boots: u32,
+    /// How it answered the last: `pending`, `rejected` or `error`.
+    pub status: &'static str,
 }
 
 /// Whether a pair that contradicts an older one replaces it.
@@ -59,9 +83,14 @@ impl Memory {
                 Some(_) if contradiction == Contradiction::KeepsFirst => continue,
                 _ => {}
             }
-            let fact = about
-                .clone()
-                .note(&json!({"class": class.word(), "authority": authority, "shadow": shadow}));
+            let mut note = json!({"class": class.word(), "authority": authority, "shadow": shadow});
+            if class == Class::TransactionId
+                && contradiction == Contradiction::TakesLast
+                && let Some(before) = self.relation.to_authority(class, &shadow)
+            {
+                note["reused"] = json!(before);
+            }
+            let fact = about.clone().note(&note);
             let Some(seq) = recorder.record(fact) else {
                 tracing::warn!(charger = %about.charger.escape_debug(), class = class.word(),
                     "identifier not learned: the recorder is full");
@@ -81,6 +110,25 @@ impl Memory {
         {
             self.model = Model::default();
         }
+    }
+
+    /// The shadow answered a boot.
+    pub fn took_boot(&mut self, acceptance: Acceptance, now: Micros) {
+        let status = match acceptance {
+            Acceptance::Accepted => {
+                self.unaccepted = None;
+                return;
+            }
+            Acceptance::Pending => "pending",
+            Acceptance::Rejected => "rejected",
+            Acceptance::Unknown => "error",
+        };
+        let before = self.unaccepted;
+        self.unaccepted = Some(Unaccepted {
+            since: before.map_or(now, |before| before.since),
+            boots: before.map_or(0, |before| before.boots).saturating_add(1),
+            status,
+        });
     }
 
     /// Takes pairs that an earlier run recorded.
@@ -119,8 +167,12 @@ impl Memory {
     }
 
     /// Why a message without twin is withheld, more exactly: a transaction that the authority began before it was
-    /// observed is a cold start, unless it may have begun inside a gap.
+    /// observed is a cold start, unless it may have begun inside a gap; a report belongs to a command that the shadow has
+    /// not sent.
     pub fn reason(&self, call: &Envelope<'_>, why: &'static str, gap: bool) -> &'static str {
+        if why == UNMAPPED && solicited::is_report(call) {
+            return SOLICITED;
+        }
         if gap {
             return UNMAPPED;
         }

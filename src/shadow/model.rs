@@ -106,6 +106,12 @@ impl Model {
             .filter_map(move |place| Some((*place, self.sample(*place, now)?)))
     }
 
+    /// The value of a 1.6 configuration key, if it is known.
+    pub fn setting(&self, name: &str) -> Option<&str> {
+        let key = self.keys.get(&name.to_ascii_lowercase())?;
+        key.value.as_deref()
+    }
+
     /// The 1.6 `GetConfiguration.conf` for a request.
     pub fn configuration(&self, request: &str) -> String {
         let known = self.effective_keys();

@@ -106,6 +106,9 @@ mod tests {
             text: "[]".into(),
             traffic,
             again: false,
+            kept: false,
+            failed: 0,
+            solicited: 0,
         }
     }
 

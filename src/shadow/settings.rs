@@ -39,6 +39,10 @@ pub struct ShadowSettings {
     pub messages_per_second: u32,
     /// How many messages may come at once above that rate.
     pub message_burst: u32,
+    /// Whether messages that make a backend act on the world (certificates) are sent.
+    pub certificates: bool,
+    /// Whether a transaction message that only the shadow fails is repeated as a charger would.
+    pub retries: bool,
     /// How long a fresh leg waits for the charger's own BootNotification before it replays the remembered one.
     pub boot_grace: Duration,
 }
@@ -63,6 +67,8 @@ impl ShadowSettings {
             connects_per_second: 500,
             messages_per_second: 50,
             message_burst: 200,
+            certificates: false,
+            retries: false,
             boot_grace: Duration::from_secs(1),
         }
     }

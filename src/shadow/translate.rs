@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::ops::Range;
 
 use serde::{Serialize, Serializer};
 
@@ -69,7 +70,7 @@ fn word<S: Serializer>(class: &Class, to: S) -> Result<S::Ok, S::Error> {
 pub fn is_plain(version: Version, action: &str) -> bool {
     !is_signed(action)
         && !is_transaction_event(version, action)
-        && echoes(version, action).next().is_none()
+        && echoes(version, action, Part::Request).next().is_none()
 }
 
 fn is_signed(action: &str) -> bool {
@@ -97,28 +98,14 @@ pub fn plan(version: Version, text: &str, call: &Envelope<'_>, relation: &Relati
         return Plan::Withhold(COLD_START);
     }
     let mut changes = Vec::new();
-    for site in echoes(version, &call.action) {
+    for site in echoes(version, &call.action, Part::Request) {
         let Ok(places) = rewrite::places(call, site.path) else {
             return Plan::Withhold(UNMAPPED);
         };
         for at in places {
-            match treat(site, &text[at.clone()], relation) {
-                Treatment::Leave => {}
-                Treatment::Sentinel => done.sentinels.push(pointer(site.path)),
-                Treatment::Translate(twin) => {
-                    done.rewrites.push(Rewrite {
-                        class: site.class,
-                        path: pointer(site.path),
-                        from: text[at.clone()].to_owned(),
-                        to: twin.clone(),
-                    });
-                    changes.push(Change::Value { at, to: twin });
-                }
-                Treatment::Strip => {
-                    done.stripped.push(pointer(site.path));
-                    changes.push(Change::Strip { at });
-                }
-                Treatment::Withhold => return Plan::Withhold(UNMAPPED),
+            match change(site, text, at, relation, &mut done) {
+                Ok(change) => changes.extend(change),
+                Err(Unmapped) => return Plan::Withhold(UNMAPPED),
             }
         }
     }
@@ -129,6 +116,60 @@ pub fn plan(version: Version, text: &str, call: &Envelope<'_>, relation: &Relati
         Err(_) => return Plan::Withhold(UNMAPPED),
     }
     Plan::Send(done)
+}
+
+/// A charger's answer to a command of its authority's, as the shadow would have got it: the payload of the CALLRESULT with
+/// the shadow's identifiers. `None` if it names one that has no twin.
+pub fn answer(
+    version: Version,
+    action: &str,
+    payload: &str,
+    relation: &Relation,
+) -> Option<String> {
+    let mut done = Translated::default();
+    let mut changes = Vec::new();
+    for site in echoes(version, action, Part::Response) {
+        for at in json::locate(payload, site.path).ok()? {
+            changes.extend(change(site, payload, at, relation, &mut done).ok()?);
+        }
+    }
+    rewrite::rewrite(payload, &changes)
+        .ok()
+        .map(Cow::into_owned)
+}
+
+/// An identifier has no twin and may not be left out.
+struct Unmapped;
+
+/// What is changed at one place; notes it in `done`.
+fn change(
+    site: &Site,
+    text: &str,
+    at: Range<usize>,
+    relation: &Relation,
+    done: &mut Translated,
+) -> Result<Option<Change>, Unmapped> {
+    match treat(site, &text[at.clone()], relation) {
+        Treatment::Leave => Ok(None),
+        Treatment::Sentinel => {
+            done.sentinels.push(pointer(site.path));
+            Ok(None)
+        }
+        Treatment::Translate(twin) => {
+            done.rewrites.push(Rewrite {
+                class: site.class,
+                path: pointer(site.path),
+                from: text[at.clone()].to_owned(),
+                to: twin.clone(),
+            });
+            Ok(Some(Change::Value { at, to: twin }))
+        }
+        Treatment::Strip => {
+            done.stripped.push(pointer(site.path));
+            Ok(Some(Change::Strip { at }))
+        }
+        Treatment::Withhold => Err(Unmapped),
+    }
 }
 
 enum Treatment {
@@ -154,8 +195,8 @@ fn treat(site: &Site, literal: &str, relation: &Relation) -> Treatment {
     }
 }
 
-fn echoes(version: Version, action: &str) -> impl Iterator<Item = &'static Site> {
-    identifiers::sites(version, action, Part::Request).filter(|site| site.role == Role::Echo)
+fn echoes(version: Version, action: &str, part: Part) -> impl Iterator<Item = &'static Site> {
+    identifiers::sites(version, action, part).filter(|site| site.role == Role::Echo)
 }
 
 /// The transaction that a 2.x `TransactionEvent` is about.

@@ -153,6 +153,33 @@ impl Story {
         })
     }
 
+    /// What went to the shadow, with a note of its own; `call` is 0 for what the tap made up.
+    pub(crate) fn sent_saying(&mut self, call: u64, note: &Value) -> u64 {
+        let leg = self.authority.other();
+        self.push_here(Kind::ShadowSent, |fact| {
+            fact.via(leg, Dir::FromCharger).because(call).note(note)
+        })
+    }
+
+    /// The shadow's answer to a copy, or its silence, that a charger would answer with a repeat.
+    pub(crate) fn failed_once(&mut self, sent: u64) -> u64 {
+        let leg = self.authority.other();
+        self.push_here(Kind::ShadowSilent, |fact| {
+            fact.via(leg, Dir::ToCharger)
+                .because(sent)
+                .note(&json!({"action":"x","waited_us":1,"retry":true}))
+        })
+    }
+
+    /// The leg's connection ended before this CALL was answered; it goes again.
+    pub(crate) fn shadow_closed_before(&mut self, call: u64) {
+        let leg = self.authority.other();
+        self.push_here(Kind::ShadowClosed, |fact| {
+            fact.via(leg, Dir::ToCharger)
+                .note(&json!({"why":"fin","again":call}))
+        });
+    }
+
     pub(crate) fn synthetic(&mut self, action: &str) -> u64 {
         let leg = self.authority.other();
         self.push_here(Kind::ShadowSent, |fact| {

@@ -56,6 +56,8 @@ struct ShadowSection {
     niceness: Option<Spanned<u8>>,
     probe_offer: Option<bool>,
     takeover: Option<Spanned<String>>,
+    certificates: Option<bool>,
+    retries: Option<bool>,
 }
 
 #[derive(Deserialize, Default)]
@@ -250,6 +252,8 @@ impl Checker<'_> {
                 .niceness
                 .as_ref()
                 .map_or(default.niceness, |n| *n.get_ref()),
+            certificates: section.certificates.unwrap_or(default.certificates),
+            retries: section.retries.unwrap_or(default.retries),
         })
     }
 

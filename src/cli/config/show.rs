@@ -91,6 +91,8 @@ fn values(config: &Config) -> Vec<(String, String)> {
             .to_owned(),
         ),
         ("shadow.niceness", shadow.niceness.to_string()),
+        ("shadow.certificates", shadow.certificates.to_string()),
+        ("shadow.retries", shadow.retries.to_string()),
         ("limits.handover", say_size(limits.handover)),
         ("limits.capture", say_size(limits.capture)),
         ("limits.recorder", say_size(limits.recorder)),

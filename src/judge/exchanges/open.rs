@@ -3,6 +3,7 @@
 use crate::clock::Micros;
 use crate::judge::sessions::{Spoil, Thread};
 use crate::judge::world::Origin;
+use crate::ocpp::actions;
 use crate::ocpp::quirks::Quirks;
 
 /// One answer.
@@ -50,9 +51,21 @@ pub(in crate::judge) struct Open {
     pub(super) withheld: Option<String>,
     /// What is odd about it.
     pub(super) quirks: Quirks,
+    /// A command of the authority's caused it.
+    pub(super) solicited: bool,
 }
 
 impl Open {
+    /// The shadow may still get it, whatever became of the connections: a transaction message that was neither sent nor
+    /// withheld waits in the charger's outbox.
+    pub(super) fn is_kept(&self) -> bool {
+        matches!(self.ours, Ours::Answered(_))
+            && self.sent.is_none()
+            && self.spoil.is_none()
+            && self.withheld.is_none()
+            && actions::is_transactional(self.origin.version, &self.action, &self.request)
+    }
+
     /// Both sides are settled. A spoiled exchange still waits for the authority: its answer begins the session that is
     /// spoiled with it.
     pub(super) fn is_settled(&self) -> bool {

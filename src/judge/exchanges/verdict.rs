@@ -3,12 +3,14 @@
 use super::Bench;
 use super::open::{Answer, Open, Ours, Theirs};
 use crate::facts::Leg;
+use crate::judge::boots;
 use crate::judge::compare::{Context, compare};
 use crate::judge::findings::{self, Draft, Sides};
 use crate::judge::quirks;
 use crate::judge::relations::Answers;
 use crate::judge::rules::Part;
 use crate::judge::sessions::{Phase, Spoil, Thread};
+use crate::judge::tokens;
 use crate::ledger::row::{Exchange, Outcome, QuirkSeen, Reason, Row, Subject};
 use crate::ocpp::json::{self, Step};
 use crate::ocpp::lint::{Lint, lint};
@@ -47,6 +49,8 @@ struct Verdict {
     drafts: Vec<Draft>,
     /// Quirks that show in the answers: row and leg.
     notes: Vec<(u8, Leg)>,
+    /// Why what follows in the session is not comparable, although this is.
+    apart: Option<Spoil>,
 }
 
 /// Judges a settled exchange: emits its rows and lets its session know.
@@ -54,6 +58,13 @@ pub(super) fn judge(mut open: Open, bench: &mut Bench<'_>) {
     learn_transaction(&mut open);
     let mut verdict = weigh(&open, bench);
     blame_the_charger(&open, &mut verdict);
+    if open.solicited && reports_on_a_job(&open.action) && !verdict.drafts.is_empty() {
+        // The shadow started no such job and may say so.
+        verdict = Verdict {
+            spoil: Some(Spoil::plain(Reason::Solicited)),
+            ..Verdict::default()
+        };
+    }
     verdict.drafts = findings::once_each(verdict.drafts);
     let findings: Vec<_> = verdict.drafts.iter().map(Draft::finding).collect();
     let root = verdict
@@ -93,6 +104,12 @@ fn roots(quirk: Quirk, draft: &Draft) -> bool {
         Effect::Refusal | Effect::Policy => refused,
         Effect::Token => refused || decided(),
     }
+}
+
+/// Whether this is about a command's progress; what says how the charger stands is the same to both backends.
+fn reports_on_a_job(action: &str) -> bool {
+    action == "SignCertificate"
+        || (action.ends_with("StatusNotification") && action != "StatusNotification")
 }
 
 /// A 1.6 transaction has no name until the authority's answer.
@@ -179,9 +196,18 @@ fn answers(open: &Open, ours: &Answer, theirs: &Answer, bench: &mut Bench<'_>) -
         heard: Some((ours.at, theirs.at)),
     };
     let mut verdict = Verdict::default();
+    let boot = boots::excuse(&open.action, &ours.payload, &theirs.payload);
+    let tokens = &mut bench.world.charger(&origin.charger).tokens;
+    let unknown = tokens.excuses(&open.action, &open.request, &ours.payload, &theirs.payload);
     for difference in compare(bench.rules, &context, &ours.payload, &theirs.payload) {
         if difference.explained {
             verdict.rules.push(difference.rule.id.clone());
+        } else if let Some(rule) = boot.filter(|_| boots::follows(&difference)) {
+            verdict.rules.push(rule.to_owned());
+        } else if unknown && tokens::is_refusal(&difference.path) {
+            verdict.rules.push(tokens::RULE.to_owned());
+            // The session goes on without the shadow, for the authority's sake.
+            verdict.apart = Some(Spoil::plain(Reason::Solicited));
         } else {
             verdict.drafts.push(Draft::field(
                 &difference,
@@ -334,6 +360,10 @@ fn unanswered(open: &Open) -> Severity {
 /// Lets the session, the connection and the identifiers know what came out.
 fn remember(open: &Open, verdict: &Verdict, root: Option<&str>, bench: &mut Bench<'_>) {
     let comparable = verdict.spoil.is_none();
+    if let ("BootNotification", Ours::Answered(answer)) = (open.action.as_str(), &open.ours) {
+        let charger = bench.world.charger(&open.origin.charger);
+        charger.kept_waiting = answer.refused.is_none() && !boots::is_accepted(&answer.payload);
+    }
     if open.action == "BootNotification"
         && comparable
         && let Some(conn) = bench.world.conns.get_mut(&open.origin.conn)
@@ -346,7 +376,8 @@ fn remember(open: &Open, verdict: &Verdict, root: Option<&str>, bench: &mut Benc
     let charger = bench.world.charger(&open.origin.charger);
     // What the shadow did not get it lacks for the rest of the session: its beginning, whyever, or a part that was lost.
     // Of a repeat it has the first copy.
-    let spoil = verdict.spoil.as_ref().filter(|spoil| match thread.phase {
+    let spoil = verdict.spoil.as_ref().or(verdict.apart.as_ref());
+    let spoil = spoil.filter(|spoil| match thread.phase {
         Phase::Start => spoil.reason != Reason::Repeat,
         Phase::During => spoil.reason == Reason::ShadowGap,
         Phase::Authorize | Phase::End => false,

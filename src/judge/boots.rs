@@ -1,0 +1,94 @@
+//! Boots that the backends take differently (semantics 2.9): what is a phase, and when it has lasted too long.
+
+use super::compare::Difference;
+use super::exchanges::Bench;
+use super::findings::{Draft, Sides};
+use super::notes;
+use super::tree::Node;
+use crate::facts::Fact;
+use crate::ledger::row::{Handshake, Outcome, Row, Subject};
+use crate::ocpp::Severity;
+
+/// How many boots may stay unaccepted, each an interval after the other, before that is no phase any more.
+const PATIENCE: u32 = 3;
+
+const LASTS: (&str, &str) = (
+    "boot-not-accepted",
+    "A charger that is not accepted may not charge; onboarding ends within a few boots.",
+);
+
+/// Why backends that take a boot differently do not diverge, as a rule's id: the shadow may still configure the charger,
+/// and a charger that its authority keeps waiting says nothing else to either.
+pub(super) fn excuse(action: &str, authority: &str, shadow: &str) -> Option<&'static str> {
+    if action != "BootNotification" {
+        return None;
+    }
+    match (status(authority).as_deref(), status(shadow).as_deref()) {
+        (Some("Accepted"), Some("Pending")) => Some("boot-onboarding"),
+        (Some("Pending" | "Rejected"), Some("Accepted")) => Some("boot-authority-waits"),
+        _ => None,
+    }
+}
+
+/// Whether a difference follows from the different status: the interval means something else then.
+pub(super) fn follows(difference: &Difference<'_>) -> bool {
+    ["/status", "/interval"]
+        .iter()
+        .any(|path| difference.path.starts_with(path))
+}
+
+/// Whether a boot was accepted.
+pub(super) fn is_accepted(answer: &str) -> bool {
+    status(answer).as_deref() == Some("Accepted")
+}
+
+fn status(answer: &str) -> Option<String> {
+    let answer = Node::parse(answer).ok()?;
+    Some(answer.at("/status")?.text()?.to_owned())
+}
+
+/// A boot goes to a shadow that has not accepted the charger: once that has lasted, the charger could not have joined.
+pub(super) fn dwells(fact: &Fact, dwell: &notes::Dwell, bench: &mut Bench<'_>) {
+    let patience = if dwell.status == "rejected" {
+        1
+    } else {
+        PATIENCE
+    };
+    let origin = bench.world.origin(fact);
+    if dwell.boots < patience || bench.world.charger(&origin.charger).kept_waiting {
+        return;
+    }
+    let (ours, theirs) = (origin.authority, origin.authority.other());
+    let draft = Draft::whole(
+        LASTS,
+        "handshake",
+        "BootNotification",
+        Severity::S1,
+        Sides::of(ours, "accepted", dwell.status.as_str()),
+        format!(
+            "the charger is accepted by {}, left {} by {}",
+            ours.word(),
+            dwell.status,
+            theirs.word()
+        ),
+    );
+    let conn = bench.world.conn(fact);
+    conn.boot_root = Some(draft.finding());
+    if !conn.shaken.insert("not accepted") {
+        return;
+    }
+    (bench.out)(Row::Handshake(Handshake {
+        id: fact.seq,
+        at: fact.at,
+        charger: origin.charger.to_string(),
+        conn: origin.conn,
+        authority: ours.word().into(),
+        outcome: Outcome::Divergent,
+        reason: None,
+        severity: Some(draft.severity),
+        status: None,
+        why: format!("boot {} {} times", dwell.status, dwell.boots),
+    }));
+    let row = draft.seen(Subject::Handshake, fact.seq, fact.at, &origin);
+    (bench.out)(Row::Divergence(row));
+}

@@ -1,0 +1,190 @@
+//! What charger, authority and shadow say on a connection: mirrored, paired, and learned from.
+
+use std::sync::Arc;
+
+use super::Link;
+use crate::clock::Micros;
+use crate::facts::Kind;
+use crate::ocpp::identifiers::Part;
+use crate::ocpp::json::Step;
+use crate::ocpp::{Envelope, MessageType, Version};
+use crate::shadow::exchanges::{Called, Half, Reply, Taught};
+use crate::shadow::memory::{Contradiction, Memory};
+use crate::shadow::queue::{Mirrored, Traffic, Withheld};
+use crate::shadow::solicited;
+use crate::shadow::translate::{self, answer_mints, mints};
+
+impl Link {
+    /// The charger sent a message.
+    pub fn from_charger(&self, seq: u64, at: Micros, text: &Arc<str>) {
+        let Ok(message) = Envelope::parse(text) else {
+            self.withhold_one(&Withheld {
+                seq,
+                why: "unreadable",
+                action: Box::default(),
+                id: Box::default(),
+                solicited: 0,
+            });
+            return;
+        };
+        match message.kind {
+            MessageType::Call | MessageType::Send => self.mirror(seq, at, text, &message),
+            MessageType::CallResult => self.charger_answered(&message, Some(message.payload)),
+            MessageType::CallError => self.charger_answered(&message, None),
+            MessageType::CallResultError => {}
+        }
+    }
+
+    fn charger_answered(&self, message: &Envelope<'_>, answer: Option<&str>) {
+        let mut memory = self.memory.borrow_mut();
+        if solicited::is_refusal(answer) {
+            memory.solicited.refused(&message.id);
+        }
+        if let Some(command) = memory.commands.charger_answered(&message.id, answer)
+            && let Some(answer) = answer
+        {
+            memory
+                .model
+                .answered(self.version, &command.action, &command.request, answer);
+        }
+    }
+
+    fn mirror(&self, seq: u64, at: Micros, text: &Arc<str>, call: &Envelope<'_>) {
+        let traffic = Traffic::of(self.version, call);
+        let solicited = {
+            let mut memory = self.memory.borrow_mut();
+            memory.model.called(&call.action, call.payload, at);
+            if traffic != Traffic::Send
+                && (traffic != Traffic::Other || answer_mints(self.version, &call.action))
+            {
+                memory.exchanges.called(Called::read(call, seq, self.conn));
+            }
+            let cause = memory.solicited.cause(self.version, call, at);
+            cause.unwrap_or(0)
+        };
+        let message = Mirrored {
+            seq,
+            at,
+            id: call.id.as_ref().into(),
+            action: call.action.as_ref().into(),
+            text: Arc::clone(text),
+            traffic,
+            again: false,
+            kept: false,
+            failed: 0,
+            solicited,
+        };
+        let total = self.common.settings.queue_bytes_total;
+        let room = total.saturating_sub(self.common.queued.get());
+        let withheld = self.with_queue(|queue| queue.push(message, room));
+        self.withhold(withheld);
+        self.wake.notify_one();
+    }
+
+    /// The authority sent a message.
+    pub fn from_authority(&self, seq: u64, at: Micros, text: &str) {
+        let Ok(message) = Envelope::parse(text) else {
+            return;
+        };
+        match message.kind {
+            MessageType::Call => {
+                let mut memory = self.memory.borrow_mut();
+                memory.solicited.commanded(self.version, &message, seq, at);
+                let pairs = memory.commands.authority_called(self.version, &message, at);
+                let taught = Taught {
+                    pairs,
+                    cause: seq,
+                    repeat: false,
+                };
+                self.learn(&mut memory, taught);
+            }
+            MessageType::CallResult => self.authority_answered(seq, &message, true),
+            MessageType::CallError => self.authority_answered(seq, &message, false),
+            MessageType::Send | MessageType::CallResultError => {}
+        }
+    }
+
+    fn authority_answered(&self, seq: u64, answer: &Envelope<'_>, is_result: bool) {
+        let memory = &mut *self.memory.borrow_mut();
+        let Some(action) = memory.exchanges.awaited(self.conn, &answer.id) else {
+            return;
+        };
+        let half = if is_result {
+            read_answer(self.version, action, answer.payload, seq)
+        } else {
+            Half::Failed
+        };
+        if is_result && action == "BootNotification" {
+            memory.model.booted(answer.payload);
+        }
+        if let Half::Answered(reply) = &half {
+            memory.assigned(&reply.minted);
+        }
+        let taught = memory
+            .exchanges
+            .authority_answered(self.conn, &answer.id, half);
+        if let Some(taught) = taught {
+            self.learn(memory, taught);
+        }
+    }
+
+    /// The shadow answered a mirrored CALL; `fact` is its `ShadowReceived`.
+    pub fn shadow_answered(&self, call: &Mirrored, answer: &Envelope<'_>, fact: u64) {
+        if !self.memory.borrow().exchanges.holds(call.seq) {
+            return;
+        }
+        let half = if answer.kind == MessageType::CallResult {
+            read_answer(self.version, &call.action, answer.payload, fact)
+        } else {
+            Half::Failed
+        };
+        self.shadow_half(call.seq, half);
+    }
+
+    pub(super) fn shadow_half(&self, seq: u64, half: Half) {
+        let memory = &mut *self.memory.borrow_mut();
+        if let Some(taught) = memory.exchanges.shadow_answered(seq, half) {
+            self.learn(memory, taught);
+        }
+    }
+
+    /// Whether a waiting CALL repeats what the backend has already answered.
+    pub fn absorbs(&self, call: &Mirrored) -> bool {
+        let memory = &mut *self.memory.borrow_mut();
+        let taught = memory.exchanges.absorb_repeat(call.seq);
+        let absorbed = taught.is_some();
+        if let Some(taught) = taught {
+            self.learn(memory, taught);
+        }
+        absorbed
+    }
+
+    /// Learns identifiers that both backends' answers to one CALL taught.
+    fn learn(&self, memory: &mut Memory, taught: Taught) {
+        let contradiction = if taught.repeat {
+            Contradiction::KeepsFirst
+        } else {
+            Contradiction::TakesLast
+        };
+        let about = self
+            .fact(Kind::IdentifierLearned, None)
+            .because(taught.cause);
+        memory.learn(&self.common.recorder, &about, taught.pairs, contradiction);
+    }
+
+    /// Learns identifiers outside an exchange.
+    pub fn teach(&self, taught: Taught) {
+        self.learn(&mut self.memory.borrow_mut(), taught);
+    }
+}
+
+/// What a CALLRESULT says that matters for pairing; `fact` is where it was seen.
+pub fn read_answer(version: Version, action: &str, payload: &str, fact: u64) -> Half {
+    let path = [Step::Key("idTagInfo"), Step::Key("status")];
+    Half::Answered(Reply {
+        minted: mints(version, action, Part::Response, payload),
+        refused: translate::member_text(payload, &path)
+            .is_some_and(|status| status != "\"Accepted\""),
+        fact,
+    })
+}
