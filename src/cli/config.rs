@@ -134,6 +134,10 @@ pub enum SecretRef {
 }
 
 /// Limits of the shadow leg.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches that people set one by one"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shadow {
     /// How long the shadow backend may take to answer a CALL.

@@ -7,6 +7,10 @@ use crate::facts::Leg;
 use crate::live::Backend;
 
 /// Settings of all shadow legs.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches that people set one by one"
+)]
 #[derive(Debug, Clone)]
 pub struct ShadowSettings {
     /// Which backend is the shadow.
