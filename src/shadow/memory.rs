@@ -11,6 +11,7 @@ use crate::ocpp::{Class, Envelope, Relation, Version};
 
 use super::commands::Commands;
 use super::model::Model;
+use super::overlay::Overlay;
 use super::translate::{COLD_START, UNMAPPED, member_text};
 
 /// How many ended transactions stay translatable (a charger may repeat its last messages), and how many transaction ids
@@ -26,6 +27,8 @@ pub struct Memory {
     pub relation: Relation,
     /// The last commands of both backends.
     pub commands: Commands,
+    /// What the shadow was made to believe.
+    pub overlay: Overlay,
     /// The `IdentifierLearned` fact that must be synced before a translated message may leave.
     pub barrier: u64,
     version: Option<Version>,
@@ -80,6 +83,7 @@ impl Memory {
             .is_some_and(|old| old != version)
         {
             self.model = Model::default();
+            self.overlay = Overlay::default();
         }
     }
 

@@ -180,6 +180,8 @@ impl World {
         let endpoint = Endpoint::parse(&candidate.url()).unwrap();
         let mut settings = ShadowSettings::new(Leg::Candidate, endpoint);
         settings.backoff = (Duration::from_millis(5), Duration::from_millis(20));
+        // Commands are answered at once unless a test is about waiting.
+        settings.hold = Duration::ZERO;
         tune(&mut settings);
         Self {
             legs: Rc::new(Legs::new(vec![settings], &recorder).unwrap()),

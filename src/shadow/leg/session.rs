@@ -16,13 +16,16 @@ use crate::ocpp::json::Step;
 use crate::ocpp::{Class, Envelope, MessageType};
 use crate::shadow::exchanges::Taught;
 use crate::shadow::link::{Ending, Link};
-use crate::shadow::memory::Contradiction;
 use crate::shadow::pace::Allowance;
 use crate::shadow::prime::{self, Decision, Ids, Moment};
 use crate::shadow::queue::{Call, Gate, Mirrored, Outstanding, Queue, Synthetic, Traffic};
 use crate::shadow::socket::{Incoming, Socket, SocketEnd};
-use crate::shadow::stand_in::{self, Acceptance, Situation};
+use crate::shadow::stand_in::{self, Acceptance};
 use crate::shadow::translate::{self, Plan, Rewrite, Translated};
+
+mod commands;
+
+use commands::Held;
 
 /// How many unanswered CALLs are remembered, to recognise a late answer.
 const LATE: usize = 16;
@@ -38,6 +41,8 @@ pub(super) enum End {
     Charger(Ending),
     /// The backend's did.
     Backend(SocketEnd),
+    /// The backend was told that the charger restarts.
+    Restart,
 }
 
 /// A CALL whose answer did not come in time.
@@ -90,6 +95,12 @@ pub(super) struct Session<'a> {
     answer_by: Option<Instant>,
     /// Until when the next message may wait for its identifier to be synced.
     parked_until: Option<Instant>,
+    /// Commands that wait for the authority's twin, oldest first.
+    held: Vec<Held>,
+    /// What operators have been told of already.
+    noticed: VecDeque<String>,
+    /// The backend was told that the charger restarts.
+    restarts: bool,
 }
 
 impl<'a> Session<'a> {
@@ -113,6 +124,9 @@ impl<'a> Session<'a> {
             boot_at: None,
             answer_by: None,
             parked_until: None,
+            held: Vec::new(),
+            noticed: VecDeque::new(),
+            restarts: false,
             link,
         }
     }
@@ -125,15 +139,24 @@ impl<'a> Session<'a> {
     /// Speaks to the backend until one of both ends.
     pub(super) async fn serve(&mut self) -> End {
         loop {
+            // A charger that has left answers what it was asked, and waits for nothing more.
+            let settled = self.settle_held().await;
             if let Some(ending) = self.link.ending() {
                 return End::Charger(ending);
             }
-            if let Err(end) = self.step().await {
+            let done = match settled {
+                Ok(()) if !self.restarts => self.step().await,
+                settled => settled,
+            };
+            if let Err(end) = done {
                 // The charger's end is the reason if it came while we were writing.
                 return match self.link.ending() {
                     Some(ending) => End::Charger(ending),
                     None => End::Backend(end),
                 };
+            }
+            if self.restarts {
+                return End::Restart;
             }
         }
     }
@@ -149,6 +172,7 @@ impl<'a> Session<'a> {
             self.answer_by,
             self.parked_until,
             self.link.drain_by(),
+            self.held.iter().map(|held| held.until).min(),
             pause,
         ]
         .into_iter()
@@ -220,6 +244,7 @@ impl<'a> Session<'a> {
     fn synthesise_boot(&mut self, why: &'static str) {
         let boot = prime::boot(&self.link.memory.borrow().model, self.ids, why);
         if let Some(boot) = boot {
+            let boot = self.after_restart(boot);
             self.link.with_queue(|queue| queue.push_synthetic(boot));
         }
     }
@@ -512,77 +537,6 @@ impl<'a> Session<'a> {
             self.boot_at = Some(Instant::now() + wait);
             self.link.set_gate(Gate::NotAccepted);
         }
-    }
-
-    /// Answers a command in the charger's place.
-    async fn stand_in(&mut self, text: &str, command: &Envelope<'_>) -> Result<(), SocketEnd> {
-        let fact = self.received(0, text.as_bytes(), None);
-        let mut answer = {
-            let mut memory = self.link.memory.borrow_mut();
-            let memory = &mut *memory;
-            let now = Clock::system().now();
-            let twin =
-                memory
-                    .commands
-                    .shadow_called(self.link.version, command, now, &memory.relation);
-            let about = self.link.fact(Kind::IdentifierLearned, None).because(fact);
-            memory.learn(
-                &self.link.common().recorder,
-                &about,
-                twin.pairs,
-                Contradiction::TakesLast,
-            );
-            let situation = Situation {
-                version: self.link.version,
-                model: &memory.model,
-                ongoing: memory.is_ongoing(command),
-                acceptance: self.acceptance,
-                reuse: twin.answer.as_deref(),
-                now,
-            };
-            stand_in::answer(text, command, situation)
-        };
-        let asked = answer.follow.len();
-        let mut follow = self.translated(std::mem::take(&mut answer.follow));
-        if !self.link.queue(|queue| queue.has_room_for(follow.len())) {
-            follow.clear();
-        }
-        if asked > 0 && follow.is_empty() {
-            answer = stand_in::refuse(text, command, self.link.version);
-        }
-        self.write(&answer.text).await?;
-        let sent = self
-            .link
-            .fact(Kind::ShadowAnswered, Some(Dir::FromCharger))
-            .because(fact)
-            .body(answer.text)
-            .note(&json!({"action": command.action, "source": answer.source}));
-        self.link.common().recorder.record(sent);
-        self.link.with_queue(|queue| {
-            for call in follow {
-                queue.push_synthetic(call);
-            }
-        });
-        Ok(())
-    }
-
-    /// The CALLs that a triggered charger would send now, translated like any other; what cannot be is left out.
-    fn translated(&mut self, follow: Vec<(&'static str, Box<str>)>) -> Vec<Synthetic> {
-        let mut calls = Vec::new();
-        for (action, payload) in follow {
-            let mut call = self.ids.call(action, &payload, "trigger");
-            let Plan::Send(done) = self.plan(action, &call.text) else {
-                continue;
-            };
-            if !done.rewrites.is_empty() && !self.is_synced() {
-                continue;
-            }
-            if let Some(text) = done.text {
-                call.text = text.into();
-            }
-            calls.push(call);
-        }
-        calls
     }
 }
 
