@@ -16,6 +16,7 @@ mod notes;
 mod recent;
 mod relations;
 mod sessions;
+mod stand_in;
 mod world;
 
 use crate::clock::Micros;
@@ -25,6 +26,7 @@ use crate::ocpp::{Envelope, MessageType};
 use commands::Commands;
 use exchanges::{Bench, Exchanges};
 pub use rules::Rules;
+use stand_in::StandIn;
 use world::World;
 
 /// Where rows go.
@@ -38,6 +40,7 @@ pub struct Judge {
     world: World,
     exchanges: Exchanges,
     commands: Commands,
+    stand_in: StandIn,
 }
 
 impl Judge {
@@ -49,6 +52,7 @@ impl Judge {
             world: World::default(),
             exchanges: Exchanges::default(),
             commands: Commands::default(),
+            stand_in: StandIn::default(),
         }
     }
 
@@ -72,8 +76,10 @@ impl Judge {
             Kind::Message => message(&mut self.exchanges, &mut self.commands, fact, &mut bench),
             Kind::ShadowSent => self.exchanges.sent(fact, &mut bench),
             Kind::ShadowReceived => {
+                self.stand_in.asked(fact, &mut bench);
                 received(&mut self.exchanges, &mut self.commands, fact, &mut bench);
             }
+            Kind::ShadowAnswered => self.stand_in.answered(fact, &mut bench),
             Kind::ShadowSilent => self.exchanges.shadow(fact, &mut bench),
             Kind::ShadowWithheld => self.exchanges.withheld(fact, &mut bench),
             Kind::ShadowOpened | Kind::ShadowRefused => handshake::judge(fact, &mut bench),
@@ -81,16 +87,19 @@ impl Judge {
             Kind::IdentifierLearned => learned(fact, &mut bench),
             Kind::ConnOpened => bench.world.open(fact),
             Kind::ConnClosed | Kind::ShadowClosed => {
+                if fact.kind == Kind::ShadowClosed {
+                    self.stand_in.lost(Some(fact.conn), &mut bench);
+                }
                 ended(&mut self.exchanges, &mut self.commands, fact, &mut bench);
             }
             Kind::Gap => gap(&mut self.exchanges, &mut self.commands, fact, &mut bench),
             Kind::TapStarted | Kind::TapStopped | Kind::PlaneStarted => {
+                self.stand_in.lost(None, &mut bench);
                 restarted(&mut self.exchanges, &mut self.commands, fact, &mut bench);
             }
             Kind::Tick
             | Kind::ConnRefused
             | Kind::Control
-            | Kind::ShadowAnswered
             | Kind::Quirk
             | Kind::BackendRecord
             | Kind::RulesLoaded

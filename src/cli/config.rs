@@ -91,6 +91,12 @@ pub struct Shadow {
     pub total_bytes: usize,
     /// How far below the live plane the scheduler puts the shadow plane: 0 (equal) to 19.
     pub niceness: u8,
+    /// How long a command of the shadow's waits for the authority's twin before it is refused.
+    pub hold: Duration,
+    /// How old the charger's answer to the authority may be to be handed on.
+    pub reuse: Duration,
+    /// Actions that the stand-in pretends to obey.
+    pub simulate: Vec<String>,
 }
 
 /// Limits of the tap.
@@ -129,6 +135,9 @@ impl Default for Shadow {
             queue_bytes: 1 << 20,
             total_bytes: 64 << 20,
             niceness: 15,
+            hold: Duration::from_secs(3),
+            reuse: Duration::from_mins(1),
+            simulate: Vec::new(),
         }
     }
 }

@@ -17,6 +17,13 @@ pub(super) struct Sent<'a> {
     pub(super) signed: bool,
 }
 
+/// Note of a `ShadowAnswered`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct StoodIn {
+    pub(super) source: String,
+}
+
 /// Note of a `ShadowWithheld`, `ShadowSilent` or `ShadowClosed`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -10,6 +10,7 @@ use crate::clock::Micros;
 use crate::facts::{Fact, Leg};
 use crate::ledger::row;
 use crate::live::handover::Opened;
+use crate::ocpp::effect::Topic;
 use crate::ocpp::relation::Relation;
 use crate::ocpp::{Class, Version};
 
@@ -52,6 +53,8 @@ pub(super) struct Charger {
     /// Which identifier of the candidate stands for which of legacy's, whoever was the authority.
     pub(super) relation: Relation,
     pub(super) minted: Minted,
+    /// What a shadow was made to believe of the charger, and since which fact.
+    pub(super) simulated: BTreeMap<Topic, u64>,
 }
 
 /// Where something was seen: what every row about it repeats.
@@ -63,6 +66,15 @@ pub(super) struct Origin {
     pub(super) version: Version,
     /// What the charger had said about itself by then.
     pub(super) said: Arc<row::Charger>,
+}
+
+impl Charger {
+    /// Whether what a backend says with this action in the fact `seq` may follow from a pretence.
+    pub(super) fn is_simulated(&self, action: &str, seq: u64) -> bool {
+        self.simulated
+            .iter()
+            .any(|(topic, since)| *since < seq && topic.decides(action))
+    }
 }
 
 impl World {

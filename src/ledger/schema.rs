@@ -2,13 +2,13 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, params};
 
-use super::row::{Command, Divergence, Exchange, Handshake, Row};
+use super::row::{Command, Divergence, Exchange, Handshake, Row, StandIn};
 use crate::ocpp::Severity;
 
 /// Changes whenever a table does: an older ledger is judged again rather than migrated.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 11] = [
     "exchanges",
     "commands",
     "handshakes",
@@ -18,6 +18,8 @@ const TABLES: [&str; 9] = [
     "tallies",
     "latencies",
     "chargers",
+    "stand_ins",
+    "attempts",
 ];
 
 /// Sets the connection up and creates what is missing.
@@ -109,6 +111,9 @@ impl<'a> Inserts<'a> {
                 .prepare_cached("INSERT OR REPLACE INTO chargers VALUES (?1, ?2, ?3, ?4)")?
                 .execute([&said.charger, &said.vendor, &said.model, &said.firmware])
                 .map(drop),
+            Row::StandIn(row) if row.is_attempt() => insert_attempt(self.db, row),
+            // Counted only.
+            Row::StandIn(_) => Ok(()),
         }
     }
 }
@@ -159,6 +164,21 @@ fn insert_command(db: &Connection, row: &Command) -> rusqlite::Result<()> {
         row.lag_us,
     ])
     .map(drop)
+}
+
+fn insert_attempt(db: &Connection, row: &StandIn) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT INTO attempts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+        .execute(params![
+            row.id as i64,
+            row.at,
+            row.charger,
+            row.sender,
+            row.action,
+            row.fields,
+            row.notice,
+            row.source,
+        ])
+        .map(drop)
 }
 
 fn insert_handshake(db: &Connection, row: &Handshake) -> rusqlite::Result<()> {

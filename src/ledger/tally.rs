@@ -17,6 +17,7 @@ pub(super) struct Batch<'a> {
     latencies: BTreeMap<(&'a str, &'static str, u32), u64>,
     findings: BTreeMap<&'a str, Finding<'a>>,
     sightings: BTreeMap<(&'a str, &'a str, &'a str, &'a str), u64>,
+    stand_ins: BTreeMap<(&'a str, &'a str, &'a str), u64>,
 }
 
 struct Finding<'a> {
@@ -39,6 +40,14 @@ impl<'a> Batch<'a> {
             Row::Handshake(row) => self.outcome("handshake", "", row.outcome, row.reason),
             Row::Divergence(row) => self.divergence(row),
             Row::Charger(_) => {}
+            Row::StandIn(row) => {
+                let key = (
+                    row.action.as_str(),
+                    row.source.as_str(),
+                    row.charger.as_str(),
+                );
+                *self.stand_ins.entry(key).or_default() += 1;
+            }
         }
     }
 
@@ -112,6 +121,13 @@ impl<'a> Batch<'a> {
                  ON CONFLICT DO UPDATE SET count = count + excluded.count",
             )?
             .execute(params![finding, charger, model, firmware, count as i64])?;
+        }
+        for ((action, source, charger), count) in self.stand_ins {
+            db.prepare_cached(
+                "INSERT INTO stand_ins VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT DO UPDATE SET count = count + excluded.count",
+            )?
+            .execute(params![action, source, charger, count as i64])?;
         }
         self.findings
             .into_iter()

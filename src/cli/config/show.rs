@@ -62,6 +62,16 @@ fn values(config: &Config) -> Vec<(String, String)> {
         ("shadow.queue_bytes", say_size(shadow.queue_bytes)),
         ("shadow.total_bytes", say_size(shadow.total_bytes)),
         ("shadow.niceness", shadow.niceness.to_string()),
+        ("shadow.hold", say_duration(shadow.hold)),
+        ("shadow.reuse", say_duration(shadow.reuse)),
+        (
+            "shadow.simulate",
+            if shadow.simulate.is_empty() {
+                "nothing".to_owned()
+            } else {
+                format!("PRETENDED: {}", shadow.simulate.join(", "))
+            },
+        ),
         ("limits.handover", say_size(limits.handover)),
         ("limits.capture", say_size(limits.capture)),
         ("limits.recorder", say_size(limits.recorder)),
