@@ -124,7 +124,7 @@ pub fn summary(diffs: &Diffs) -> String {
 fn stand_in(answers: &[StandIns]) -> String {
     let mut actions: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for found in answers {
-        let says = format!("{} {}", found.source, found.count);
+        let says = format!("{} {}", super::printable(&found.source), found.count);
         actions.entry(&found.action).or_default().push(says);
     }
     let mut out = String::new();
@@ -304,6 +304,13 @@ mod tests {
         recorder.record(theirs.body(answer("Accepted"))).unwrap();
         let ours = fact(Kind::ShadowReceived, Leg::Candidate, down).because(sent);
         recorder.record(ours.body(answer("\\u001b]0;x"))).unwrap();
+        let command = r#"[2,"7","ChangeConfiguration",{"key":"\u001b[2JUrl","value":"\u0007"}]"#;
+        let asked = fact(Kind::ShadowReceived, Leg::Candidate, down).body(command);
+        let asked = recorder.record(asked).unwrap();
+        let answered = fact(Kind::ShadowAnswered, Leg::Candidate, up).because(asked);
+        let answered = answered.body(r#"[3,"7",{"status":"Rejected"}]"#);
+        let answered = answered.note(&serde_json::json!({"source": "\u{1b}[0m"}));
+        recorder.record(answered).unwrap();
         recorder
             .record(fact(Kind::ConnClosed, Leg::Legacy, up))
             .unwrap();
@@ -323,6 +330,7 @@ mod tests {
             text += &detail(dir.path(), &reader, finding).unwrap();
         }
         assert!(text.contains("\\u{1b}"), "{text}");
+        assert!(text.contains("ChangeConfiguration \\u{1b}[2JUrl"), "{text}");
         assert!(
             !text.contains(|c: char| c.is_control() && c != '\n'),
             "{text:?}"

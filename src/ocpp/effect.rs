@@ -289,7 +289,7 @@ fn of_setting(component: &str, name: &str) -> Option<Notice> {
         "apn", "backend", "csms", "domain", "endpoint", "host", "hostname", "server", "url",
     ];
     let is = |other: &&str| name.eq_ignore_ascii_case(other);
-    if LOGIN.iter().any(|login| is(login)) {
+    if LOGIN.iter().any(is) {
         return Some(Notice::Login);
     }
     let words = words(name);
@@ -297,7 +297,7 @@ fn of_setting(component: &str, name: &str) -> Option<Notice> {
     // Where a charger reads the time or how it is reached by a browser does not move it.
     let elsewhere = says("ntp") || says("time");
     let moves = component == "NetworkConfiguration"
-        || MOVES.iter().any(|moves| is(moves))
+        || MOVES.iter().any(is)
         || WORDS.iter().any(|word| says(word))
         || name.to_ascii_lowercase().ends_with("url");
     (moves && !elsewhere).then_some(Notice::Moves)

@@ -29,6 +29,9 @@ const DEPTH: usize = 16;
 /// How long a schedule is true whose question names no duration, µs.
 const SCHEDULE: Micros = WINDOW;
 
+/// Identifier pairs: class, authority's and shadow's JSON text.
+pub type Pairs = Vec<(Class, String, String)>;
+
 /// The last commands of both backends.
 #[derive(Debug, Default)]
 pub struct Commands {
@@ -86,8 +89,8 @@ pub struct Answered {
 pub struct Twin {
     /// The number under which the shadow's command is remembered.
     pub number: u64,
-    /// Identifier pairs: class, authority's and shadow's JSON text.
-    pub pairs: Vec<(Class, String, String)>,
+    /// What both teach.
+    pub pairs: Pairs,
     /// The charger's real answer, if there is one that may be handed on.
     pub answer: Option<Real>,
     /// The charger has the twin and has not answered it; what it says may be handed on.
@@ -127,12 +130,7 @@ impl Real {
 
 impl Commands {
     /// The authority commands; returns the identifiers that a twin of the shadow's teaches.
-    pub fn authority_called(
-        &mut self,
-        version: Version,
-        call: &Envelope<'_>,
-        at: Micros,
-    ) -> Vec<(Class, String, String)> {
+    pub fn authority_called(&mut self, version: Version, call: &Envelope<'_>, at: Micros) -> Pairs {
         let mut command = Command::read(version, call, at, None);
         let mut pairs = Vec::new();
         if let Some(twin) = command.twin_in(&mut self.shadow, WINDOW) {
@@ -215,7 +213,7 @@ impl Commands {
     }
 
     /// The charger's answer to the twin of a shadow's command, once it has come, with the identifiers that both teach.
-    pub fn real_answer(&self, number: u64) -> Option<(Real, Vec<(Class, String, String)>)> {
+    pub fn real_answer(&self, number: u64) -> Option<(Real, Pairs)> {
         let twin = self
             .authority
             .iter()

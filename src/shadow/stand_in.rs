@@ -62,14 +62,23 @@ pub struct Situation<'a> {
     pub real: Option<&'a Real>,
     /// What the backend was made to believe.
     pub overlay: &'a Overlay,
-    /// The command may still wait for the authority's twin.
-    pub may_hold: bool,
-    /// The authority has sent the twin, and the charger has not answered it.
-    pub under_way: bool,
+    /// Whether the command may wait.
+    pub wait: Wait,
     /// The operator wants commands of this action simulated.
     pub simulates: bool,
     /// Now.
     pub now: Micros,
+}
+
+/// Whether a command may wait for the authority's twin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// It is answered now.
+    Not,
+    /// If the authority may send one that says more than a refusal.
+    ForTwin,
+    /// The charger has the twin already, and has not answered it.
+    ForAnswer,
 }
 
 /// What to do about a command.
@@ -127,7 +136,7 @@ pub fn choose(frame: &str, call: &Envelope<'_>, situation: Situation<'_>) -> Cho
     if is_last_word(&best, payload, call) {
         return Choice::Answer(best);
     }
-    if situation.may_hold && is_worth_waiting(call, situation) {
+    if is_worth_waiting(call, situation) {
         return Choice::Hold;
     }
     if situation.simulates {
@@ -150,7 +159,11 @@ fn is_worth_waiting(call: &Envelope<'_>, situation: Situation<'_>) -> bool {
     match call.action.as_ref() {
         // Nobody can stop what does not run.
         "RemoteStopTransaction" | "RequestStopTransaction" if !situation.ongoing => false,
-        action => situation.under_way || table::holds(situation.version, action),
+        action => match situation.wait {
+            Wait::Not => false,
+            Wait::ForTwin => table::holds(situation.version, action),
+            Wait::ForAnswer => true,
+        },
     }
 }
 
@@ -355,8 +368,7 @@ mod tests {
             acceptance,
             real: None,
             overlay: &Overlay::default(),
-            may_hold: false,
-            under_way: false,
+            wait: Wait::Not,
             simulates: false,
             now: 1,
         };

@@ -50,7 +50,9 @@ pub(super) fn shape(version: Version, call: &Envelope<'_>, relation: Option<&Rel
             firmware.remove("location");
         }
         if version == Version::V16 {
-            CASELESS.iter().for_each(|name| fold(members, name));
+            for name in CASELESS {
+                fold(members, name);
+            }
         }
     }
     canonical(&mut payload);

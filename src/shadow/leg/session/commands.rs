@@ -8,13 +8,13 @@ use crate::clock::Clock;
 use crate::facts::{Dir, Kind};
 use crate::ocpp::json::Step;
 use crate::ocpp::rewrite::{self, Change};
-use crate::ocpp::{Class, Envelope, Version, effect};
-use crate::shadow::commands::Real;
+use crate::ocpp::{Envelope, Version, effect};
+use crate::shadow::commands::{Pairs, Real};
 use crate::shadow::memory::{Contradiction, Memory};
 use crate::shadow::queue::Synthetic;
 use crate::shadow::reuse;
 use crate::shadow::socket::SocketEnd;
-use crate::shadow::stand_in::{self, Answer, Choice, Situation, source};
+use crate::shadow::stand_in::{self, Answer, Choice, Situation, Wait, source};
 use crate::shadow::translate::Plan;
 
 /// How many commands wait for a twin at once; one more is answered without.
@@ -39,14 +39,6 @@ struct Asked {
     /// Its number among the shadow's commands.
     number: u64,
     since: Instant,
-}
-
-/// What the choice of an answer depends on, besides what is remembered.
-#[derive(Clone, Copy)]
-struct Chance<'a> {
-    real: Option<&'a Real>,
-    under_way: bool,
-    may_hold: bool,
 }
 
 impl Session<'_> {
@@ -75,21 +67,20 @@ impl Session<'_> {
             since: Instant::now(),
         };
         let real = twin.answer.and_then(|real| self.handed_on(command, real));
-        let chance = Chance {
-            real: real.as_ref(),
-            under_way: twin.under_way,
-            may_hold: !settings.hold.is_zero()
-                && self.held.len() < MOST_HELD
-                && self.link.drain_by().is_none(),
+        let may_wait = !settings.hold.is_zero()
+            && self.held.len() < MOST_HELD
+            && self.link.drain_by().is_none();
+        let wait = match twin.under_way {
+            _ if !may_wait => Wait::Not,
+            true => Wait::ForAnswer,
+            false => Wait::ForTwin,
         };
         let until = asked.since + settings.hold;
-        match self.choose(&asked, command, chance) {
-            Some(answer) => self.answer(&asked, command, answer).await,
-            None => {
-                self.held.push(Held { asked, until });
-                Ok(())
-            }
+        if let Some(answer) = self.choose(&asked, command, real.as_ref(), wait) {
+            return self.answer(&asked, command, answer).await;
         }
+        self.held.push(Held { asked, until });
+        Ok(())
     }
 
     /// Answers held commands whose twin the charger has answered, and those whose time is over.
@@ -113,12 +104,7 @@ impl Session<'_> {
                 }
                 self.handed_on(&command, real)
             });
-            let chance = Chance {
-                real: real.as_ref(),
-                under_way: false,
-                may_hold: false,
-            };
-            if let Some(answer) = self.choose(&asked, &command, chance) {
+            if let Some(answer) = self.choose(&asked, &command, real.as_ref(), Wait::Not) {
                 self.answer(&asked, &command, answer).await?;
             }
         }
@@ -126,7 +112,13 @@ impl Session<'_> {
     }
 
     /// The best answer; `None`: wait.
-    fn choose(&self, asked: &Asked, command: &Envelope<'_>, chance: Chance<'_>) -> Option<Answer> {
+    fn choose(
+        &self,
+        asked: &Asked,
+        command: &Envelope<'_>,
+        real: Option<&Real>,
+        wait: Wait,
+    ) -> Option<Answer> {
         let mut memory = self.link.memory.borrow_mut();
         let memory: &mut Memory = &mut memory;
         let simulate = &self.link.common().settings.simulate;
@@ -135,10 +127,9 @@ impl Session<'_> {
             model: &memory.model,
             ongoing: memory.is_ongoing(command),
             acceptance: self.acceptance,
-            real: chance.real,
+            real,
             overlay: &memory.overlay,
-            may_hold: chance.may_hold,
-            under_way: chance.under_way,
+            wait,
             simulates: simulate.iter().any(|action| *action == command.action),
             now: Clock::system().now(),
         };
@@ -187,7 +178,7 @@ impl Session<'_> {
         }
     }
 
-    fn learn(&self, pairs: Vec<(Class, String, String)>, fact: u64) {
+    fn learn(&self, pairs: Pairs, fact: u64) {
         let about = self.link.fact(Kind::IdentifierLearned, None).because(fact);
         self.link.memory.borrow_mut().learn(
             &self.link.common().recorder,
