@@ -170,6 +170,40 @@ fn a_held_command_is_refused_when_its_time_is_over() {
 }
 
 #[test]
+fn only_so_many_commands_wait_at_once() {
+    run(async {
+        let (_candidate, world, mut conn) = booted("ocpp1.6", patient).await;
+        let reset = |id: usize| format!(r#"[2,"{id}","Reset",{{"type":"Soft"}}]"#);
+        for id in 0..16 {
+            conn.send(reset(id)).await;
+        }
+        conn.send(reset(16)).await;
+        assert_eq!(
+            conn.text().await.unwrap(),
+            format!(r#"[3,"16",{REJECTED}]"#)
+        );
+        // The authority's is the twin of one of them; the others wait on.
+        world.asked("15").await;
+        world.authority(r#"[2,"l","Reset",{"type":"Soft"}]"#);
+        world.charger(&format!(r#"[3,"l",{ACCEPTED}]"#));
+        assert!(
+            conn.text()
+                .await
+                .unwrap()
+                .ends_with(&format!("{ACCEPTED}]"))
+        );
+        assert_eq!(world.sources(2).await, ["refusal", "reuse"]);
+        let data = "x".repeat(300 << 10);
+        conn.send(format!(
+            r#"[2,"d","DataTransfer",{{"vendorId":"V","data":"{data}"}}]"#
+        ))
+        .await;
+        let answer = conn.text().await.unwrap();
+        assert_eq!(answer, r#"[3,"d",{"status":"UnknownVendorId"}]"#);
+    });
+}
+
+#[test]
 fn the_chargers_answer_is_handed_on_whatever_it_was() {
     run(async {
         let (_candidate, world, mut conn) = booted("ocpp1.6", patient).await;

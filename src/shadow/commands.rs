@@ -55,6 +55,8 @@ struct Command {
     answer: Option<Real>,
     /// The other backend's command that is the same; for the authority's the number of the shadow's.
     twin: Option<u64>,
+    /// A command of the shadow's that still waits for its answer.
+    waits: bool,
 }
 
 /// The charger's answer to a question of the authority's.
@@ -212,6 +214,14 @@ impl Commands {
         found
     }
 
+    /// Whether a shadow's command waits for its twin from now on: such a one is paired first.
+    pub fn waits(&mut self, number: u64, waits: bool) {
+        let mut all = self.shadow.iter_mut();
+        if let Some(command) = all.find(|command| command.number == number) {
+            command.waits = waits;
+        }
+    }
+
     /// The charger's answer to the twin of a shadow's command, once it has come, with the identifiers that both teach.
     pub fn real_answer(&self, number: u64) -> Option<(Real, Pairs)> {
         let twin = self
@@ -252,21 +262,29 @@ impl Command {
             at,
             id: call.id.as_ref().into(),
             action: call.action.as_ref().into(),
-            payload: call.payload.into(),
+            // Nobody asks what the shadow's said.
+            payload: relation.map_or(call.payload, |_| "").into(),
             shape: shape(version, call, relation).into(),
             minted: mints(version, &call.action, Part::Request, call.payload),
             answer: None,
             twin: None,
+            waits: false,
         }
     }
 
     fn twin_in<'a>(&self, others: &'a mut VecDeque<Self>, window: Micros) -> Option<&'a mut Self> {
-        others.iter_mut().rev().find(|other| {
+        let is_twin = |other: &Self| {
             other.twin.is_none()
                 && other.action == self.action
                 && (self.at - other.at).abs() <= window
                 && other.shape == self.shape
-        })
+        };
+        // Only one that waits can still be told; of others the last is meant.
+        let waiting = others
+            .iter()
+            .position(|other| other.waits && is_twin(other));
+        let at = waiting.or_else(|| others.iter().rposition(is_twin))?;
+        others.get_mut(at)
     }
 }
 

@@ -131,8 +131,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The socket, to say goodbye.
+    /// The socket, to say goodbye. Nobody waits for an answer any more.
     pub(super) fn into_socket(self) -> Socket {
+        let mut memory = self.link.memory.borrow_mut();
+        for held in &self.held {
+            memory.commands.waits(held.number(), false);
+        }
+        drop(memory);
         self.socket
     }
 

@@ -20,6 +20,9 @@ use crate::shadow::translate::Plan;
 /// How many commands wait for a twin at once; one more is answered without.
 const MOST_HELD: usize = 16;
 
+/// How many bytes of them.
+const MOST_HELD_BYTES: usize = 256 << 10;
+
 /// How many notices are remembered, so that a backend that repeats itself does not fill the log.
 const NOTICED: usize = 16;
 
@@ -28,6 +31,13 @@ pub(super) struct Held {
     asked: Asked,
     /// When it is answered without.
     pub(super) until: Instant,
+}
+
+impl Held {
+    /// Its number among the shadow's commands.
+    pub(super) const fn number(&self) -> u64 {
+        self.asked.number
+    }
 }
 
 /// A command of the backend's.
@@ -68,7 +78,7 @@ impl Session<'_> {
         };
         let real = twin.answer.and_then(|real| self.handed_on(command, real));
         let may_wait = !settings.hold.is_zero()
-            && self.held.len() < MOST_HELD
+            && self.has_room_to_hold(text)
             && self.link.drain_by().is_none();
         let wait = match twin.under_way {
             _ if !may_wait => Wait::Not,
@@ -79,8 +89,15 @@ impl Session<'_> {
         if let Some(answer) = self.choose(&asked, command, real.as_ref(), wait) {
             return self.answer(&asked, command, answer).await;
         }
+        let number = asked.number;
+        self.link.memory.borrow_mut().commands.waits(number, true);
         self.held.push(Held { asked, until });
         Ok(())
+    }
+
+    fn has_room_to_hold(&self, text: &str) -> bool {
+        let bytes: usize = self.held.iter().map(|held| held.asked.text.len()).sum();
+        self.held.len() < MOST_HELD && bytes + text.len() <= MOST_HELD_BYTES
     }
 
     /// Answers held commands whose twin the charger has answered, and those whose time is over.
@@ -95,6 +112,7 @@ impl Session<'_> {
                 continue;
             }
             let Held { asked, .. } = self.held.remove(at);
+            self.link.memory.borrow_mut().commands.waits(number, false);
             let Ok(command) = Envelope::parse(&asked.text) else {
                 continue;
             };
