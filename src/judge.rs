@@ -18,6 +18,7 @@ mod quirks;
 mod recent;
 mod relations;
 mod sessions;
+mod stand_in;
 mod tokens;
 mod world;
 
@@ -29,6 +30,7 @@ use crate::ocpp::{Envelope, MessageType};
 use commands::Commands;
 use exchanges::{Bench, Exchanges};
 pub use rules::Rules;
+use stand_in::StandIn;
 use world::{Charger, World};
 
 /// Where rows go.
@@ -42,6 +44,7 @@ pub struct Judge {
     world: World,
     exchanges: Exchanges,
     commands: Commands,
+    stand_in: StandIn,
 }
 
 impl Judge {
@@ -53,6 +56,7 @@ impl Judge {
             world: World::default(),
             exchanges: Exchanges::default(),
             commands: Commands::default(),
+            stand_in: StandIn::default(),
         }
     }
 
@@ -76,8 +80,10 @@ impl Judge {
             Kind::Message => message(&mut self.exchanges, &mut self.commands, fact, &mut bench),
             Kind::ShadowSent => self.exchanges.sent(fact, &mut bench),
             Kind::ShadowReceived => {
+                self.stand_in.asked(fact, &mut bench);
                 received(&mut self.exchanges, &mut self.commands, fact, &mut bench);
             }
+            Kind::ShadowAnswered => self.stand_in.answered(fact, &mut bench),
             Kind::ShadowSilent => self.exchanges.shadow(fact, &mut bench),
             Kind::ShadowWithheld => self.exchanges.withheld(fact, &mut bench),
             Kind::ShadowOpened | Kind::ShadowRefused => handshake::judge(fact, &mut bench),
@@ -91,17 +97,18 @@ impl Judge {
             Kind::ConnClosed | Kind::ShadowClosed => {
                 if fact.kind == Kind::ShadowClosed {
                     handshake::closed(fact, &mut bench);
+                    self.stand_in.lost(Some(fact.conn), &mut bench);
                 }
                 ended(&mut self.exchanges, &mut self.commands, fact, &mut bench);
             }
             Kind::Gap => gap(&mut self.exchanges, &mut self.commands, fact, &mut bench),
             Kind::TapStarted | Kind::TapStopped | Kind::PlaneStarted => {
+                self.stand_in.lost(None, &mut bench);
                 restarted(&mut self.exchanges, &mut self.commands, fact, &mut bench);
             }
             Kind::Tick
             | Kind::ConnRefused
             | Kind::Control
-            | Kind::ShadowAnswered
             | Kind::BackendRecord
             | Kind::RulesLoaded
             | Kind::Decision

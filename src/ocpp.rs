@@ -1,6 +1,7 @@
 //! OCPP-J as text: envelopes, actions, identifiers, lint. Pure: no I/O, no clock, no randomness.
 
 pub mod actions;
+pub mod effect;
 pub mod envelope;
 pub mod identifiers;
 pub mod json;

@@ -15,6 +15,7 @@ pub mod memory;
 pub mod model;
 pub mod observe;
 pub mod outbox;
+pub mod overlay;
 pub mod pace;
 pub mod plane;
 pub mod prime;

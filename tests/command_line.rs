@@ -332,6 +332,41 @@ fn certificates_that_end_soon_are_warned_about() {
 }
 
 #[test]
+fn what_is_simulated_is_said_loudly_and_sessions_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let setup = |simulate: &str| Setup {
+        sections: format!("[shadow]\nsimulate = [{simulate}]\nhold = \"1500ms\"\n"),
+        ..Setup::new(dir.path(), NOBODY, NOBODY)
+    };
+    let tap = Tap::start(&setup("\"Reset\""));
+    tap.says("SIMULATION");
+    let file = path(&dir, "evenkeel.toml");
+    let show = evenkeel(["check", text(&file), "--show"]);
+    assert_says(&show, 0, &["warning: SIMULATION", "Reset"]);
+    let shown = String::from_utf8(show.stdout).unwrap();
+    assert!(
+        shown.contains("PRETENDED: Reset") && shown.contains("1500ms"),
+        "{shown}"
+    );
+    tap.records();
+    tap.stop();
+    let refused = fs::read_to_string(&file)
+        .unwrap()
+        .replace("Reset", "RemoteStartTransaction");
+    fs::write(&file, refused).unwrap();
+    assert_says(
+        &evenkeel(["check", text(&file)]),
+        2,
+        &[
+            "CFG-031",
+            "RemoteStartTransaction",
+            "help: ",
+            "ChangeConfiguration",
+        ],
+    );
+}
+
+#[test]
 fn a_port_in_use_exits_4() {
     let dir = tempfile::tempdir().unwrap();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -286,7 +286,7 @@ fn every_place_where_a_backend_names_an_identifier_finds_its_twin() {
             commands.authority_called(version, &Envelope::parse(&ours).unwrap(), 0);
             let theirs = frame(site, shadow);
             let theirs = Envelope::parse(&theirs).unwrap();
-            commands.shadow_called(version, &theirs, 1, &relation);
+            commands.shadow_called(version, &theirs, 1, &relation, i64::MAX);
             assert_eq!(commands.has_twin("id"), same, "{site:?} {shadow}");
         }
         seen += 1;

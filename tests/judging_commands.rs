@@ -16,8 +16,10 @@ use evenkeel::ledger::row::{Outcome, Reason, Row, Subject};
 use evenkeel::ocpp::Severity;
 use serde_json::{Value, json};
 
-use rows::{commands, divergences, found, judge};
-use story::Story;
+use evenkeel::ledger::query::{Filter, Reader};
+use evenkeel::ledger::{Ledger, Pending, views};
+use rows::{ACCEPTED, TAG, commands, divergences, found, judge, outcomes};
+use story::{Shadow, Story};
 
 #[test]
 fn equivalent_commands_are_paired_after_translation() {
@@ -316,4 +318,146 @@ fn a_field_that_no_rule_names_weighs_what_its_command_weighs() {
         weights,
         ["S3 /csChargingProfiles/stackLevel", "S4 /requestedMessage"]
     );
+}
+
+/// What `diffs --json` lists of a story.
+fn view(story: &Story, filter: &Filter) -> views::Diffs {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = evenkeel::judge::Rules::built_in().unwrap();
+    let mut ledger = Ledger::open(dir.path(), rules.fingerprint()).unwrap();
+    let last = story.facts.last().unwrap().seq;
+    ledger
+        .apply(&judge(&story.facts), last, Pending::default())
+        .unwrap();
+    views::diffs(&Reader::open(dir.path()).unwrap(), filter).unwrap()
+}
+
+#[test]
+fn what_the_shadow_would_have_changed_is_listed_with_what_the_authority_did() {
+    let key = |value: u32| format!(r#"{{"key":"HeartbeatInterval","value":"{value}"}}"#);
+    let mut story = Story::open("CP1");
+    // The same from both, another value, nothing like it, and one that is not judged yet.
+    story.command("ChangeConfiguration", &key(60));
+    story.stand_in("ChangeConfiguration", &key(60), "reuse");
+    story.pass(100);
+    story.command("ChangeConfiguration", &key(30));
+    story.stand_in("ChangeConfiguration", &key(60), "refusal");
+    story.pass(100);
+    story.stand_in("ChangeConfiguration", &key(60), "refusal");
+    story.pass(100);
+    story.stand_in("ChangeConfiguration", &key(60), "refusal");
+    story.stand_in(
+        "ChangeConfiguration",
+        r#"{"key":"SecurityProfile","value":"2"}"#,
+        "refusal",
+    );
+    // A question, and what holds already, change nothing.
+    story.stand_in("GetConfiguration", "{}", "model");
+    story.stand_in(
+        "ChangeAvailability",
+        r#"{"connectorId":0,"type":"Operative"}"#,
+        "no-op",
+    );
+    let all = view(&story, &Filter::default());
+    let answered: Vec<_> = all
+        .stand_in
+        .iter()
+        .map(|one| format!("{} {} {}", one.action, one.source, one.count))
+        .collect();
+    assert_eq!(
+        answered,
+        [
+            "ChangeAvailability no-op 1",
+            "ChangeConfiguration refusal 4",
+            "ChangeConfiguration reuse 1",
+            "GetConfiguration model 1",
+        ]
+    );
+    let [secure, heartbeat] = all.would_have_changed.as_slice() else {
+        panic!("{:#?}", all.would_have_changed);
+    };
+    assert_eq!(secure.fields, "SecurityProfile=2");
+    let notice = secure.notice.as_deref();
+    assert_eq!(notice, Some("changes how the charger logs in"));
+    assert_eq!(
+        (heartbeat.fields.as_str(), heartbeat.count),
+        ("HeartbeatInterval=60", 4)
+    );
+    assert_eq!((&heartbeat.notice, heartbeat.chargers.len()), (&None, 1));
+    let twins = &heartbeat.authority_sent;
+    let told = (twins.same, twins.other, twins.none, twins.unknown);
+    assert_eq!(told, (1, 1, 1, 1));
+    assert!(heartbeat.first_seen < heartbeat.last_seen);
+    let filter = |action: Option<&str>, charger: Option<&str>| Filter {
+        action: action.map(str::to_owned),
+        charger: charger.map(str::to_owned),
+        ..Filter::default()
+    };
+    let of_action = view(&story, &filter(Some("GetConfiguration"), None));
+    assert_eq!(of_action.stand_in.len(), 1);
+    assert_eq!(of_action.would_have_changed, []);
+    let elsewhere = view(&story, &filter(None, Some("CP2")));
+    assert_eq!(
+        (elsewhere.stand_in, elsewhere.would_have_changed),
+        (Vec::new(), Vec::new())
+    );
+}
+
+#[test]
+fn what_follows_from_a_pretence_is_not_compared() {
+    let key = r#"{"key":"K","value":"1"}"#;
+    let boot = |story: &mut Story| {
+        let answer = r#"{"status":"Accepted","interval":300}"#;
+        story.exchange("BootNotification", "{}", answer, Shadow::Answers(answer));
+        story.exchange("Authorize", TAG, ACCEPTED, Shadow::Answers(ACCEPTED));
+    };
+    let mut story = Story::open("CP1");
+    boot(&mut story);
+    story.stand_in("ChangeConfiguration", key, "simulate");
+    boot(&mut story);
+    // Equal or not, sent by one or both: nobody knows what the shadow would have done.
+    story.command("ChangeConfiguration", key);
+    story.command("GetConfiguration", "{}");
+    story.shadow_command("GetConfiguration", "{}");
+    story.shadow_command("ClearCache", "{}");
+    story.stopped();
+    let rows = judge(&story.facts);
+    assert_eq!(
+        outcomes(&rows),
+        [
+            "BootNotification equal",
+            "Authorize equal",
+            "BootNotification not comparable simulated",
+            "Authorize equal",
+        ]
+    );
+    let reasons: Vec<_> = rows
+        .iter()
+        .filter_map(|row| match row {
+            Row::Command(row) => Some((row.action.as_str(), row.outcome, row.reason)),
+            _ => None,
+        })
+        .collect();
+    let (blind, why) = (Outcome::NotComparable, Some(Reason::Simulated));
+    assert_eq!(
+        reasons,
+        [
+            ("ChangeConfiguration", Outcome::Equal, None),
+            ("GetConfiguration", blind, why),
+            ("ClearCache", Outcome::Divergent, None),
+        ]
+    );
+}
+
+#[test]
+fn a_pretence_that_only_the_authority_follows_up_is_not_compared_either() {
+    let key = r#"{"key":"K","value":"1"}"#;
+    let mut story = Story::open("CP1");
+    story.stand_in("ChangeConfiguration", key, "simulate");
+    story.pass(100);
+    story.command("ChangeConfiguration", key);
+    story.stopped();
+    let rows = judge(&story.facts);
+    assert_eq!(found(&rows).len(), 1, "the shadow's own alone");
+    assert_eq!(commands(&rows)[1].1, Outcome::NotComparable);
 }

@@ -56,6 +56,11 @@ fn night() -> Vec<Fact> {
         let stop = format!(r#"{{"transactionId":{round}}}"#);
         story.exchange("StopTransaction", &stop, "{}", Shadow::Answers("{}"));
         story.command("ClearCache", "{}");
+        let value = format!(r#"{{"key":"K","value":"{}"}}"#, round % 2);
+        story.stand_in("ChangeConfiguration", &value, "refusal");
+        if round % 5 == 0 {
+            story.shadow_command("Reset", r#"{"type":"Soft"}"#);
+        }
         if round % 7 == 0 {
             story.gap(Dir::ToCharger);
         }
@@ -176,6 +181,12 @@ fn the_json_view_is_stable() {
     );
     story.exchange("Authorize", TAG, ACCEPTED, Shadow::Answers(BLOCKED));
     story.exchange("Heartbeat", "{}", "{}", Shadow::Withheld("queue full"));
+    story.stand_in("GetConfiguration", "{}", "model");
+    story.stand_in(
+        "ChangeConfiguration",
+        r#"{"key":"CentralSystemURL","value":"wss://candidate.example"}"#,
+        "refusal",
+    );
     let dir = tempfile::tempdir().unwrap();
     write(&story.facts, dir.path(), 100);
     let view = views::diffs(&Reader::open(dir.path()).unwrap(), &Filter::default()).unwrap();

@@ -15,7 +15,7 @@ mod night;
 #[path = "common/tap.rs"]
 mod tap;
 
-use night::{Shift, candidate, legacy, runtime};
+use night::{OLD, Shift, candidate, legacy, runtime};
 use tap::{Recording, Setup, Tap, evenkeel, eventually};
 
 /// A schema as the program prints it, which here also refuses keys that it does not name.
@@ -59,7 +59,11 @@ fn lines(recording: &Recording) -> Vec<Value> {
 fn what_a_night_leaves_behind_fits_its_schemas() {
     let dir = tempfile::tempdir().unwrap();
     let (legacy, candidate) = (legacy(), candidate());
-    let tap = Tap::start(&Setup::new(dir.path(), &legacy.url(), &candidate.url()));
+    let setup = Setup {
+        sections: "[shadow]\nhold = \"0s\"\n".to_owned(),
+        ..Setup::new(dir.path(), &legacy.url(), &candidate.url())
+    };
+    let tap = Tap::start(&setup);
     let health = schema("health");
     assert_valid(&health, &tap.health().1);
     let runtime = runtime();
@@ -70,12 +74,21 @@ fn what_a_night_leaves_behind_fits_its_schemas() {
     eventually("metrics know the legs", || {
         tap.metric("evenkeel_shadow_legs") > 0
     });
+    for (key, value) in [("HeartbeatInterval", "7"), ("SecurityProfile", "3")] {
+        let change = json!({ "key": key, "value": value });
+        candidate.order(OLD, "ChangeConfiguration", change);
+    }
     runtime.block_on(shift.end(&legacy));
     let (recording, _) = tap.stop();
 
     let diffs = recording.diffs();
     assert!(diffs["outcomes"]["equal"].as_u64() > Some(0), "{diffs}");
     assert_valid(&schema("diffs"), &diffs);
+    assert_eq!(diffs["stand_in"][0]["action"], "ChangeConfiguration");
+    assert_eq!(
+        diffs["would_have_changed"][0]["fields"],
+        "SecurityProfile=3"
+    );
     assert_valid(&schema("verify"), &recording.verify());
     let fact = schema("fact");
     let lines = lines(&recording);

@@ -137,6 +137,13 @@ fn warnings(config: &Config) -> Vec<String> {
             "metrics and health are served beyond loopback, without authentication".to_owned(),
         );
     }
+    if !config.shadow.simulate.is_empty() {
+        warnings.push(format!(
+            "SIMULATION: the shadow backend is told that chargers obeyed {}; what follows from it is not compared and counts \
+             for nothing",
+            config.shadow.simulate.join(", ")
+        ));
+    }
     if config.legacy.url == config.candidate.url {
         warnings.push(
             "legacy and candidate are the same URL: chargers will be connected twice".to_owned(),

@@ -146,6 +146,18 @@ pub const CODES: &[Code] = &[
          the newest of each charger.",
     ),
     code(
+        "CFG-030",
+        "A waiting time of the shadow leg is too long.",
+        "`shadow.hold` must stay below ten seconds: backends give up waiting then, and block what the charger sends meanwhile. \
+         `shadow.reuse` must stay below an hour.",
+    ),
+    code(
+        "CFG-031",
+        "`shadow.simulate` names an action that may not be simulated.",
+        "The message lists those that may. Starting and stopping is not among them: a phantom session would falsify every bill \
+         after it. Nor is what moves a charger or replaces its firmware.",
+    ),
+    code(
         "CLI-001",
         "There is no verb of this name.",
         "`evenkeel --help` lists the verbs.",

@@ -160,6 +160,12 @@ pub struct Shadow {
     pub certificates: bool,
     /// Whether a transaction message that only the shadow backend fails is repeated as the charger would.
     pub retries: bool,
+    /// How long a command of the shadow's waits for the authority's twin before it is refused.
+    pub hold: Duration,
+    /// How old the charger's answer to the authority may be to be handed on.
+    pub reuse: Duration,
+    /// Actions that the stand-in pretends to obey.
+    pub simulate: Vec<String>,
 }
 
 /// Limits of the tap.
@@ -202,6 +208,9 @@ impl Default for Shadow {
             niceness: 15,
             certificates: false,
             retries: false,
+            hold: Duration::from_secs(3),
+            reuse: Duration::from_mins(1),
+            simulate: Vec::new(),
         }
     }
 }

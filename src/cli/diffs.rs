@@ -11,7 +11,7 @@ use super::error::{CliError, Exit};
 use super::recording::RecordingArg;
 use crate::facts;
 use crate::ledger::query::{Exemplar, Filter, Reader};
-use crate::ledger::views::{self, Diffs, Finding};
+use crate::ledger::views::{self, Attempt, Diffs, Finding, StandIns};
 use crate::ocpp::{Envelope, Severity};
 
 /// Lists what differs between the two backends.
@@ -25,10 +25,10 @@ pub struct Options {
     /// Only findings at least this bad: S0, S1, S2, S3 or S4.
     #[arg(long, value_name = "SEVERITY")]
     severity: Option<Severity>,
-    /// Only findings about this action.
+    /// Only findings and commands about this action.
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
-    /// Only findings seen on this charger.
+    /// Only findings and commands seen on this charger.
     #[arg(long, value_name = "IDENTITY")]
     charger: Option<String>,
     /// One finding, with the texts that differ.
@@ -116,6 +116,8 @@ pub fn summary(diffs: &Diffs) -> String {
     }
     out.push_str(&quirks(&diffs.quirks));
     let _ = writeln!(out, "digest     {}", diffs.digest);
+    out.push_str(&stand_in(&diffs.stand_in));
+    out.push_str(&attempts(&diffs.would_have_changed));
     out
 }
 
@@ -144,6 +146,66 @@ fn quirks(quirks: &[views::Quirk]) -> String {
         );
     }
     out
+}
+
+/// How the shadow's commands were answered: a line for each action.
+fn stand_in(answers: &[StandIns]) -> String {
+    let mut actions: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for found in answers {
+        let says = format!("{} {}", super::printable(&found.source), found.count);
+        actions.entry(&found.action).or_default().push(says);
+    }
+    let mut out = String::new();
+    if !actions.is_empty() {
+        out.push_str("\nanswered in the chargers' place\n");
+    }
+    for (action, sources) in actions {
+        let action = super::printable(action);
+        let _ = writeln!(out, "  {action:<26} {}", sources.join(", "));
+    }
+    out
+}
+
+/// What the shadow would have changed: what an operator must hear of is marked.
+fn attempts(attempts: &[Attempt]) -> String {
+    let mut out = String::new();
+    if !attempts.is_empty() {
+        out.push_str("\nwould have changed chargers, and reached none\n");
+    }
+    for attempt in attempts {
+        let _ = writeln!(
+            out,
+            "{mark} {sender} {action}{fields}{notice}\n      {count} on {chargers}{simulated}, {first} to {last}\n      \
+             the authority sent the same {same}, other values {other}, nothing like it {none}, unknown {unknown}",
+            mark = if attempt.notice.is_some() { '!' } else { ' ' },
+            sender = attempt.sender,
+            action = super::printable(&attempt.action),
+            fields = spaced("", &attempt.fields, ""),
+            notice = spaced("(", attempt.notice.as_deref().unwrap_or_default(), ")"),
+            count = counted(attempt.count as usize, "time"),
+            chargers = counted(attempt.chargers.len(), "charger"),
+            simulated = if attempt.simulated > 0 {
+                format!(" ({} SIMULATED)", attempt.simulated)
+            } else {
+                String::new()
+            },
+            first = attempt.first_seen,
+            last = attempt.last_seen,
+            same = attempt.authority_sent.same,
+            other = attempt.authority_sent.other,
+            none = attempt.authority_sent.none,
+            unknown = attempt.authority_sent.unknown,
+        );
+    }
+    out
+}
+
+/// Foreign text with a space in front; nothing for nothing.
+fn spaced(before: &str, text: &str, after: &str) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    format!(" {before}{}{after}", super::printable(text))
 }
 
 fn reasons(not_comparable: &BTreeMap<String, u64>) -> String {
@@ -270,6 +332,13 @@ mod tests {
         recorder.record(theirs.body(answer("Accepted"))).unwrap();
         let ours = fact(Kind::ShadowReceived, Leg::Candidate, down).because(sent);
         recorder.record(ours.body(answer("\\u001b]0;x"))).unwrap();
+        let command = r#"[2,"7","ChangeConfiguration",{"key":"\u001b[2JUrl","value":"\u0007"}]"#;
+        let asked = fact(Kind::ShadowReceived, Leg::Candidate, down).body(command);
+        let asked = recorder.record(asked).unwrap();
+        let answered = fact(Kind::ShadowAnswered, Leg::Candidate, up).because(asked);
+        let answered = answered.body(r#"[3,"7",{"status":"Rejected"}]"#);
+        let answered = answered.note(&serde_json::json!({"source": "\u{1b}[0m"}));
+        recorder.record(answered).unwrap();
         recorder
             .record(fact(Kind::ConnClosed, Leg::Legacy, up))
             .unwrap();
@@ -289,6 +358,7 @@ mod tests {
             text += &detail(dir.path(), &reader, finding).unwrap();
         }
         assert!(text.contains("\\u{1b}"), "{text}");
+        assert!(text.contains("ChangeConfiguration \\u{1b}[2JUrl"), "{text}");
         assert!(
             !text.contains(|c: char| c.is_control() && c != '\n'),
             "{text:?}"

@@ -177,6 +177,9 @@ fn shadow_settings(config: &Config) -> Result<ShadowSettings, CliError> {
             bytes: config.shadow.queue_bytes,
         },
         queue_bytes_total: config.shadow.total_bytes,
+        hold: config.shadow.hold,
+        reuse: config.shadow.reuse,
+        simulate: config.shadow.simulate.clone(),
         ..ShadowSettings::new(leg, tap::backend(leg.word(), backend)?)
     })
 }

@@ -50,6 +50,10 @@ async fn serve(config: &Config, log: LogFormat) -> Result<(), CliError> {
     let plane = LivePlane::bind(live_settings(config)?).map_err(|error| cannot_run(&error))?;
     // Before anything can fail: a board that no recording names would stay in memory for ever.
     boards::mark(&plane.seen_board(), &config.recording);
+    if !config.shadow.simulate.is_empty() {
+        tracing::warn!(actions = %config.shadow.simulate.join(", "),
+            "SIMULATION: the shadow backend is told that chargers obeyed these; what follows from it is not compared");
+    }
     let scheme = if config.tls.is_some() { "wss" } else { "ws" };
     for address in plane.local_addrs() {
         tracing::info!("{LISTENING}{scheme}://{address}");

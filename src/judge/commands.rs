@@ -404,7 +404,18 @@ fn blank(command: &Waiting, outcome: Outcome, rules: Vec<String>) -> Command {
 }
 
 fn emit(mut row: Command, drafts: Vec<Draft>, origin: &Origin, bench: &mut Bench<'_>) {
-    let drafts = findings::once_each(drafts);
+    let mut drafts = findings::once_each(drafts);
+    let charger = bench.world.charger(&origin.charger);
+    let said = if row.theirs == 0 {
+        row.ours
+    } else {
+        row.theirs
+    };
+    if row.outcome.is_comparable() && charger.is_simulated(&row.action, said) {
+        row.outcome = Outcome::NotComparable;
+        row.reason = Some(Reason::Simulated);
+        drafts.clear();
+    }
     row.severity = drafts.iter().map(|draft| draft.severity).min();
     let (id, at) = (row.id, row.at);
     (bench.out)(Row::Command(row));

@@ -39,6 +39,13 @@ pub(super) struct Received {
     pub(super) retry: bool,
 }
 
+/// Note of a `ShadowAnswered`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct StoodIn {
+    pub(super) source: String,
+}
+
 /// Note of a `ShadowWithheld`, `ShadowSilent` or `ShadowClosed`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -12,6 +12,7 @@ use crate::clock::Micros;
 use crate::facts::{Fact, Leg};
 use crate::ledger::row;
 use crate::live::handover::Opened;
+use crate::ocpp::effect::Topic;
 use crate::ocpp::relation::Relation;
 use crate::ocpp::{Class, Version};
 
@@ -64,6 +65,8 @@ pub(super) struct Charger {
     pub(super) tokens: Tokens,
     /// Its authority did not accept its last boot: it says nothing else.
     pub(super) kept_waiting: bool,
+    /// What a shadow was made to believe of the charger, and since which fact.
+    pub(super) simulated: BTreeMap<Topic, u64>,
 }
 
 /// Where something was seen: what every row about it repeats.
@@ -82,6 +85,13 @@ impl Charger {
     pub(super) fn gap(&mut self) {
         self.sessions.gap();
         self.history.gap();
+    }
+
+    /// Whether what a backend says with this action in the fact `seq` may follow from a pretence.
+    pub(super) fn is_simulated(&self, action: &str, seq: u64) -> bool {
+        self.simulated
+            .iter()
+            .any(|(topic, since)| *since < seq && topic.decides(action))
     }
 }
 

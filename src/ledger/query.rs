@@ -10,6 +10,10 @@ use super::{Cursor, Digest, FILE, LedgerError, Pending, schema, tally};
 use crate::clock::Micros;
 use crate::ocpp::Severity;
 
+mod commands;
+
+pub use commands::{Attempt, StandIns, Twins};
+
 /// How many exemplars a finding shows.
 pub const EXEMPLARS: usize = 5;
 

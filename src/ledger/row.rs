@@ -25,6 +25,8 @@ pub enum Row {
     Charger(Charger),
     /// Something odd was seen that no backend is to be blamed for.
     Quirk(QuirkSeen),
+    /// A command of the shadow's has been answered in the charger's place.
+    StandIn(StandIn),
 }
 
 /// What came out of an exchange, command or handshake. `pending` is the absence of a row.
@@ -253,6 +255,36 @@ pub struct Charger {
     pub firmware: String,
 }
 
+/// A command of the shadow's, answered in the charger's place. Whether the authority sent the same is in the [`Command`] whose
+/// `theirs` is this one's `id`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StandIn {
+    /// Sequence number of the command.
+    pub id: u64,
+    /// When it came, µs.
+    pub at: Micros,
+    /// The charger.
+    pub charger: String,
+    /// Connection epoch.
+    pub conn: u64,
+    /// OCPP version number.
+    pub version: Cow<'static, str>,
+    /// The shadow's name.
+    pub sender: Cow<'static, str>,
+    /// The action.
+    pub action: String,
+    /// Where the answer came from: `reuse`, `model`, ...; `unanswered` when the leg ended first.
+    pub source: String,
+    /// Sequence number of the `ShadowAnswered`; 0 if none.
+    pub answer: u64,
+    /// A charger that obeyed would be another one afterwards.
+    pub changes: bool,
+    /// What it was about, as `name=value` after another.
+    pub fields: String,
+    /// Why an operator must hear of it, in words.
+    pub notice: Option<Cow<'static, str>>,
+}
+
 impl Outcome {
     /// All outcomes.
     pub const ALL: [Self; 4] = [
@@ -275,6 +307,13 @@ impl Outcome {
     /// Whether it counts in a denominator.
     pub const fn is_comparable(self) -> bool {
         !matches!(self, Self::NotComparable)
+    }
+}
+
+impl StandIn {
+    /// Whether the charger would be another one had it heard the command.
+    pub fn is_attempt(&self) -> bool {
+        self.changes && self.source != "no-op"
     }
 }
 

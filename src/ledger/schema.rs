@@ -2,13 +2,13 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, params};
 
-use super::row::{Command, Divergence, Exchange, Handshake, Row};
+use super::row::{Command, Divergence, Exchange, Handshake, Row, StandIn};
 use crate::ocpp::Severity;
 
 /// Changes whenever a table does: an older ledger is judged again rather than migrated.
 const VERSION: &str = "2";
 
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 12] = [
     "exchanges",
     "commands",
     "handshakes",
@@ -19,6 +19,8 @@ const TABLES: [&str; 10] = [
     "latencies",
     "chargers",
     "quirks",
+    "stand_ins",
+    "attempts",
 ];
 
 /// Sets the connection up and creates what is missing.
@@ -110,8 +112,9 @@ impl<'a> Inserts<'a> {
                 .prepare_cached("INSERT OR REPLACE INTO chargers VALUES (?1, ?2, ?3, ?4)")?
                 .execute([&said.charger, &said.vendor, &said.model, &said.firmware])
                 .map(drop),
-            // Quirks come with every message of an odd charger: only counts are kept, see `tally`.
-            Row::Quirk(_) => Ok(()),
+            Row::StandIn(row) if row.is_attempt() => insert_attempt(self.db, row),
+            // They come often: only counts are kept, see `tally`.
+            Row::Quirk(_) | Row::StandIn(_) => Ok(()),
         }
     }
 }
@@ -162,6 +165,21 @@ fn insert_command(db: &Connection, row: &Command) -> rusqlite::Result<()> {
         row.lag_us,
     ])
     .map(drop)
+}
+
+fn insert_attempt(db: &Connection, row: &StandIn) -> rusqlite::Result<()> {
+    db.prepare_cached("INSERT INTO attempts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
+        .execute(params![
+            row.id as i64,
+            row.at,
+            row.charger,
+            row.sender,
+            row.action,
+            row.fields,
+            row.notice,
+            row.source,
+        ])
+        .map(drop)
 }
 
 fn insert_handshake(db: &Connection, row: &Handshake) -> rusqlite::Result<()> {

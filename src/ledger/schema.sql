@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS commands (
     theirs    INTEGER NOT NULL,
     lag_us    INTEGER
 ) STRICT;
+CREATE INDEX IF NOT EXISTS commands_of_shadow ON commands (theirs) WHERE theirs <> 0;
 
 CREATE TABLE IF NOT EXISTS handshakes (
     id        INTEGER PRIMARY KEY,
@@ -138,3 +139,23 @@ CREATE TABLE IF NOT EXISTS quirks (
     last_seen  INTEGER NOT NULL,
     PRIMARY KEY (quirk, charger, leg, detail)
 ) STRICT, WITHOUT ROWID;
+-- How often the stand-in answered from which source.
+CREATE TABLE IF NOT EXISTS stand_ins (
+    action  TEXT NOT NULL,
+    source  TEXT NOT NULL,
+    charger TEXT NOT NULL,
+    count   INTEGER NOT NULL,
+    PRIMARY KEY (action, source, charger)
+) STRICT, WITHOUT ROWID;
+
+-- What the shadow would have changed at the charger; id is the fact of its command.
+CREATE TABLE IF NOT EXISTS attempts (
+    id      INTEGER PRIMARY KEY,
+    at      INTEGER NOT NULL,
+    charger TEXT NOT NULL,
+    sender  TEXT NOT NULL,
+    action  TEXT NOT NULL,
+    fields  TEXT NOT NULL,
+    notice  TEXT,
+    source  TEXT NOT NULL
+) STRICT;

@@ -18,6 +18,7 @@ pub(super) struct Batch<'a> {
     findings: BTreeMap<&'a str, Finding<'a>>,
     sightings: BTreeMap<(&'a str, &'a str, &'a str, &'a str), u64>,
     quirks: BTreeMap<(u8, &'a str, &'a str, &'a str), Seen>,
+    stand_ins: BTreeMap<(&'a str, &'a str, &'a str), u64>,
 }
 
 /// How often, and between which times.
@@ -59,6 +60,14 @@ impl<'a> Batch<'a> {
                 seen.count += 1;
                 seen.since = seen.since.min(row.at);
                 seen.until = seen.until.max(row.at);
+            }
+            Row::StandIn(row) => {
+                let key = (
+                    row.action.as_str(),
+                    row.source.as_str(),
+                    row.charger.as_str(),
+                );
+                *self.stand_ins.entry(key).or_default() += 1;
             }
         }
     }
@@ -150,6 +159,13 @@ impl<'a> Batch<'a> {
                 seen.since,
                 seen.until
             ])?;
+        }
+        for ((action, source, charger), count) in self.stand_ins {
+            db.prepare_cached(
+                "INSERT INTO stand_ins VALUES (?1, ?2, ?3, ?4) \
+                 ON CONFLICT DO UPDATE SET count = count + excluded.count",
+            )?
+            .execute(params![action, source, charger, count as i64])?;
         }
         self.findings
             .into_iter()

@@ -31,6 +31,10 @@ pub struct Diffs {
     pub findings: Vec<Finding>,
     /// Oddities that no backend is to be blamed for, by row of the catalogue.
     pub quirks: Vec<Quirk>,
+    /// How the shadow's commands were answered in the chargers' place, by action and source.
+    pub stand_in: Vec<StandIns>,
+    /// What the shadow's commands would have changed, had chargers heard them.
+    pub would_have_changed: Vec<Attempt>,
     /// Digest of the ledger.
     pub digest: String,
 }
@@ -123,7 +127,60 @@ pub struct Exposure {
     pub unit: String,
 }
 
-/// Reads the view. The counts are of the whole ledger; only findings are filtered.
+/// Answers of the stand-in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StandIns {
+    /// The action.
+    pub action: String,
+    /// The source.
+    pub source: String,
+    /// How often.
+    pub count: u64,
+    /// On how many chargers.
+    pub chargers: u64,
+}
+
+/// Equal commands of the shadow's that would have changed chargers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Attempt {
+    /// Who sent them.
+    pub sender: String,
+    /// The action.
+    pub action: String,
+    /// What they were about, as `name=value` after another.
+    pub fields: String,
+    /// Why an operator must hear of it; absent if it is nothing out of the ordinary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice: Option<String>,
+    /// How often.
+    pub count: u64,
+    /// How many of them the sender believes obeyed.
+    pub simulated: u64,
+    /// On which chargers.
+    pub chargers: Vec<String>,
+    /// Whether the authority sent the same.
+    pub authority_sent: Twins,
+    /// When first, RFC 3339.
+    pub first_seen: String,
+    /// When last, RFC 3339.
+    pub last_seen: String,
+}
+
+/// What the authority did meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Twins {
+    /// The same.
+    pub same: u64,
+    /// The same action with other values.
+    pub other: u64,
+    /// Nothing like it.
+    pub none: u64,
+    /// That cannot be said, or not yet.
+    pub unknown: u64,
+}
+
+/// Reads the view. The counts of outcomes are of the whole ledger; findings are filtered, and by action and charger also what
+/// the shadow commanded.
 pub fn diffs(reader: &Reader, filter: &Filter) -> Result<Diffs, LedgerError> {
     let cursor = reader.cursor()?;
     Ok(Diffs {
@@ -141,6 +198,16 @@ pub fn diffs(reader: &Reader, filter: &Filter) -> Result<Diffs, LedgerError> {
             .quirks(filter.charger.as_deref())?
             .into_iter()
             .filter_map(Quirk::of)
+            .collect(),
+        stand_in: reader
+            .stand_ins(filter)?
+            .into_iter()
+            .map(StandIns::from)
+            .collect(),
+        would_have_changed: reader
+            .attempts(filter)?
+            .into_iter()
+            .map(Attempt::from)
             .collect(),
         digest: cursor.digest.to_string(),
     })
@@ -210,6 +277,45 @@ impl From<query::Finding> for Finding {
             models: finding.models,
             firmware: finding.firmware,
             exemplars: finding.exemplars,
+        }
+    }
+}
+
+impl From<query::StandIns> for StandIns {
+    fn from(found: query::StandIns) -> Self {
+        Self {
+            action: found.action,
+            source: found.source,
+            count: found.count,
+            chargers: found.chargers,
+        }
+    }
+}
+
+impl From<query::Attempt> for Attempt {
+    fn from(attempt: query::Attempt) -> Self {
+        let query::Twins {
+            same,
+            other,
+            none,
+            unknown,
+        } = attempt.authority;
+        Self {
+            sender: attempt.sender,
+            action: attempt.action,
+            fields: attempt.fields,
+            notice: attempt.notice,
+            count: attempt.count,
+            simulated: attempt.simulated,
+            chargers: attempt.chargers,
+            authority_sent: Twins {
+                same,
+                other,
+                none,
+                unknown,
+            },
+            first_seen: rfc3339(attempt.first_seen),
+            last_seen: rfc3339(attempt.last_seen),
         }
     }
 }

@@ -67,6 +67,12 @@ pub async fn run(link: Rc<Link>, dialler: Rc<Dialler>, pace: Rc<Pace>, mut charg
                         }
                         return;
                     }
+                    End::Restart => {
+                        tracing::warn!(charger = %link.charger.escape_debug(), conn = link.conn,
+                            "simulated restart: the shadow leg connects again");
+                        link.restarted();
+                        Box::pin(socket.finish(None, GOODBYE)).await;
+                    }
                     End::Backend(end) => {
                         tracing::info!(charger = %link.charger.escape_debug(), conn = link.conn,
                             why = %end.to_string().escape_debug(), "shadow leg lost");

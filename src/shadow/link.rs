@@ -326,14 +326,23 @@ impl Link {
 
     /// The backend's connection ended by itself.
     pub fn lost(&self, end: &SocketEnd) {
-        self.set_connected(false);
-        self.set_booted(false);
-        let lost = self.with_queue(Queue::disconnected);
-        let again = self.unanswered(lost.as_ref(), "connection lost");
         let mut note = json!({"why": end.to_string(), "by": "backend"});
         if let SocketEnd::Closed(code, _) = end {
             note["code"] = json!(code);
         }
+        self.disconnected(note);
+    }
+
+    /// The backend was told that the charger restarts.
+    pub fn restarted(&self) {
+        self.disconnected(json!({"why": "simulated restart"}));
+    }
+
+    fn disconnected(&self, note: Value) {
+        self.set_connected(false);
+        self.set_booted(false);
+        let lost = self.with_queue(Queue::disconnected);
+        let again = self.unanswered(lost.as_ref(), "connection lost");
         self.closed(note, again, 0);
         self.set_gate(Gate::Away);
     }

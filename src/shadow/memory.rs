@@ -14,6 +14,7 @@ use super::commands::Commands;
 use super::exchanges::Exchanges;
 use super::model::Model;
 use super::outbox::Outbox;
+use super::overlay::Overlay;
 use super::solicited::{self, SOLICITED, Solicited};
 use super::stand_in::Acceptance;
 use super::translate::{COLD_START, UNMAPPED, member_text};
@@ -37,6 +38,8 @@ pub struct Memory {
     pub exchanges: Exchanges,
     /// What it would still have to say, while it has no connection.
     pub outbox: Outbox,
+    /// What the shadow was made to believe.
+    pub overlay: Overlay,
     /// The `IdentifierLearned` fact that must be synced before a translated message may leave.
     pub barrier: u64,
     /// How the shadow takes the charger's boots, as long as it does not accept them.
@@ -109,6 +112,7 @@ impl Memory {
             .is_some_and(|old| old != version)
         {
             self.model = Model::default();
+            self.overlay = Overlay::default();
         }
     }
 

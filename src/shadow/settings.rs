@@ -49,6 +49,12 @@ pub struct ShadowSettings {
     pub retries: bool,
     /// How long a fresh leg waits for the charger's own BootNotification before it replays the remembered one.
     pub boot_grace: Duration,
+    /// How long a command that acts waits for the authority's twin before it is refused; zero: not at all.
+    pub hold: Duration,
+    /// How old the charger's answer to the authority may be to be handed on.
+    pub reuse: Duration,
+    /// Actions that the stand-in may pretend to obey.
+    pub simulate: Vec<String>,
 }
 
 impl ShadowSettings {
@@ -74,6 +80,9 @@ impl ShadowSettings {
             certificates: false,
             retries: false,
             boot_grace: Duration::from_secs(1),
+            hold: Duration::from_secs(3),
+            reuse: Duration::from_mins(1),
+            simulate: Vec::new(),
         }
     }
 }

@@ -1,8 +1,9 @@
-//! The charger's place at the shadow backend: every command is answered, at once and truthfully, and nothing is done.
+//! The charger's place at the shadow backend: every command is answered, soon and truthfully, and nothing is done.
 //!
 //! By construction nothing here can reach a charger: there is no handle to one anywhere in the shadow plane. The best
 //! source wins: the charger's real answer to the same command of its authority (*reuse*), what has been learned of it
-//! (*model*), an acceptance of what already holds (*no-op*), else a refusal.
+//! (*model*), an acceptance of what already holds (*no-op*), a refusal, and where the operator opted in, a pretence
+//! (*simulate*). A command that would be refused may wait a moment for the authority's twin.
 
 use serde_json::Value;
 
@@ -11,8 +12,26 @@ use crate::ocpp::json::Step;
 use crate::ocpp::refusals::{self, Refusal};
 use crate::ocpp::{Envelope, Version};
 
+use super::commands::{Real, table};
 use super::model::{Model, Place, text};
+use super::overlay::{Overlay, Told};
 use super::translate::member_text;
+
+/// Where an answer comes from, as facts name it.
+pub mod source {
+    /// The charger's real answer to the authority's twin.
+    pub const REUSE: &str = "reuse";
+    /// What is known of the charger.
+    pub const MODEL: &str = "model";
+    /// It already holds.
+    pub const NO_OP: &str = "no-op";
+    /// A schema-valid no.
+    pub const REFUSAL: &str = "refusal";
+    /// A CALLERROR.
+    pub const RPC_REFUSAL: &str = "rpc-refusal";
+    /// A pretence.
+    pub const SIMULATE: &str = "simulate";
+}
 
 /// What the backend answered to the charger's last BootNotification.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,10 +58,38 @@ pub struct Situation<'a> {
     pub ongoing: bool,
     /// How the backend took its boot.
     pub acceptance: Acceptance,
-    /// The charger's real answer to the authority's twin of this command.
-    pub reuse: Option<&'a str>,
+    /// The charger's real answer to the authority's twin of this command, fit to be handed on.
+    pub real: Option<&'a Real>,
+    /// What the backend was made to believe.
+    pub overlay: &'a Overlay,
+    /// Whether the command may wait.
+    pub wait: Wait,
+    /// The operator wants commands of this action simulated.
+    pub simulates: bool,
     /// Now.
     pub now: Micros,
+}
+
+/// Whether a command may wait for the authority's twin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// It is answered now.
+    Not,
+    /// If the authority may send one that says more than a refusal.
+    ForTwin,
+    /// The charger has the twin already, and has not answered it.
+    ForAnswer,
+}
+
+/// What to do about a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// Answer it.
+    Answer(Answer),
+    /// Wait for the authority's twin.
+    Hold,
+    /// Pretend to obey; the payload would be answered otherwise.
+    Simulate(String),
 }
 
 /// An answer, and what a charger would send after it.
@@ -50,7 +97,7 @@ pub struct Situation<'a> {
 pub struct Answer {
     /// The whole CALLRESULT or CALLERROR.
     pub text: String,
-    /// `reuse`, `model`, `no-op`, `refusal` or `rpc-refusal`.
+    /// One of [`source`].
     pub source: &'static str,
     /// CALLs to send next: action and payload.
     pub follow: Vec<(&'static str, Box<str>)>,
@@ -63,27 +110,90 @@ struct Reply {
     follow: Vec<(&'static str, Box<str>)>,
 }
 
-/// Answers a command. `call` is the envelope of `frame`.
-pub fn answer(frame: &str, call: &Envelope<'_>, situation: Situation<'_>) -> Answer {
+/// Chooses the best answer to a command. `call` is the envelope of `frame`.
+pub fn choose(frame: &str, call: &Envelope<'_>, situation: Situation<'_>) -> Choice {
     // The id goes back as it was spelt, quotes or not.
     let id = &frame[call.id_at.clone()];
     if situation.acceptance == Acceptance::Rejected {
-        return refused(id, &refusals::not_accepted());
+        return Choice::Answer(refused(id, &refusals::not_accepted()));
     }
-    if let Some(payload) = situation.reuse {
-        return Answer {
-            text: format!("[3,{id},{payload}]"),
-            source: "reuse",
-            follow: Vec::new(),
-        };
+    if let Some(real) = situation.real {
+        return Choice::Answer(handed_on(id, real));
     }
-    match known(call, situation) {
-        Some(reply) => Answer {
+    let known = known(call, situation);
+    let best = known.map_or_else(
+        || refuse(frame, call, situation.version),
+        |reply| Answer {
             text: format!("[3,{id},{}]", reply.payload),
             source: reply.source,
             follow: reply.follow,
         },
-        None => refuse(frame, call, situation.version),
+    );
+    let payload = payload(&best.text);
+    if let Some(told) = situation.overlay.tell(situation.version, call, payload) {
+        return Choice::Answer(pretended(frame, call, told));
+    }
+    if is_last_word(&best, payload, call) {
+        return Choice::Answer(best);
+    }
+    if is_worth_waiting(call, situation) {
+        return Choice::Hold;
+    }
+    if situation.simulates {
+        return Choice::Simulate(payload.to_owned());
+    }
+    Choice::Answer(best)
+}
+
+/// Whether no other source could say better. Settings of several variables are answered one by one: a refusal of some may
+/// still become better.
+fn is_last_word(answer: &Answer, payload: &str, call: &Envelope<'_>) -> bool {
+    match answer.source {
+        source::REFUSAL | source::RPC_REFUSAL => false,
+        _ => call.action != "SetVariables" || !payload.contains(r#""Rejected""#),
+    }
+}
+
+/// Whether the authority's twin may come in time and would say more than a refusal.
+fn is_worth_waiting(call: &Envelope<'_>, situation: Situation<'_>) -> bool {
+    match call.action.as_ref() {
+        // Nobody can stop what does not run.
+        "RemoteStopTransaction" | "RequestStopTransaction" if !situation.ongoing => false,
+        action => match situation.wait {
+            Wait::Not => false,
+            Wait::ForTwin => table::holds(situation.version, action),
+            Wait::ForAnswer => true,
+        },
+    }
+}
+
+fn payload(text: &str) -> &str {
+    Envelope::parse(text).map_or("{}", |answer| answer.payload)
+}
+
+fn handed_on(id: &str, real: &Real) -> Answer {
+    let text = match real {
+        Real::Result(payload) => format!("[3,{id},{payload}]"),
+        Real::Error(error) => format!("[4,{id},{error},{{}}]"),
+    };
+    Answer {
+        text,
+        source: source::REUSE,
+        follow: Vec::new(),
+    }
+}
+
+/// The answer that the overlay gives.
+pub fn pretended(frame: &str, call: &Envelope<'_>, told: Told) -> Answer {
+    let id = &frame[call.id_at.clone()];
+    Answer {
+        text: format!("[3,{id},{}]", told.payload),
+        source: if told.simulated {
+            source::SIMULATE
+        } else {
+            source::MODEL
+        },
+        follow: told.follow,
     }
 }
 
@@ -95,10 +205,10 @@ pub fn refuse(frame: &str, call: &Envelope<'_>, version: Version) -> Answer {
 
 fn refused(id: &str, refusal: &Refusal) -> Answer {
     let (text, source) = match refusal {
-        Refusal::Result(payload) => (format!("[3,{id},{payload}]"), "refusal"),
+        Refusal::Result(payload) => (format!("[3,{id},{payload}]"), source::REFUSAL),
         Refusal::Error { code, description } => (
             format!(r#"[4,{id},"{code}","{description}",{{}}]"#),
-            "rpc-refusal",
+            source::RPC_REFUSAL,
         ),
     };
     Answer {
@@ -256,10 +366,16 @@ mod tests {
             model: &model,
             ongoing: false,
             acceptance,
-            reuse: None,
+            real: None,
+            overlay: &Overlay::default(),
+            wait: Wait::Not,
+            simulates: false,
             now: 1,
         };
-        answer(frame, &call, situation)
+        match choose(frame, &call, situation) {
+            Choice::Answer(answer) => answer,
+            choice => panic!("{choice:?}"),
+        }
     }
 
     #[test]

@@ -387,6 +387,29 @@ mod tests {
         assert!(pair(&one("1"), &[one("2"), one("3")].concat()).is_empty());
     }
 
+    #[test]
+    fn what_the_authority_named_is_renamed_or_not_handed_on() {
+        let told = r#"{"clearTariffsResult":[{"tariffId":"a","status":"Accepted"}]}"#;
+        let mut relation = Relation::new();
+        let handed = |relation: &Relation| answer(Version::V21, "ClearTariffs", told, relation);
+        assert_eq!(handed(&relation), None);
+        relation.learn(Class::TariffId, "\"a\"", "\"b\"");
+        let renamed = told.replace("\"a\"", "\"b\"");
+        assert_eq!(handed(&relation), Some(renamed));
+    }
+
+    #[test]
+    fn what_the_charger_minted_stays() {
+        let told = r#"{"status":"Accepted","transactionId":"T-1"}"#;
+        let handed = answer(
+            Version::V201,
+            "RequestStartTransaction",
+            told,
+            &Relation::new(),
+        );
+        assert_eq!(handed.as_deref(), Some(told));
+    }
+
     proptest! {
         #[test]
         fn what_leaves_holds_only_the_shadows_ids(

@@ -73,6 +73,10 @@ impl Trouble for Commanding {
         self.0.url()
     }
 
+    fn setup(&self, setup: &mut Setup) {
+        setup.sections.push_str("[shadow]\nhold = \"0s\"\n");
+    }
+
     fn begin(&mut self, _: &Tap) {
         eventually("both sessions are open at the candidate", || {
             self.0.log().transactions().len() == 2
@@ -143,6 +147,7 @@ fn law_4_legs_are_symmetric() {
     let (legacy, candidate) = (legacy(), candidate());
     let setup = Setup {
         authority: "candidate",
+        sections: "[shadow]\nhold = \"0s\"\n".to_owned(),
         ..Setup::new(dir.path(), &legacy.url(), &candidate.url())
     };
     let tap = Tap::start(&setup);

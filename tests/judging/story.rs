@@ -251,6 +251,19 @@ impl Story {
         self.shadow_answer(0, &format!(r#"[2,"c","{action}",{payload}]"#))
     }
 
+    /// A command of the shadow's that was answered in the charger's place; returns the command.
+    pub(crate) fn stand_in(&mut self, action: &str, payload: &str, source: &str) -> u64 {
+        let command = self.shadow_command(action, payload);
+        let leg = self.authority.other();
+        self.push_here(Kind::ShadowAnswered, |fact| {
+            fact.via(leg, Dir::FromCharger)
+                .because(command)
+                .body("[3,\"c\",{}]")
+                .note(&json!({"action":action,"source":source}))
+        });
+        command
+    }
+
     pub(crate) fn learned(&mut self, class: &str, authority: &str, shadow: &str) {
         let leg = self.authority.other();
         self.push_here(Kind::IdentifierLearned, |mut fact| {

@@ -181,6 +181,8 @@ impl World {
         let backend = Backend::parse(&candidate.url()).unwrap();
         let mut settings = ShadowSettings::new(Leg::Candidate, backend);
         settings.backoff = (Duration::from_millis(5), Duration::from_millis(20));
+        // Commands are answered at once unless a test is about waiting.
+        settings.hold = Duration::ZERO;
         tune(&mut settings);
         Self {
             legs: Rc::new(Legs::new(vec![settings], &recorder).unwrap()),

@@ -9,10 +9,11 @@ use toml::Spanned;
 
 use super::access::TlsSection;
 use super::backends::BackendSection;
-use super::units::{Size, Span};
+use super::units::{Size, Span, say_duration};
 use super::{Config, Keepalive, Limits, Shadow};
 use crate::cli::error::{CliError, Exit, Place};
 use crate::facts::Leg;
+use crate::shadow::overlay;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -58,6 +59,10 @@ struct ShadowSection {
     takeover: Option<Spanned<String>>,
     certificates: Option<bool>,
     retries: Option<bool>,
+    hold: Option<Spanned<Span>>,
+    reuse: Option<Spanned<Span>>,
+    #[serde(default)]
+    simulate: Vec<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -99,6 +104,12 @@ const MOST_PROBES: u32 = 127;
 
 /// Seconds that bytes may stay unacknowledged at most: a day, well below what the kernel counts in milliseconds.
 const LONGEST_PATIENCE: u64 = 86_400;
+
+/// How long a command may be held: backends give up waiting from here on.
+const LONGEST_HOLD: Duration = Duration::from_secs(10);
+
+/// How old an answer may be to be handed on: what a charger said an hour ago is no answer.
+const LONGEST_REUSE: Duration = Duration::from_hours(1);
 
 /// Reads and checks a configuration file. Relative paths in it are relative to the file.
 pub fn load(path: &Path) -> Result<Config, CliError> {
@@ -254,6 +265,9 @@ impl Checker<'_> {
                 .map_or(default.niceness, |n| *n.get_ref()),
             certificates: section.certificates.unwrap_or(default.certificates),
             retries: section.retries.unwrap_or(default.retries),
+            hold: self.wait(section.hold.as_ref(), default.hold, LONGEST_HOLD)?,
+            reuse: self.wait(section.reuse.as_ref(), default.reuse, LONGEST_REUSE)?,
+            simulate: self.simulate(&section.simulate)?,
         })
     }
 
@@ -270,6 +284,43 @@ impl Checker<'_> {
                 "leave it out: the shadow backend then faces every connection that the authority faces",
             )),
         }
+    }
+
+    fn wait(
+        &self,
+        span: Option<&Spanned<Span>>,
+        default: Duration,
+        below: Duration,
+    ) -> Result<Duration, CliError> {
+        match span {
+            None => Ok(default),
+            Some(span) if span.get_ref().0 < below => Ok(span.get_ref().0),
+            Some(span) => Err(self.error(
+                "CFG-030",
+                span,
+                format!("{} is too long here", say_duration(span.get_ref().0)),
+                &format!("below {}", say_duration(below)),
+                "leave it out for the default; 0s turns it off",
+            )),
+        }
+    }
+
+    fn simulate(&self, actions: &[Spanned<String>]) -> Result<Vec<String>, CliError> {
+        let unknown =
+            |action: &&Spanned<String>| !overlay::ACTIONS.contains(&action.get_ref().as_str());
+        if let Some(action) = actions.iter().find(unknown) {
+            return Err(self.error(
+                "CFG-031",
+                action,
+                format!("{:?} cannot be simulated", action.get_ref()),
+                "not an action that may be pretended",
+                &format!("choose among {}", overlay::ACTIONS.join(", ")),
+            ));
+        }
+        Ok(actions
+            .iter()
+            .map(|action| action.get_ref().clone())
+            .collect())
     }
 
     fn base_path(&self, base: Option<Spanned<String>>) -> Result<String, CliError> {
@@ -420,6 +471,13 @@ mod tests {
             ),
             (format!("{GOOD}ca = \"missing.pem\"\n"), "CFG-006", 8),
             (format!("{GOOD}[shadow]\nniceness = 20\n"), "CFG-015", 9),
+            (format!("{GOOD}[shadow]\nhold = \"10s\"\n"), "CFG-030", 9),
+            (format!("{GOOD}[shadow]\nreuse = \"2h\"\n"), "CFG-030", 9),
+            (
+                format!("{GOOD}[shadow]\nsimulate = [\n\"Reset\",\n\"RemoteStartTransaction\"]\n"),
+                "CFG-031",
+                11,
+            ),
         ] {
             let text = errors(&source);
             assert!(text.contains(code), "{text}");

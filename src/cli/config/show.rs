@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::units::{say_duration, say_size};
-use super::{Backend, Config, SecretRef};
+use super::{Backend, Config, SecretRef, Shadow};
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,29 +70,9 @@ fn values(config: &Config) -> Vec<(String, String)> {
     for (name, backend) in [("legacy", &config.legacy), ("candidate", &config.candidate)] {
         all.extend(backend_values(name, backend));
     }
-    let (shadow, limits, keepalive) = (&config.shadow, &config.limits, &config.keepalive);
+    all.extend(shadow_values(&config.shadow));
+    let (limits, keepalive) = (&config.limits, &config.keepalive);
     let rest = [
-        ("shadow.answer_timeout", say_duration(shadow.answer_timeout)),
-        (
-            "shadow.connect_timeout",
-            say_duration(shadow.connect_timeout),
-        ),
-        ("shadow.queue_messages", shadow.queue_messages.to_string()),
-        ("shadow.queue_bytes", say_size(shadow.queue_bytes)),
-        ("shadow.total_bytes", say_size(shadow.total_bytes)),
-        ("shadow.probe_offer", shadow.probe_offer.to_string()),
-        (
-            "shadow.takeover",
-            if shadow.collapse {
-                "collapse"
-            } else {
-                "mirror"
-            }
-            .to_owned(),
-        ),
-        ("shadow.niceness", shadow.niceness.to_string()),
-        ("shadow.certificates", shadow.certificates.to_string()),
-        ("shadow.retries", shadow.retries.to_string()),
         ("limits.handover", say_size(limits.handover)),
         ("limits.capture", say_size(limits.capture)),
         ("limits.recorder", say_size(limits.recorder)),
@@ -122,6 +102,44 @@ fn values(config: &Config) -> Vec<(String, String)> {
     ];
     all.extend(rest.map(|(key, value)| (key.to_owned(), value)));
     all
+}
+
+fn shadow_values(shadow: &Shadow) -> Vec<(String, String)> {
+    [
+        ("shadow.answer_timeout", say_duration(shadow.answer_timeout)),
+        (
+            "shadow.connect_timeout",
+            say_duration(shadow.connect_timeout),
+        ),
+        ("shadow.queue_messages", shadow.queue_messages.to_string()),
+        ("shadow.queue_bytes", say_size(shadow.queue_bytes)),
+        ("shadow.total_bytes", say_size(shadow.total_bytes)),
+        ("shadow.probe_offer", shadow.probe_offer.to_string()),
+        (
+            "shadow.takeover",
+            if shadow.collapse {
+                "collapse"
+            } else {
+                "mirror"
+            }
+            .to_owned(),
+        ),
+        ("shadow.niceness", shadow.niceness.to_string()),
+        ("shadow.certificates", shadow.certificates.to_string()),
+        ("shadow.retries", shadow.retries.to_string()),
+        ("shadow.hold", say_duration(shadow.hold)),
+        ("shadow.reuse", say_duration(shadow.reuse)),
+        (
+            "shadow.simulate",
+            if shadow.simulate.is_empty() {
+                "nothing".to_owned()
+            } else {
+                format!("PRETENDED: {}", shadow.simulate.join(", "))
+            },
+        ),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into()
 }
 
 fn backend_values(name: &str, backend: &Backend) -> [(String, String); 8] {

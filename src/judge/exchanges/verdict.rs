@@ -165,7 +165,11 @@ fn spoiled(open: &Open, bench: &mut Bench<'_>) -> Option<Spoil> {
     let (boot, refused) = conn.map_or((None, None), |conn| {
         (conn.boot_root.clone(), conn.refused.clone())
     });
-    let sessions = &bench.world.charger(&open.origin.charger).sessions;
+    let charger = bench.world.charger(&open.origin.charger);
+    let simulated = charger
+        .is_simulated(&open.action, open.call)
+        .then(|| Spoil::plain(Reason::Simulated));
+    let sessions = &charger.sessions;
     let rooted = |root: Option<String>| {
         root.map_or(Spoil::plain(Reason::ShadowGap), |root| {
             Spoil::tainted(&root)
@@ -182,7 +186,8 @@ fn spoiled(open: &Open, bench: &mut Bench<'_>) -> Option<Spoil> {
         None => open
             .thread
             .as_ref()
-            .and_then(|thread| sessions.spoil(thread)),
+            .and_then(|thread| sessions.spoil(thread))
+            .or(simulated),
     }
 }
 

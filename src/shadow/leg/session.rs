@@ -3,28 +3,25 @@
 use std::collections::VecDeque;
 use std::future::pending;
 
-use serde_json::json;
 use tokio::select;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use crate::clock::Clock;
-use crate::facts::{Dir, Kind};
 use crate::ocpp::{Envelope, MessageType};
 use crate::shadow::link::{Ending, Link};
-use crate::shadow::memory::Contradiction;
 use crate::shadow::pace::Allowance;
 use crate::shadow::prime::Ids;
-use crate::shadow::queue::{Gate, Queue, Synthetic};
+use crate::shadow::queue::{Gate, Queue};
 use crate::shadow::socket::{Incoming, Socket, SocketEnd};
-use crate::shadow::stand_in::{self, Acceptance, Situation};
-use crate::shadow::translate::{self, Plan};
+use crate::shadow::stand_in::Acceptance;
 
 mod answers;
 mod boot;
+mod commands;
 mod sending;
 
 use answers::Late;
+use commands::Held;
 
 /// Why a session is over.
 pub(super) enum End {
@@ -32,6 +29,8 @@ pub(super) enum End {
     Charger(Ending),
     /// The backend's did.
     Backend(SocketEnd),
+    /// The backend was told that the charger restarts.
+    Restart,
 }
 
 /// One connection to the backend.
@@ -55,6 +54,12 @@ pub(super) struct Session<'a> {
     answer_by: Option<Instant>,
     /// Until when the next message may wait for its identifier to be synced.
     parked_until: Option<Instant>,
+    /// Commands that wait for the authority's twin, oldest first.
+    held: Vec<Held>,
+    /// What operators have been told of already.
+    noticed: VecDeque<String>,
+    /// The backend was told that the charger restarts.
+    restarts: bool,
 }
 
 impl<'a> Session<'a> {
@@ -79,27 +84,44 @@ impl<'a> Session<'a> {
             retry_at: None,
             answer_by: None,
             parked_until: None,
+            held: Vec::new(),
+            noticed: VecDeque::new(),
+            restarts: false,
             link,
         }
     }
 
-    /// The socket, to say goodbye.
+    /// The socket, to say goodbye. Nobody waits for an answer any more.
     pub(super) fn into_socket(self) -> Socket {
+        let mut memory = self.link.memory.borrow_mut();
+        for held in &self.held {
+            memory.commands.waits(held.number(), false);
+        }
+        drop(memory);
         self.socket
     }
 
     /// Speaks to the backend until one of both ends.
     pub(super) async fn serve(&mut self) -> End {
         loop {
+            // A charger that has left answers what it was asked, and waits for nothing more.
+            let settled = self.settle_held().await;
             if let Some(ending) = self.link.ending() {
                 return End::Charger(ending);
             }
-            if let Err(end) = self.step().await {
+            let done = match settled {
+                Ok(()) if !self.restarts => self.step().await,
+                settled => settled,
+            };
+            if let Err(end) = done {
                 // The charger's end is the reason if it came while we were writing.
                 return match self.link.ending() {
                     Some(ending) => End::Charger(ending),
                     None => End::Backend(end),
                 };
+            }
+            if self.restarts {
+                return End::Restart;
             }
         }
     }
@@ -116,6 +138,7 @@ impl<'a> Session<'a> {
             self.answer_by,
             self.parked_until,
             self.link.drain_by(),
+            self.held.iter().map(|held| held.until).min(),
             pause,
         ]
         .into_iter()
@@ -199,85 +222,6 @@ impl<'a> Session<'a> {
         if self.allowance.exhausted_until().is_some() {
             tracing::debug!(charger = %self.link.charger.escape_debug(), "shadow backend floods");
         }
-    }
-
-    /// Answers a command in the charger's place.
-    async fn stand_in(&mut self, text: &str, command: &Envelope<'_>) -> Result<(), SocketEnd> {
-        let fact = self.received(0, text.as_bytes(), None);
-        let mut answer = {
-            let mut memory = self.link.memory.borrow_mut();
-            let memory = &mut *memory;
-            let now = Clock::system().now();
-            let twin =
-                memory
-                    .commands
-                    .shadow_called(self.link.version, command, now, &memory.relation);
-            let about = self.link.fact(Kind::IdentifierLearned, None).because(fact);
-            memory.learn(
-                &self.link.common().recorder,
-                &about,
-                twin.pairs,
-                Contradiction::TakesLast,
-            );
-            let reuse = twin.answer.and_then(|answer| {
-                translate::answer(
-                    self.link.version,
-                    &command.action,
-                    &answer,
-                    &memory.relation,
-                )
-            });
-            let situation = Situation {
-                version: self.link.version,
-                model: &memory.model,
-                ongoing: memory.is_ongoing(command),
-                acceptance: self.acceptance,
-                reuse: reuse.as_deref(),
-                now,
-            };
-            stand_in::answer(text, command, situation)
-        };
-        let asked = answer.follow.len();
-        let mut follow = self.translated(std::mem::take(&mut answer.follow));
-        if !self.link.queue(|queue| queue.has_room_for(follow.len())) {
-            follow.clear();
-        }
-        if asked > 0 && follow.is_empty() {
-            answer = stand_in::refuse(text, command, self.link.version);
-        }
-        self.write(&answer.text).await?;
-        let sent = self
-            .link
-            .fact(Kind::ShadowAnswered, Some(Dir::FromCharger))
-            .because(fact)
-            .body(answer.text)
-            .note(&json!({"action": command.action, "source": answer.source}));
-        self.link.common().recorder.record(sent);
-        self.link.with_queue(|queue| {
-            for call in follow {
-                queue.push_synthetic(call);
-            }
-        });
-        Ok(())
-    }
-
-    /// The CALLs that a triggered charger would send now, translated like any other; what cannot be is left out.
-    fn translated(&mut self, follow: Vec<(&'static str, Box<str>)>) -> Vec<Synthetic> {
-        let mut calls = Vec::new();
-        for (action, payload) in follow {
-            let mut call = self.ids.call(action, &payload, "trigger");
-            let Plan::Send(done) = self.plan(action, &call.text) else {
-                continue;
-            };
-            if !done.rewrites.is_empty() && !self.is_synced() {
-                continue;
-            }
-            if let Some(text) = done.text {
-                call.text = text.into();
-            }
-            calls.push(call);
-        }
-        calls
     }
 }
 

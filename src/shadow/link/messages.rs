@@ -8,6 +8,7 @@ use crate::facts::Kind;
 use crate::ocpp::identifiers::Part;
 use crate::ocpp::json::Step;
 use crate::ocpp::{Envelope, MessageType, Version};
+use crate::shadow::commands::Real;
 use crate::shadow::exchanges::{Called, Half, Reply, Taught};
 use crate::shadow::memory::{Contradiction, Memory};
 use crate::shadow::queue::{Mirrored, Traffic, Withheld};
@@ -29,24 +30,32 @@ impl Link {
         };
         match message.kind {
             MessageType::Call | MessageType::Send => self.mirror(seq, at, text, &message),
-            MessageType::CallResult => self.charger_answered(&message, Some(message.payload)),
-            MessageType::CallError => self.charger_answered(&message, None),
+            MessageType::CallResult | MessageType::CallError => self.charger_answered(&message),
             MessageType::CallResultError => {}
         }
     }
 
-    fn charger_answered(&self, message: &Envelope<'_>, answer: Option<&str>) {
+    fn charger_answered(&self, message: &Envelope<'_>) {
+        let is_result = message.kind == MessageType::CallResult;
         let mut memory = self.memory.borrow_mut();
-        if solicited::is_refusal(answer) {
+        if solicited::is_refusal(is_result.then_some(message.payload)) {
             memory.solicited.refused(&message.id);
         }
-        if let Some(command) = memory.commands.charger_answered(&message.id, answer)
-            && let Some(answer) = answer
-        {
+        let Some(command) = memory.commands.charger_answered(message) else {
+            return;
+        };
+        if is_result {
+            let (action, request) = (&command.action, &command.request);
             memory
                 .model
-                .answered(self.version, &command.action, &command.request, answer);
+                .answered(self.version, action, request, message.payload);
+            let obeyed = Real::read(message).is_some_and(|real| real.is_accepted());
+            if obeyed && action.as_ref() == "SendLocalList" {
+                memory.overlay.list_changed();
+            }
         }
+        // A command of the shadow's may be waiting for this.
+        self.wake.notify_one();
     }
 
     fn mirror(&self, seq: u64, at: Micros, text: &Arc<str>, call: &Envelope<'_>) {

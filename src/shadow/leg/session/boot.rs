@@ -44,6 +44,7 @@ impl Session<'_> {
     pub(super) fn synthesise_boot(&mut self, why: &'static str) {
         let boot = prime::boot(&self.link.memory.borrow().model, self.ids, why);
         if let Some(boot) = boot {
+            let boot = self.after_restart(boot);
             self.link.with_queue(|queue| queue.push_synthetic(boot));
         }
     }
