@@ -109,6 +109,7 @@ impl Judge {
             Kind::Tick
             | Kind::ConnRefused
             | Kind::Control
+            | Kind::ModelLearned
             | Kind::BackendRecord
             | Kind::RulesLoaded
             | Kind::Decision

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel::facts::recorder::Limits;
-use evenkeel::facts::resume::{Learned, Remembered, Resume};
+use evenkeel::facts::resume::{Learned, Resume};
 use evenkeel::facts::{Dir, Fact, Kind, Leg, Reader, Recorder};
 use serde_json::json;
-use shadow_support::{Candidate, World, run, stop};
+use shadow_support::{Candidate, World, booted_once, run, stop};
 
 #[test]
 fn law_10_nothing_of_a_version_that_is_not_understood_vanishes() {
@@ -73,14 +73,9 @@ fn a_boot_of_another_version_introduces_nobody() {
     run(async {
         let candidate = Candidate::listen().await;
         let world = World::new(&candidate, |_| {});
-        let mut resume = Resume::default();
-        resume.chargers.insert(
-            Arc::from("CP1"),
-            Remembered {
-                boot: Some(r#"[2,"b","BootNotification",{"chargePointModel":"M"}]"#.to_owned()),
-                boot_subprotocol: Some("ocpp1.6".to_owned()),
-                statuses: Vec::new(),
-            },
+        let resume = booted_once(
+            r#"[2,"b","BootNotification",{"chargePointModel":"M"}]"#,
+            &[],
         );
         world.legs.resume(Leg::Candidate, &resume);
         world.open("ocpp2.0.1");
@@ -97,10 +92,8 @@ fn made_up_message_ids_do_not_come_again_after_a_restart() {
         for _ in 0..2 {
             let candidate = Candidate::listen().await;
             let world = World::new(&candidate, |_| {});
-            let texts = [r#"[2,"b","BootNotification",{"chargePointModel":"M"}]"#];
-            world
-                .legs
-                .remember(Leg::Candidate, &Arc::from("CP1"), texts);
+            let boot = r#"[2,"b","BootNotification",{"chargePointModel":"M"}]"#;
+            world.legs.resume(Leg::Candidate, &booted_once(boot, &[]));
             world.open("ocpp1.6");
             let mut conn = candidate.accept().await;
             world.charger(r#"[2,"1","Heartbeat",{}]"#);

@@ -4,7 +4,7 @@ mod shadow_support;
 
 use std::time::{Duration, Instant};
 
-use evenkeel::facts::{Dir, Kind};
+use evenkeel::facts::{Dir, Kind, Leg};
 use evenkeel::ocpp::actions::{self, Side};
 use evenkeel::ocpp::{Envelope, Version};
 use evenkeel::shadow::plane::LegHost;
@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
-use shadow_support::{Candidate, Conn, World, run, stop, within};
+use shadow_support::{Candidate, Conn, World, booted_once, run, stop, within};
 
 async fn booted(subprotocol: &str) -> (Candidate, World, Conn) {
     let candidate = Candidate::listen().await;
@@ -110,14 +110,11 @@ fn a_charger_that_does_not_boot_is_introduced() {
         let world = World::new(&candidate, |settings| {
             settings.boot_grace = Duration::from_millis(50);
         });
-        world.legs.remember(
-            evenkeel::facts::Leg::Candidate,
-            &"CP1".into(),
-            [
-                r#"[2,"1","BootNotification",{"chargePointModel":"M"}]"#,
-                r#"[2,"2","StatusNotification",{"connectorId":2,"status":"Available"}]"#,
-            ],
+        let resume = booted_once(
+            r#"[2,"1","BootNotification",{"chargePointModel":"M"}]"#,
+            &[r#"[2,"2","StatusNotification",{"connectorId":2,"status":"Available"}]"#],
         );
+        world.legs.resume(Leg::Candidate, &resume);
         world.open("ocpp1.6");
         let mut conn = candidate.accept().await;
         // Nobody says anything: after the grace the leg introduces the charger.

@@ -71,7 +71,9 @@ pub enum Kind {
     /// The shadow backend sent a message. `cause`: the `ShadowSent` it answers, or 0. Body: the text. Note: `{"quirk"?,
     /// "retry"?}`, `retry` when the CALL is repeated because of this answer.
     ShadowReceived = 35,
-    /// The stand-in answered a command. `cause`: the `ShadowReceived`. Body: the text sent. Note: `{"action","source"}`.
+    /// The stand-in answered a command. `cause`: the `ShadowReceived`. Body: the text sent. Note: `{"action","source",
+    /// "waited_us","model"?,"age_us"?,"missing"?}`: how and how long ago what it rests on was learned, or what would have
+    /// to be known for a better answer.
     ShadowAnswered = 36,
     /// The shadow backend gave no answer in time. `cause`: the `ShadowSent`. Note: `{"action","waited_us","why"?,
     /// "retry"?}`.
@@ -85,6 +87,9 @@ pub enum Kind {
     /// Something odd that must not be blamed on the candidate. Note: `{"quirk","row"?,"detail"}`;
     /// `row` is its place in the catalogue, [`crate::ocpp::quirks`]. `cause`: the message, frames or handshake.
     Quirk = 42,
+    /// Something that the stand-in answers from was learned of a charger. `cause`: the message that completed it. Note:
+    /// `{"part","version","from":[seq,...]}`: the facts that teach this part now, in place of those named before.
+    ModelLearned = 43,
     /// A session or CDR that was read from a backend. Body: the record.
     BackendRecord = 50,
     /// Rules were loaded. Note: `{"file","hash"}`.
@@ -270,7 +275,7 @@ impl Dir {
 
 impl Kind {
     /// Every kind, by number.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::TapStarted,
         Self::TapStopped,
         Self::Tick,
@@ -292,6 +297,7 @@ impl Kind {
         Self::IdentifierLearned,
         Self::Gap,
         Self::Quirk,
+        Self::ModelLearned,
         Self::BackendRecord,
         Self::RulesLoaded,
         Self::Decision,
@@ -333,6 +339,7 @@ impl Kind {
             Self::IdentifierLearned => "identifier-learned",
             Self::Gap => "gap",
             Self::Quirk => "quirk",
+            Self::ModelLearned => "model-learned",
             Self::BackendRecord => "backend-record",
             Self::RulesLoaded => "rules-loaded",
             Self::Decision => "decision",

@@ -1,4 +1,5 @@
-//! Messages that a starting shadow plane must find again: a charger's last boot and the last status of each connector.
+//! Facts that a starting shadow plane must find again: a charger's last boot, the last status of each connector, and what
+//! teaches the parts of its model.
 //!
 //! They may be weeks old, so the writer notes where they are as they pass instead of searching later.
 
@@ -13,11 +14,18 @@ pub(super) const BOOT: &str = "boot";
 /// The prefix of the keys under which the last status of each connector is remembered.
 pub(super) const STATUS: &str = "status/";
 
+/// The prefix of the keys under which the last `ModelLearned` about each part is remembered.
+pub(super) const MODEL: &str = "model/";
+
 /// How far into a message its action may begin: behind the type and an id of at most 36 characters, with room to spare.
 const HEAD: usize = 128;
 
 /// Under which key this fact is to be remembered for its charger, if at all.
 pub(super) fn key(fact: &Fact) -> Option<String> {
+    if fact.kind == Kind::ModelLearned {
+        let note = fact.note_json();
+        return note["part"].as_str().map(|part| format!("{MODEL}{part}"));
+    }
     if fact.kind != Kind::Message || fact.dir != Some(Dir::FromCharger) {
         return None;
     }
@@ -52,6 +60,17 @@ mod tests {
             ..Fact::new(Kind::Message, 0)
         };
         key(&fact.body(text))
+    }
+
+    #[test]
+    fn what_teaches_a_model_is_a_landmark_for_each_part() {
+        let learned = Fact::new(Kind::ModelLearned, 0);
+        let note = serde_json::json!({"part": "device", "from": [1, 2]});
+        assert_eq!(
+            key(&learned.clone().note(&note)).as_deref(),
+            Some("model/device")
+        );
+        assert_eq!(key(&learned), None);
     }
 
     #[test]

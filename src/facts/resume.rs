@@ -26,7 +26,7 @@ pub struct Resume {
     pub last_run: Option<String>,
     /// Identifiers learned, oldest first, by charger.
     pub learned: HashMap<Arc<str>, Vec<Learned>>,
-    /// The boots and statuses of every charger: after a kill of the live plane they all come back, and none may boot.
+    /// What every charger told of itself: after a kill of the live plane they all come back, and none may boot.
     pub chargers: HashMap<Arc<str>, Remembered>,
     /// Messages that a charger would still keep for its shadow backend, oldest first.
     pub undelivered: Vec<Undelivered>,
@@ -59,12 +59,23 @@ pub struct Learned {
 /// What is needed to introduce a charger to a backend that has not seen it boot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Remembered {
-    /// The text of the charger's last `BootNotification` CALL.
-    pub boot: Option<String>,
+    /// The charger's last `BootNotification` CALL.
+    pub boot: Option<Fact>,
     /// The subprotocol of the connection that it was sent on.
     pub boot_subprotocol: Option<String>,
-    /// The texts of the last `StatusNotification` CALL of each connector.
-    pub statuses: Vec<String>,
+    /// The last `StatusNotification` CALL of each connector.
+    pub statuses: Vec<Fact>,
+    /// What teaches the charger's model, part by part.
+    pub lessons: Vec<Lesson>,
+}
+
+/// The facts that teach one part of a charger's model, as the last `ModelLearned` about it named them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lesson {
+    /// The version that was spoken, as its number.
+    pub version: String,
+    /// The messages, oldest first.
+    pub facts: Vec<Fact>,
 }
 
 impl Resume {
@@ -185,30 +196,53 @@ fn chargers(reader: &Reader) -> Result<HashMap<Arc<str>, Remembered>, RecordingE
 
 /// What the recording remembers of one charger.
 pub fn remembered(reader: &Reader, charger: &str) -> Result<Remembered, RecordingError> {
-    let mut marks: Vec<(String, i64)> = reader
+    let marks: Vec<(String, i64)> = reader
         .db
         .prepare_cached("SELECT what, seq FROM landmarks WHERE charger = ?1 ORDER BY seq")?
         .query_map([charger], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
-    marks.truncate(MOST_CONNECTORS);
     let mut remembered = Remembered::default();
     for (what, seq) in marks {
         let Some(fact) = reader.by_seq(seq as u64)? else {
             continue;
         };
-        let text = fact.text().unwrap_or_default().to_owned();
         if what == landmark::BOOT {
-            remembered.boot = Some(text);
             remembered.boot_subprotocol = subprotocol(reader, fact.conn)?;
-        } else if what.starts_with(landmark::STATUS) {
-            remembered.statuses.push(text);
+            remembered.boot = Some(fact);
+        } else if what.starts_with(landmark::MODEL) {
+            remembered.lessons.push(lesson(reader, &fact)?);
+        } else if what.starts_with(landmark::STATUS) && remembered.statuses.len() < MOST_CONNECTORS
+        {
+            remembered.statuses.push(fact);
         }
     }
     Ok(remembered)
 }
 
+/// The facts that a `ModelLearned` names. One that retention took is missing, and what it taught with it.
+fn lesson(reader: &Reader, told: &Fact) -> Result<Lesson, RecordingError> {
+    let note = told.note_json();
+    let named = note["from"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    let mut facts = Vec::new();
+    for seq in named
+        .iter()
+        .filter_map(serde_json::Value::as_u64)
+        .take(MOST_FACTS)
+    {
+        facts.extend(reader.by_seq(seq)?);
+    }
+    let version = note["version"].as_str().unwrap_or_default().to_owned();
+    Ok(Lesson { version, facts })
+}
+
 /// A charger that invents connectors without end shall not be replayed without end.
 const MOST_CONNECTORS: usize = 256;
+
+/// The same for the facts that teach one part of its model.
+const MOST_FACTS: usize = 4096;
 
 fn subprotocol(reader: &Reader, conn: u64) -> Result<Option<String>, RecordingError> {
     let opened = reader.query(

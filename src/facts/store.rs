@@ -50,7 +50,7 @@ CREATE INDEX facts_rare_conn ON facts(kind, conn) WHERE kind < 20 OR kind >= 40;
 -- Frames of open connections that lie in facts so far.
 CREATE TABLE accounted(conn INTEGER NOT NULL, dir INTEGER NOT NULL, frames INTEGER NOT NULL,
   PRIMARY KEY(conn, dir)) STRICT, WITHOUT ROWID;
--- The last boot and the last status of each connector of each charger.
+-- The last boot, the last status of each connector and the last lesson about each part of the model of each charger.
 CREATE TABLE landmarks(charger TEXT NOT NULL, what TEXT NOT NULL, seq INTEGER NOT NULL,
   PRIMARY KEY(charger, what)) STRICT, WITHOUT ROWID;
 ";

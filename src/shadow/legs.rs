@@ -4,7 +4,7 @@
 //! shadow backend. The host never blocks; a leg that lags is bounded, and what it cannot hold is recorded as withheld.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 use tokio::task::spawn_local;
 
 use crate::clock::{Clock, Micros};
-use crate::facts::resume::{Resume, Undelivered};
-use crate::facts::{Dir, Kind, Leg, Recorder};
+use crate::facts::resume::{Remembered, Resume, Undelivered};
+use crate::facts::{Dir, Fact, Kind, Leg, Recorder};
 use crate::live::tls::TlsError;
 use crate::ocpp::{Class, Envelope, MessageType, Version};
 
@@ -23,6 +23,7 @@ use super::exchanges::{Called, Exchanges, Half};
 use super::leg;
 use super::link::{self, Common, Ending, Handshake, Link};
 use super::memory::Memory;
+use super::model::Import;
 use super::pace::Pace;
 use super::plane::{ConnInfo, LegHost};
 use super::queue::{Gate, Mirrored, Traffic};
@@ -108,17 +109,52 @@ impl Legs {
             self.restore(shadow, charger, pairs);
         }
         for (charger, remembered) in &resume.chargers {
-            let Some(version) = version(remembered.boot_subprotocol.as_deref()) else {
-                continue;
-            };
-            self.memory(shadow, charger).borrow_mut().speaks(version);
-            let texts = remembered.boot.iter().chain(&remembered.statuses);
-            self.remember(shadow, charger, texts.map(String::as_str));
+            self.recall(shadow, charger, remembered);
         }
         let of_shadow =
             |owed: &&Undelivered| owed.call.leg.unwrap_or(Leg::Legacy).other() == shadow;
         for owed in resume.undelivered.iter().filter(of_shadow) {
             self.owe(shadow, owed);
+        }
+    }
+
+    /// Lets the model of a charger hear again what taught it in an earlier run.
+    fn recall(&self, shadow: Leg, charger: &Arc<str>, remembered: &Remembered) {
+        let memory = self.memory(shadow, charger);
+        let mut memory = memory.borrow_mut();
+        let booted = remembered.boot.as_ref();
+        let booted = booted.and_then(|_| version(remembered.boot_subprotocol.as_deref()));
+        let lessons = remembered.lessons.iter().filter_map(|lesson| {
+            Some((
+                Version::from_number(&lesson.version)?,
+                lesson.facts.as_slice(),
+            ))
+        });
+        let last = lessons
+            .clone()
+            .max_by_key(|(_, facts)| facts.last().map(|fact| fact.seq));
+        let Some(spoken) = booted.or(last.map(|(version, _)| version)) else {
+            return;
+        };
+        memory.speaks(spoken);
+        let said = remembered.boot.iter().chain(&remembered.statuses);
+        let taught = lessons.filter(|(version, _)| *version == spoken);
+        let mut facts: Vec<&Fact> = said.chain(taught.flat_map(|(_, facts)| facts)).collect();
+        facts.sort_by_key(|fact| fact.seq);
+        facts.dedup_by_key(|fact| fact.seq);
+        for fact in facts {
+            if let (Some(dir), Some(Ok(message))) = (fact.dir, fact.text().map(Envelope::parse)) {
+                let when = (fact.seq, fact.at);
+                memory.model.hear(spoken, dir, when, &message);
+            }
+        }
+    }
+
+    /// Takes what the operator supplied about chargers.
+    pub fn import(&self, shadow: Leg, imports: &BTreeMap<String, Rc<Import>>) {
+        for (charger, import) in imports {
+            let memory = self.memory(shadow, &Arc::from(charger.as_str()));
+            memory.borrow_mut().model.import(Rc::clone(import));
         }
     }
 
@@ -175,23 +211,6 @@ impl Legs {
         let mut memory = memory.borrow_mut();
         for (class, authority, ours) in learned {
             memory.restore(class, authority, ours);
-        }
-    }
-
-    /// Takes remembered messages of a charger (its last boot, the last status of each connector), as it sent them.
-    pub fn remember<'a>(
-        &self,
-        shadow: Leg,
-        charger: &Arc<str>,
-        texts: impl IntoIterator<Item = &'a str>,
-    ) {
-        let memory = self.memory(shadow, charger);
-        let mut memory = memory.borrow_mut();
-        for call in texts
-            .into_iter()
-            .filter_map(|text| Envelope::parse(text).ok())
-        {
-            memory.model.called(&call.action, call.payload, 0);
         }
     }
 

@@ -111,7 +111,7 @@ impl Memory {
             .replace(version)
             .is_some_and(|old| old != version)
         {
-            self.model = Model::default();
+            self.model.forget();
             self.overlay = Overlay::default();
         }
     }

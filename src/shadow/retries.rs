@@ -24,38 +24,78 @@ pub fn wait(version: Version, model: &Model, failed: u8) -> Option<Duration> {
 }
 
 fn policy(version: Version, model: &Model) -> (u8, Duration) {
-    let number = |name| {
-        (version == Version::V16)
-            .then(|| model.setting(name))
-            .flatten()
-            .and_then(|value| value.trim().parse::<u32>().ok())
+    let (attempts, seconds) = if version == Version::V16 {
+        (
+            number(model.setting("TransactionMessageAttempts")),
+            number(model.setting("TransactionMessageRetryInterval")),
+        )
+    } else {
+        let view = model.device().view();
+        let value = |variable| {
+            let found = view.value("OCPPCommCtrlr", variable, Some("TransactionEvent"));
+            number(found.as_ref().map(|(value, _)| value.as_str()))
+        };
+        (value("MessageAttempts"), value("MessageAttemptInterval"))
     };
-    let attempts = number("TransactionMessageAttempts")
-        .and_then(|count| u8::try_from(count).ok())
-        .unwrap_or(ATTEMPTS);
-    let interval = number("TransactionMessageRetryInterval")
-        .map_or(INTERVAL, |seconds| Duration::from_secs(seconds.into()));
-    (attempts.min(MOST_ATTEMPTS), interval.min(LONGEST_INTERVAL))
+    let attempts = attempts.and_then(|count| u8::try_from(count).ok());
+    let interval = seconds.map_or(INTERVAL, |seconds| Duration::from_secs(seconds.into()));
+    (
+        attempts.unwrap_or(ATTEMPTS).min(MOST_ATTEMPTS),
+        interval.min(LONGEST_INTERVAL),
+    )
+}
+
+fn number(value: Option<&str>) -> Option<u32> {
+    value?.trim().parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::Dir;
+    use crate::ocpp::Envelope;
+
+    /// A model of a charger that answered one command of its authority's so.
+    fn told(version: Version, command: &str, answer: &str) -> Model {
+        let mut model = Model::default();
+        for (seq, dir, text) in [(1, Dir::ToCharger, command), (2, Dir::FromCharger, answer)] {
+            model.hear(version, dir, (seq, 0), &Envelope::parse(text).unwrap());
+        }
+        model
+    }
+
+    fn waits(version: Version, model: &Model) -> Vec<u64> {
+        (1..)
+            .map_while(|failed| wait(version, model, failed))
+            .map(|wait| wait.as_secs())
+            .collect()
+    }
 
     #[test]
     fn waits_grow_by_one_interval_and_end_with_the_attempts() {
-        let waits = |model: &Model| {
-            (1..)
-                .map_while(|failed| wait(Version::V16, model, failed))
-                .map(|wait| wait.as_secs())
-                .collect::<Vec<_>>()
-        };
-        let mut model = Model::default();
-        assert_eq!(waits(&model), [60, 120]);
-        let listed = r#"{"configurationKey":[
+        assert_eq!(waits(Version::V16, &Model::default()), [60, 120]);
+        let listed = r#"[3,"1",{"configurationKey":[
             {"key":"transactionMessageAttempts","readonly":false,"value":"4"},
-            {"key":"TransactionMessageRetryInterval","readonly":false,"value":"10"}]}"#;
-        model.answered(Version::V16, "GetConfiguration", "{}", listed);
-        assert_eq!(waits(&model), [10, 20, 30]);
+            {"key":"TransactionMessageRetryInterval","readonly":false,"value":"10"}]}]"#;
+        let model = told(Version::V16, r#"[2,"1","GetConfiguration",{}]"#, listed);
+        assert_eq!(waits(Version::V16, &model), [10, 20, 30]);
+    }
+
+    #[test]
+    fn a_station_of_2_x_repeats_as_its_variables_say() {
+        let variable = |name: &str, value: &str| {
+            format!(
+                r#"{{"attributeStatus":"Accepted","attributeValue":"{value}","component":{{"name":"OCPPCommCtrlr"}},
+                    "variable":{{"name":"{name}","instance":"TransactionEvent"}}}}"#
+            )
+        };
+        let answer = format!(
+            r#"[3,"1",{{"getVariableResult":[{},{}]}}]"#,
+            variable("MessageAttempts", "2"),
+            variable("MessageAttemptInterval", "5")
+        );
+        let ask = r#"[2,"1","GetVariables",{"getVariableData":[]}]"#;
+        let model = told(Version::V201, ask, &answer);
+        assert_eq!(waits(Version::V201, &model), [5]);
     }
 }

@@ -8,14 +8,20 @@
 use serde_json::Value;
 
 use crate::clock::Micros;
-use crate::ocpp::json::Step;
 use crate::ocpp::refusals::{self, Refusal};
 use crate::ocpp::{Envelope, Version};
 
 use super::commands::{Real, table};
-use super::model::{Model, Place, text};
+use super::model::{Evidence, Model};
 use super::overlay::{Overlay, Told};
-use super::translate::member_text;
+
+mod known;
+mod reply;
+mod reports;
+mod triggers;
+mod v16;
+mod v2;
+mod variables;
 
 /// Where an answer comes from, as facts name it.
 pub mod source {
@@ -99,15 +105,30 @@ pub struct Answer {
     pub text: String,
     /// One of [`source`].
     pub source: &'static str,
+    /// What it rests on, if it rests on something known of the charger.
+    pub evidence: Option<Evidence>,
+    /// What would have to be known for a better one.
+    pub missing: Option<&'static str>,
     /// CALLs to send next: action and payload.
-    pub follow: Vec<(&'static str, Box<str>)>,
+    pub follow: Vec<Follow>,
+    /// What follows is in the shadow's own identifiers already.
+    pub is_own: bool,
 }
 
-/// A payload with its source.
-struct Reply {
-    payload: String,
-    source: &'static str,
-    follow: Vec<(&'static str, Box<str>)>,
+/// A CALL that follows an answer: action and payload.
+pub type Follow = (&'static str, Box<str>);
+
+impl Answer {
+    fn new(text: String, source: &'static str) -> Self {
+        Self {
+            text,
+            source,
+            evidence: None,
+            missing: None,
+            follow: Vec::new(),
+            is_own: false,
+        }
+    }
 }
 
 /// Chooses the best answer to a command. `call` is the envelope of `frame`.
@@ -120,15 +141,13 @@ pub fn choose(frame: &str, call: &Envelope<'_>, situation: Situation<'_>) -> Cho
     if let Some(real) = situation.real {
         return Choice::Answer(handed_on(id, real));
     }
-    let known = known(call, situation);
-    let best = known.map_or_else(
-        || refuse(frame, call, situation.version),
-        |reply| Answer {
-            text: format!("[3,{id},{}]", reply.payload),
-            source: reply.source,
-            follow: reply.follow,
+    let best = match known::known(call, situation) {
+        Some(reply) => reply.to(id),
+        None => Answer {
+            missing: known::missing(call, situation),
+            ..refuse(frame, call, situation.version)
         },
-    );
+    };
     let payload = payload(&best.text);
     if let Some(told) = situation.overlay.tell(situation.version, call, payload) {
         return Choice::Answer(pretended(frame, call, told));
@@ -176,24 +195,21 @@ fn handed_on(id: &str, real: &Real) -> Answer {
         Real::Result(payload) => format!("[3,{id},{payload}]"),
         Real::Error(error) => format!("[4,{id},{error},{{}}]"),
     };
-    Answer {
-        text,
-        source: source::REUSE,
-        follow: Vec::new(),
-    }
+    Answer::new(text, source::REUSE)
 }
 
 /// The answer that the overlay gives.
 pub fn pretended(frame: &str, call: &Envelope<'_>, told: Told) -> Answer {
     let id = &frame[call.id_at.clone()];
+    let source = if told.simulated {
+        source::SIMULATE
+    } else {
+        source::MODEL
+    };
     Answer {
-        text: format!("[3,{id},{}]", told.payload),
-        source: if told.simulated {
-            source::SIMULATE
-        } else {
-            source::MODEL
-        },
         follow: told.follow,
+        is_own: told.simulated,
+        ..Answer::new(format!("[3,{id},{}]", told.payload), source)
     }
 }
 
@@ -211,117 +227,7 @@ fn refused(id: &str, refusal: &Refusal) -> Answer {
             source::RPC_REFUSAL,
         ),
     };
-    Answer {
-        text,
-        source,
-        follow: Vec::new(),
-    }
-}
-
-fn known(call: &Envelope<'_>, situation: Situation<'_>) -> Option<Reply> {
-    let model = situation.model;
-    match (situation.version, call.action.as_ref()) {
-        (Version::V16, "GetConfiguration") => Some(Reply {
-            payload: model.configuration(call.payload),
-            source: "model",
-            follow: Vec::new(),
-        }),
-        (Version::V16, "ChangeConfiguration") => {
-            let status = model.change_configuration(call.payload)?;
-            let source = if status == "Accepted" {
-                "no-op"
-            } else {
-                "model"
-            };
-            Some(with_status(status, source, Vec::new()))
-        }
-        (Version::V16, "ChangeAvailability") => {
-            let operative = operative(text(call.payload, "type")?)?;
-            let connector = number(call.payload, &[Step::Key("connectorId")])?;
-            let place = (None, (connector != 0).then_some(connector));
-            unchanged(model, place, operative)
-        }
-        (Version::V201 | Version::V21, "ChangeAvailability") => {
-            let operative = operative(text(call.payload, "operationalStatus")?)?;
-            let evse = number(call.payload, &[Step::Key("evse"), Step::Key("id")]);
-            let connector = number(call.payload, &[Step::Key("evse"), Step::Key("connectorId")]);
-            unchanged(model, (evse, connector), operative)
-        }
-        (Version::V201 | Version::V21, "GetTransactionStatus") if situation.ongoing => {
-            Some(Reply {
-                payload: r#"{"ongoingIndicator":true,"messagesInQueue":false}"#.to_owned(),
-                source: "model",
-                follow: Vec::new(),
-            })
-        }
-        (_, "TriggerMessage" | "ExtendedTriggerMessage") => triggered(call, situation),
-        _ => None,
-    }
-}
-
-fn with_status(status: &str, source: &'static str, follow: Vec<(&'static str, Box<str>)>) -> Reply {
-    Reply {
-        payload: format!(r#"{{"status":"{status}"}}"#),
-        source,
-        follow,
-    }
-}
-
-fn unchanged(model: &Model, place: (Option<i64>, Option<i64>), operative: bool) -> Option<Reply> {
-    model
-        .is_available(place, operative)
-        .then(|| with_status("Accepted", "no-op", Vec::new()))
-}
-
-fn operative(word: &str) -> Option<bool> {
-    match word {
-        "Operative" => Some(true),
-        "Inoperative" => Some(false),
-        _ => None,
-    }
-}
-
-fn number(payload: &str, path: &[Step]) -> Option<i64> {
-    member_text(payload, path)?.trim_matches('"').parse().ok()
-}
-
-/// What a charger would do: answer, then send what was asked for.
-fn triggered(call: &Envelope<'_>, situation: Situation<'_>) -> Option<Reply> {
-    let model = situation.model;
-    let follow: Vec<(&'static str, Box<str>)> = match text(call.payload, "requestedMessage")? {
-        // An accepted 2.x charger refuses to boot again (F06.FR.17).
-        "BootNotification" if rebooting(situation) => {
-            vec![("BootNotification", model.boot()?.into())]
-        }
-        "Heartbeat" => vec![("Heartbeat", "{}".into())],
-        "StatusNotification" => model
-            .statuses()
-            .filter(|(place, _)| is_meant(call, situation.version, *place))
-            .map(|(_, payload)| ("StatusNotification", payload.into()))
-            .collect(),
-        "MeterValues" => model
-            .sampled(situation.now)
-            .filter(|(place, _)| is_meant(call, situation.version, *place))
-            .map(|(_, payload)| ("MeterValues", payload.into()))
-            .collect(),
-        _ => return None,
-    };
-    (!follow.is_empty()).then(|| with_status("Accepted", "model", follow))
-}
-
-fn rebooting(situation: Situation<'_>) -> bool {
-    situation.version == Version::V16 || situation.acceptance != Acceptance::Accepted
-}
-
-/// Whether a trigger asks for this connector: for all when it names none.
-fn is_meant(call: &Envelope<'_>, version: Version, place: Place) -> bool {
-    let asked = |path: &[Step]| number(call.payload, path);
-    if version == Version::V16 {
-        return asked(&[Step::Key("connectorId")]).is_none_or(|connector| connector == place.1);
-    }
-    asked(&[Step::Key("evse"), Step::Key("id")]).is_none_or(|evse| evse == place.0)
-        && asked(&[Step::Key("evse"), Step::Key("connectorId")])
-            .is_none_or(|connector| connector == place.1)
+    Answer::new(text, source)
 }
 
 /// Whether an answer's payload says `Accepted`.
@@ -338,22 +244,18 @@ pub fn acceptance(answer: &str) -> (Acceptance, Option<i64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::Dir;
 
     fn model() -> Model {
         let mut model = Model::default();
-        for (action, payload) in [
-            ("BootNotification", r#"{"chargePointModel":"M"}"#),
-            (
-                "StatusNotification",
-                r#"{"connectorId":0,"status":"Available"}"#,
-            ),
-            (
-                "StatusNotification",
-                r#"{"connectorId":1,"status":"Charging"}"#,
-            ),
-            ("MeterValues", r#"{"connectorId":1,"meterValue":[]}"#),
-        ] {
-            model.called(action, payload, 0);
+        for (seq, call) in (1..).zip([
+            r#"[2,"1","BootNotification",{"chargePointModel":"M"}]"#,
+            r#"[2,"2","StatusNotification",{"connectorId":0,"status":"Available"}]"#,
+            r#"[2,"3","StatusNotification",{"connectorId":1,"status":"Charging"}]"#,
+            r#"[2,"4","MeterValues",{"connectorId":1,"meterValue":[]}]"#,
+        ]) {
+            let call = Envelope::parse(call).unwrap();
+            model.hear(Version::V16, Dir::FromCharger, (seq, 0), &call);
         }
         model
     }

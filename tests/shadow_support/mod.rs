@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel::clock::Clock;
+use evenkeel::facts::resume::{Remembered, Resume};
 use evenkeel::facts::{Dir, Fact, Kind, Leg, Recorder};
 use evenkeel::live::Backend;
 use evenkeel::ocpp::{Envelope, MessageType};
@@ -288,6 +289,29 @@ impl World {
             .filter(|fact| fact.kind == kind)
             .count()
     }
+}
+
+/// A recording that knows the boot of `CP1` and its statuses.
+pub fn booted_once(boot: &str, statuses: &[&str]) -> Resume {
+    let said = |seq: usize, text: &str| Fact {
+        seq: seq as u64,
+        ..Fact::new(Kind::Message, 0)
+            .on(&Arc::from("CP1"), 1)
+            .via(Leg::Legacy, Dir::FromCharger)
+            .body(text)
+    };
+    let remembered = Remembered {
+        boot: Some(said(1, boot)),
+        boot_subprotocol: Some("ocpp1.6".to_owned()),
+        statuses: (2..)
+            .zip(statuses)
+            .map(|(seq, text)| said(seq, text))
+            .collect(),
+        lessons: Vec::new(),
+    };
+    let mut resume = Resume::default();
+    resume.chargers.insert(Arc::from("CP1"), remembered);
+    resume
 }
 
 /// A 1.6 `StartTransaction`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Link;
 use crate::clock::Micros;
-use crate::facts::Kind;
+use crate::facts::{Dir, Kind};
 use crate::ocpp::identifiers::Part;
 use crate::ocpp::json::Step;
 use crate::ocpp::{Envelope, MessageType, Version};
@@ -16,6 +16,15 @@ use crate::shadow::solicited;
 use crate::shadow::translate::{self, answer_mints, mints};
 
 impl Link {
+    /// Lets the model hear a message, and records what a later run must hear again.
+    fn hear(&self, dir: Dir, seq: u64, at: Micros, message: &Envelope<'_>) {
+        let model = &mut self.memory.borrow_mut().model;
+        if let Some(lesson) = model.hear(self.version, dir, (seq, at), message) {
+            let fact = self.fact(Kind::ModelLearned, None).because(seq);
+            self.common.recorder.record(fact.note(&lesson.note()));
+        }
+    }
+
     /// The charger sent a message.
     pub fn from_charger(&self, seq: u64, at: Micros, text: &Arc<str>) {
         let Ok(message) = Envelope::parse(text) else {
@@ -28,6 +37,7 @@ impl Link {
             });
             return;
         };
+        self.hear(Dir::FromCharger, seq, at, &message);
         match message.kind {
             MessageType::Call | MessageType::Send => self.mirror(seq, at, text, &message),
             MessageType::CallResult | MessageType::CallError => self.charger_answered(&message),
@@ -45,12 +55,8 @@ impl Link {
             return;
         };
         if is_result {
-            let (action, request) = (&command.action, &command.request);
-            memory
-                .model
-                .answered(self.version, action, request, message.payload);
             let obeyed = Real::read(message).is_some_and(|real| real.is_accepted());
-            if obeyed && action.as_ref() == "SendLocalList" {
+            if obeyed && command.action.as_ref() == "SendLocalList" {
                 memory.overlay.list_changed();
             }
         }
@@ -62,7 +68,6 @@ impl Link {
         let traffic = Traffic::of(self.version, call);
         let solicited = {
             let mut memory = self.memory.borrow_mut();
-            memory.model.called(&call.action, call.payload, at);
             if traffic != Traffic::Send
                 && (traffic != Traffic::Other || answer_mints(self.version, &call.action))
             {
@@ -95,6 +100,7 @@ impl Link {
         let Ok(message) = Envelope::parse(text) else {
             return;
         };
+        self.hear(Dir::ToCharger, seq, at, &message);
         match message.kind {
             MessageType::Call => {
                 let mut memory = self.memory.borrow_mut();
@@ -123,9 +129,6 @@ impl Link {
         } else {
             Half::Failed
         };
-        if is_result && action == "BootNotification" {
-            memory.model.booted(answer.payload);
-        }
         if let Half::Answered(reply) = &half {
             memory.assigned(&reply.minted);
         }

@@ -214,7 +214,7 @@ impl Session<'_> {
     ) -> Result<(), SocketEnd> {
         let planned = answer.follow.len();
         let follow = std::mem::take(&mut answer.follow);
-        let mut follow = self.translated(follow, answer.source == source::SIMULATE);
+        let mut follow = self.translated(follow, answer.is_own);
         if !self.link.queue(|queue| queue.has_room_for(follow.len())) {
             follow.clear();
         }
@@ -239,6 +239,14 @@ impl Session<'_> {
         note.insert("source".to_owned(), answer.source.into());
         let waited = asked.since.elapsed().as_micros() as u64;
         note.insert("waited_us".to_owned(), waited.into());
+        if let Some(evidence) = answer.evidence {
+            let age = (Clock::system().now() - evidence.at).max(0);
+            note.insert("model".to_owned(), evidence.label.word().into());
+            note.insert("age_us".to_owned(), age.into());
+        }
+        if let Some(missing) = answer.missing {
+            note.insert("missing".to_owned(), missing.into());
+        }
         let fact = self
             .link
             .fact(Kind::ShadowAnswered, Some(Dir::FromCharger))
@@ -272,8 +280,8 @@ impl Session<'_> {
         self.noticed.push_back(about);
     }
 
-    /// The CALLs that a triggered charger would send now, translated like any other; what cannot be is left out. What rests
-    /// on a pretence is in the shadow's own names already (`is_own`).
+    /// The CALLs that a triggered charger would send now, translated like any other; what cannot be is left out. A
+    /// report that the shadow asked for is in its own names already (`is_own`).
     fn translated(
         &mut self,
         follow: Vec<(&'static str, Box<str>)>,
