@@ -13,6 +13,7 @@ pub mod health;
 pub mod init;
 pub mod judging;
 pub mod logging;
+pub mod models;
 pub mod paperwork;
 pub mod recording;
 pub mod rules;

@@ -7,7 +7,7 @@ use evenkeel::shadow::plane::LegHost;
 use serde_json::json;
 use std::time::Duration;
 
-use shadow_support::{Candidate, Conn, World, run, start, started, stop};
+use shadow_support::{Candidate, Conn, World, booted_once, run, start, started, stop};
 
 const PENDING: &str = r#"{"status":"Pending","interval":1}"#;
 const REJECTED: &str = r#"{"status":"Rejected","interval":1}"#;
@@ -199,11 +199,11 @@ fn a_candidate_that_comes_back_is_told_who_is_there() {
         let world = World::new(&candidate, |settings| {
             settings.boot_grace = Duration::from_millis(50);
         });
-        world.legs.remember(
-            Leg::Candidate,
-            &"CP1".into(),
-            [r#"[2,"1","BootNotification",{"chargePointModel":"remembered"}]"#],
+        let remembered = booted_once(
+            r#"[2,"1","BootNotification",{"chargePointModel":"remembered"}]"#,
+            &[],
         );
+        world.legs.resume(Leg::Candidate, &remembered);
         world.open("ocpp1.6");
         let mut conn = candidate.accept().await;
         let boot = conn.accept("BootNotification").await;

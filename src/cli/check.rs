@@ -31,6 +31,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let config = config::load(&options.config)?;
     super::rules::load(&config.rules)?;
     try_out(&config)?;
+    super::models::load(config.shadow.models.as_deref())?;
     if options.show {
         show(options, &config)?;
     }

@@ -158,6 +158,18 @@ pub const CODES: &[Code] = &[
          after it. Nor is what moves a charger or replaces its firmware.",
     ),
     code(
+        "CFG-040",
+        "The charger models cannot be read.",
+        "`shadow.models` names a JSON file or a directory of `.json` files, relative to the configuration file.",
+    ),
+    code(
+        "CFG-041",
+        "A file of charger models is not in its form.",
+        "The message points at the place. The form: {\"chargers\": {\"CP1\": {\"taken\": \"2026-11-01T09:00:00Z\", \
+         \"configuration\": a 1.6 GetConfiguration answer, \"reports\": {\"FullInventory\": a list of 2.x NotifyReport \
+         requests or of their reportData elements}}}}. Every key but \"chargers\" may be left out.",
+    ),
+    code(
         "CLI-001",
         "There is no verb of this name.",
         "`evenkeel --help` lists the verbs.",

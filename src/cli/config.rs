@@ -166,6 +166,8 @@ pub struct Shadow {
     pub reuse: Duration,
     /// Actions that the stand-in pretends to obey.
     pub simulate: Vec<String>,
+    /// A file of charger models, or a directory of them.
+    pub models: Option<PathBuf>,
 }
 
 /// Limits of the tap.
@@ -211,6 +213,7 @@ impl Default for Shadow {
             hold: Duration::from_secs(3),
             reuse: Duration::from_mins(1),
             simulate: Vec::new(),
+            models: None,
         }
     }
 }

@@ -18,7 +18,7 @@ use super::config::{Backend, Config, SecretRef};
 use super::error::{CliError, Exit};
 use super::judging::JudgeThread;
 use super::logging::{self, LogFormat};
-use super::{rules, tap};
+use super::{models, rules, tap};
 use crate::clock::Clock;
 use crate::facts::resume::Resume;
 use crate::facts::{Fact, Kind, Leg, Reader, Recorder, recorder};
@@ -93,6 +93,13 @@ async fn shadow(
     let legs =
         Legs::new(vec![shadow_settings(config)?], recorder).map_err(|error| no_tls(&error))?;
     legs.resume(config.authority.other(), &resume);
+    match models::load(config.shadow.models.as_deref()) {
+        Ok(models) => legs.import(config.authority.other(), &models),
+        // It was fine when the tap started. Without it the stand-in knows less; without this process nothing is recorded.
+        Err(error) => {
+            tracing::error!(code = error.code, why = %error.message.escape_debug(), "charger models left out")
+        }
+    }
     boards.confess_left(recorder)?;
     tell_rules(config, recorder)?;
     let settings = plane::Settings {

@@ -63,6 +63,7 @@ struct ShadowSection {
     reuse: Option<Spanned<Span>>,
     #[serde(default)]
     simulate: Vec<Spanned<String>>,
+    models: Option<PathBuf>,
 }
 
 #[derive(Deserialize, Default)]
@@ -268,6 +269,7 @@ impl Checker<'_> {
             hold: self.wait(section.hold.as_ref(), default.hold, LONGEST_HOLD)?,
             reuse: self.wait(section.reuse.as_ref(), default.reuse, LONGEST_REUSE)?,
             simulate: self.simulate(&section.simulate)?,
+            models: section.models.clone().map(|models| self.beside(models)),
         })
     }
 

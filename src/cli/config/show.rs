@@ -137,6 +137,13 @@ fn shadow_values(shadow: &Shadow) -> Vec<(String, String)> {
                 format!("PRETENDED: {}", shadow.simulate.join(", "))
             },
         ),
+        (
+            "shadow.models",
+            shadow
+                .models
+                .as_ref()
+                .map_or("none".to_owned(), |models| models.display().to_string()),
+        ),
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .into()
