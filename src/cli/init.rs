@@ -104,6 +104,7 @@ mod tests {
                     "files",
                     "allow_file",
                     "credentials",
+                    "models",
                 ]
                 .contains(&key)
             })

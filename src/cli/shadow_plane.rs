@@ -97,7 +97,7 @@ async fn shadow(
         Ok(models) => legs.import(config.authority.other(), &models),
         // It was fine when the tap started. Without it the stand-in knows less; without this process nothing is recorded.
         Err(error) => {
-            tracing::error!(code = error.code, why = %error.message.escape_debug(), "charger models left out")
+            tracing::error!(code = error.code, why = %error.message.escape_debug(), "charger models left out");
         }
     }
     boards.confess_left(recorder)?;

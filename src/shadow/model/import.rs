@@ -18,7 +18,7 @@ use crate::clock::Micros;
 use crate::ocpp::json::string_value;
 
 /// How many variables are put into one report when the file holds no messages.
-pub const PAGE: usize = 50;
+const PAGE: usize = 50;
 
 /// What a file says about one charger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,7 +153,7 @@ impl<'a> Reading<'a> {
             element["component"]["name"].is_string() && element["variable"]["name"].is_string()
         };
         if !list.is_empty() && list.iter().all(is_variable) {
-            return Ok(pages(list, &instant_text(at)));
+            return Ok(paged("reportData", &list, &instant_text(at)));
         }
         let places = list.iter().map(|page| page["seqNo"].as_u64());
         if list.is_empty() || !places.eq((0..).map(Some).take(list.len())) {
@@ -216,19 +216,14 @@ impl<'a> Reading<'a> {
 }
 
 /// An instant as OCPP writes it.
-pub fn instant_text(at: Micros) -> String {
+fn instant_text(at: Micros) -> String {
     DateTime::from_timestamp_micros(at)
         .unwrap_or_default()
         .to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-/// A series of `NotifyReport` requests that holds these variables; the request id is filled in by who sends them.
-pub fn pages(entries: Vec<Value>, generated_at: &str) -> Vec<Value> {
-    paged("reportData", entries, generated_at)
-}
-
-/// A series of reports that holds these elements under `member`.
-pub fn paged(member: &str, entries: Vec<Value>, generated_at: &str) -> Vec<Value> {
+/// A series of reports that holds these elements under `member`; who sends them fills the request id in.
+pub fn paged(member: &str, entries: &[Value], generated_at: &str) -> Vec<Value> {
     let last = entries.len().div_ceil(PAGE).saturating_sub(1);
     entries
         .chunks(PAGE)

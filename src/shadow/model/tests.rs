@@ -1,4 +1,7 @@
+use super::hear::MOST_ASKED;
 use super::*;
+use crate::facts::Dir;
+use crate::ocpp::Envelope;
 
 const REPORT: &str = r#"[2,"r","NotifyReport",{"requestId":5,"generatedAt":"2026-01-01T00:00:00Z","seqNo":0,"reportData":[
     {"component":{"name":"OCPPCommCtrlr"},"variable":{"name":"HeartbeatInterval"},"variableAttribute":[{"value":"300","mutability":"ReadWrite"}]},

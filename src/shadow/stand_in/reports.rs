@@ -24,7 +24,8 @@ pub(super) fn selection(payload: &str, situation: Situation<'_>) -> Option<Reply
     let fits =
         |entry: &&&Value| is_selected(entry, &request) && meets_criteria(entry, &entries, &request);
     let fitting = entries.iter().filter(fits).map(|entry| (*entry).clone());
-    let pages = paged("reportData", fitting.collect(), generated_at(&pages));
+    let fitting: Vec<Value> = fitting.collect();
+    let pages = paged("reportData", &fitting, generated_at(&pages));
     Some(reports("NotifyReport", &request, pages, evidence))
 }
 
@@ -46,7 +47,7 @@ pub(super) fn monitoring(payload: &str, situation: Situation<'_>) -> Option<Repl
             }
         }
     }
-    let pages = paged("monitor", fitting, generated_at(&pages));
+    let pages = paged("monitor", &fitting, generated_at(&pages));
     Some(reports("NotifyMonitoringReport", &request, pages, evidence))
 }
 

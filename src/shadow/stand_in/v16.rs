@@ -40,6 +40,11 @@ pub(super) fn known(action: &str, payload: &str, situation: Situation<'_>) -> Op
             };
             reservation(situation, |place| is_meant(place.1))
         }
+        "UnlockConnector" => {
+            let connector = number(payload, &[Step::Key("connectorId")])?;
+            let evidence = model.is_lockless(connector)?;
+            Some(Reply::status("NotSupported").by(evidence))
+        }
         "SendLocalList" => without(situation, "LocalAuthListManagement"),
         "GetLocalListVersion" => {
             let (has, evidence) = model.has_profile("LocalAuthListManagement")?;
