@@ -87,8 +87,8 @@ pub enum Kind {
     /// Something odd that must not be blamed on the candidate. Note: `{"quirk","row"?,"detail"}`;
     /// `row` is its place in the catalogue, [`crate::ocpp::quirks`]. `cause`: the message, frames or handshake.
     Quirk = 42,
-    /// Something that the stand-in answers from was learned of a charger. `cause`: the message that completed it. Note:
-    /// `{"part","version","from":[seq,...]}`: the facts that teach this part now, in place of those named before.
+    /// Something that the stand-in answers from was learned of a charger. Note: `{"part","version","from":[seq,...]}`: the
+    /// messages that teach this part now, in place of those named before.
     ModelLearned = 43,
     /// A session or CDR that was read from a backend. Body: the record.
     BackendRecord = 50,

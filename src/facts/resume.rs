@@ -242,7 +242,7 @@ fn lesson(reader: &Reader, told: &Fact) -> Result<Lesson, RecordingError> {
 const MOST_CONNECTORS: usize = 256;
 
 /// The same for the facts that teach one part of its model.
-const MOST_FACTS: usize = 4096;
+const MOST_FACTS: usize = 8192;
 
 fn subprotocol(reader: &Reader, conn: u64) -> Result<Option<String>, RecordingError> {
     let opened = reader.query(

@@ -20,8 +20,7 @@ impl Link {
     fn hear(&self, dir: Dir, seq: u64, at: Micros, message: &Envelope<'_>) {
         let model = &mut self.memory.borrow_mut().model;
         if let Some(lesson) = model.hear(self.version, dir, (seq, at), message) {
-            let fact = self.fact(Kind::ModelLearned, None).because(seq);
-            self.common.recorder.record(fact.note(&lesson.note()));
+            self.record(Kind::ModelLearned, &lesson.note());
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::view;
 
 /// Words in names of settings that hold such a thing, in lower case without separators. A harmless setting that happens to
-/// contain one (`Mapping`) loses nothing by being left out.
+/// contain one is left out too.
 const WORDS: [&str; 11] = [
     "authorizationkey",
     "password",
@@ -30,11 +30,7 @@ const VARIABLES: [(&str, &str); 4] = [
 ];
 
 /// Names that contain one of [`WORDS`] and hold none.
-const HARMLESS: [&str; 3] = [
-    "stoptxoninvalidtoken",
-    "offlinetxforunknownidenabled",
-    "additionalinfoitemsperidtoken",
-];
+const HARMLESS: [&str; 2] = ["additionalinfoitemsperidtoken", "supportedidtokentypes"];
 
 /// Whether a setting holds a credential or an address.
 pub(super) fn is_secret(name: &str, value: &str) -> bool {
@@ -43,7 +39,11 @@ pub(super) fn is_secret(name: &str, value: &str) -> bool {
         .filter(char::is_ascii_alphanumeric)
         .map(|letter| letter.to_ascii_lowercase())
         .collect();
-    let named = WORDS.iter().any(|word| name.contains(word)) && !HARMLESS.contains(&name.as_str());
+    // A ping is no pin: `WebSocketPingInterval` is asked for by many backends.
+    let named = WORDS
+        .iter()
+        .any(|word| name.replace("ping", "").contains(word))
+        && !HARMLESS.contains(&name.as_str());
     named || value.contains("://")
 }
 
@@ -87,6 +87,7 @@ mod tests {
         assert!(is_secret("Central", "ws://legacy/x"));
         assert!(!is_secret("HeartbeatInterval", "300"));
         assert!(!is_secret("AdditionalInfoItemsPerIdToken", "1"));
+        assert!(!is_secret("WebSocketPingInterval", "30"));
     }
 
     #[test]
