@@ -111,6 +111,7 @@ impl Judge {
             | Kind::ConnRefused
             | Kind::Control
             | Kind::BackendRecord
+            | Kind::BackendRead
             | Kind::RulesLoaded
             | Kind::Decision
             | Kind::Triage

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::clock::Micros;
 use crate::facts::{Fact, Kind, Leg};
-use columns::ColumnMap;
+pub use columns::ColumnMap;
 use tree::Members;
 
 /// Session or charge detail record.
@@ -96,6 +96,39 @@ impl Provenance {
     /// The provenance in a fact's note, if it is one of a backend record.
     pub fn of(fact: &Fact) -> Option<Self> {
         if fact.kind != Kind::BackendRecord {
+            return None;
+        }
+        serde_json::from_str(&fact.note).ok()
+    }
+}
+
+/// One pass of a reader over what a backend has: the note of its fact. Where nothing was read, nothing is known to be
+/// missing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// The reader, as configured.
+    pub reader: String,
+    /// Session or CDR.
+    pub kind: RecordKind,
+    /// Where the next pass may begin, in the backend's own time (µs UTC): records changed before it have been read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<Micros>,
+    /// Records seen, each counted once.
+    pub seen: u64,
+    /// Of those, records that are new or have changed; each is a fact of its own.
+    pub recorded: u64,
+    /// How many records the backend says there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<u64>,
+    /// Why the pass did not reach its end; absent if it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<String>,
+}
+
+impl Sweep {
+    /// The pass that a fact tells of, if it does.
+    pub fn of(fact: &Fact) -> Option<Self> {
+        if fact.kind != Kind::BackendRead {
             return None;
         }
         serde_json::from_str(&fact.note).ok()
@@ -335,16 +368,29 @@ impl Reading {
     }
 }
 
-/// A record's identifier and time of last change, where the form tells them: what a reader needs of it.
-pub fn key(form: Form, kind: RecordKind, body: &Value) -> Option<(String, Option<Micros>)> {
+/// What a reader needs to know of a record to go on behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The backend's identifier.
+    pub id: String,
+    /// When the backend changed it last, if it says.
+    pub updated: Option<Micros>,
+    /// When the session began, where nothing says when it was changed.
+    pub start: Option<Micros>,
+    /// Whether it still changes.
+    pub is_open: bool,
+}
+
+/// The key of a record as a backend's API gives it; `None` without an identifier.
+pub fn key(form: Form, body: &Value) -> Option<Key> {
     let members = Members::of(body);
-    let (id, updated) = match (form, kind) {
-        (Form::Ocpi | Form::OcpiPatch, _) => (members.text("id"), members.instant("last_updated")),
-        (Form::Steve, _) => (members.text("id"), None),
-        (Form::Citrineos, _) => (members.text("id"), members.instant("updatedAt")),
-        (Form::Columns, _) => (None, None),
-    };
-    id.map(|id| (id, updated))
+    let is_steve = form == Form::Steve;
+    Some(Key {
+        id: members.text("id")?,
+        updated: members.instant("last_updated"),
+        start: is_steve.then(|| steve::start(&members)).flatten(),
+        is_open: is_steve && steve::is_open(&members),
+    })
 }
 
 fn object(body: &[u8]) -> Result<Value, Unreadable> {

@@ -162,6 +162,11 @@ impl ColumnMap {
         self.plain(row, Field::Id)
     }
 
+    /// The column that holds the identifier.
+    pub fn id_column(&self) -> &str {
+        self.columns.get(&Field::Id).map_or("", String::as_str)
+    }
+
     /// What cannot be read of a row.
     pub fn misread(&self, row: &Value) -> Vec<Misread> {
         let mut misread = Vec::new();

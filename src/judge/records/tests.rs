@@ -2,6 +2,7 @@ use std::str::FromStr as _;
 
 use serde_json::json;
 
+use super::columns::MapError;
 use super::*;
 
 fn fact(form: Form, kind: RecordKind, body: &Value) -> Fact {
@@ -28,7 +29,7 @@ fn read(form: Form, kind: RecordKind, body: &Value) -> Record {
 }
 
 fn number(text: &str) -> Option<Decimal> {
-    Some(Decimal::from_str(text).unwrap())
+    Decimal::from_str(text).ok()
 }
 
 /// From text, as it comes over the wire: the macro would round fractions.
@@ -202,7 +203,6 @@ fn a_column_map_that_would_guess_is_refused() {
         change(&mut map);
         map.check().unwrap_err()
     };
-    use columns::MapError;
     assert_eq!(refused(&|map| map.energy = None), MapError::NoUnit);
     assert_eq!(refused(&|map| map.thousands = Some(',')), MapError::Signs);
     assert_eq!(refused(&|map| map.columns.clear()), MapError::NoId);
