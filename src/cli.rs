@@ -1,5 +1,6 @@
 //! The command line: one thin file per verb; wires the parts together.
 
+pub mod backends;
 pub mod boards;
 pub mod check;
 pub mod child;
@@ -68,6 +69,8 @@ enum Verb {
     Completions(paperwork::Completions),
     #[command(hide = true)]
     Man(paperwork::Man),
+    #[command(hide = true)]
+    ReadBackends(backends::Options),
     #[command(name = shadow_plane::VERB, hide = true)]
     ShadowPlane(shadow_plane::Options),
 }
@@ -102,6 +105,7 @@ fn run(verb: &Verb) -> Result<Exit, CliError> {
         Verb::Schema(options) => schema::run(*options),
         Verb::Completions(options) => paperwork::completions(*options),
         Verb::Man(options) => paperwork::man(options),
+        Verb::ReadBackends(options) => backends::run(options),
         Verb::ShadowPlane(options) => shadow_plane::run(options),
     }
 }

@@ -5,6 +5,7 @@
 //! passes only as facts say so.
 
 pub mod compare;
+pub mod records;
 pub mod rules;
 pub mod tree;
 
@@ -111,6 +112,7 @@ impl Judge {
             | Kind::Control
             | Kind::ModelLearned
             | Kind::BackendRecord
+            | Kind::BackendRead
             | Kind::RulesLoaded
             | Kind::Decision
             | Kind::Triage

@@ -18,6 +18,8 @@ pub mod shadow;
 
 pub mod judge;
 
+pub mod backends;
+
 pub mod replay;
 
 pub mod cli;

@@ -32,10 +32,16 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     super::rules::load(&config.rules)?;
     try_out(&config)?;
     super::models::load(config.shadow.models.as_deref())?;
+    let unread = match super::backends::readers(&config.readers) {
+        // The tap may run as another user, in another environment.
+        Err(error) if error.code == "BACK-004" => Some(error.message),
+        readers => readers.map(|_| None)?,
+    };
     if options.show {
         show(options, &config)?;
     }
-    for warning in warnings(&config).into_iter().chain(expiring(&config)) {
+    let expiring = expiring(&config);
+    for warning in warnings(&config).into_iter().chain(expiring).chain(unread) {
         eprintln!("warning: {warning}");
     }
     super::say(&format!("{} is fine\n", options.config.display()))?;

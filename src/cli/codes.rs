@@ -31,6 +31,29 @@ const fn code(code: &'static str, means: &'static str, mend: &'static str) -> Co
 /// Every code, in alphabetical order.
 pub const CODES: &[Code] = &[
     code(
+        "BACK-001",
+        "The records of a backend could not be recorded.",
+        "The message says why. What could not be read from a backend is no such error: it is part of the result, and read again \
+         next time.",
+    ),
+    code(
+        "BACK-002",
+        "A reader under `backends` holds a mistake.",
+        "`reader` is \"ocpi\", \"ocpi-sink\", \"steve\", \"citrineos\" or \"files\"; each takes keys of its own, which `evenkeel init \
+         --print` shows. Secrets are named by file or variable, never written.",
+    ),
+    code(
+        "BACK-003",
+        "A column map cannot be used.",
+        "It is TOML: `kind`, `columns` with at least `id`, and `energy` with the unit where a column holds energy. The message \
+         names file and line.",
+    ),
+    code(
+        "BACK-004",
+        "A secret of a reader under `backends` cannot be read.",
+        "The file or environment variable that it names must exist for the user that the program runs as.",
+    ),
+    code(
         "CFG-001",
         "The configuration file cannot be read.",
         "Check the path and the file's permissions; it must be UTF-8. `evenkeel init` writes one to start from.",

@@ -4,6 +4,7 @@ mod access;
 mod backends;
 pub mod file;
 pub mod flags;
+pub mod readers;
 pub mod show;
 pub mod units;
 
@@ -49,6 +50,8 @@ pub struct Config {
     pub health: Option<SocketAddr>,
     /// The operator's rule files, first match first.
     pub rules: Vec<PathBuf>,
+    /// Where the books of the backends are read.
+    pub readers: Vec<readers::Reader>,
 }
 
 /// PEM files of a certificate and its key.

@@ -19,6 +19,7 @@ use super::error::{CliError, Exit};
 use super::judging::JudgeThread;
 use super::logging::{self, LogFormat};
 use super::{models, rules, tap};
+use crate::backends;
 use crate::clock::Clock;
 use crate::facts::resume::Resume;
 use crate::facts::{Fact, Kind, Leg, Reader, Recorder, recorder};
@@ -36,6 +37,9 @@ pub const VERB: &str = "shadow-plane";
 
 /// How long the recorder may take to flush.
 const FAREWELL: Duration = Duration::from_secs(4);
+
+/// How far before its start a tap reads the books of the backends: sessions that run already have begun by then.
+const LOOKBACK: Duration = Duration::from_hours(24);
 
 /// What the tap passes on.
 #[derive(Debug, Args)]
@@ -71,9 +75,13 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let boards = Boards::open(&options.seen, &config.recording, recording)?;
     let rules = rules::load(&config.rules)?;
     let judge = JudgeThread::spawn(&config.recording, rules, recorder.follow())?;
+    let readers = read_books(&config, &recorder);
     let runtime = super::runtime()?;
     let plane = shadow(&config, stream, &boards, &recorder, resume);
     let plane = LocalSet::new().block_on(&runtime, plane);
+    if let Some(readers) = readers {
+        readers.stop();
+    }
     recorder.close(FAREWELL)?;
     if plane.is_ok() {
         boards.remove_all();
@@ -81,6 +89,20 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let digest = judge.stop()?;
     tracing::info!(%digest, "recording closed and judged");
     plane.map(|()| Exit::Parity)
+}
+
+/// Starts the readers of backend records. What is wrong with them must not stop the recording of traffic.
+fn read_books(config: &Config, recorder: &Recorder) -> Option<backends::plane::Plane> {
+    if config.readers.is_empty() {
+        return None;
+    }
+    let settings = super::backends::readers(&config.readers)
+        .inspect_err(|error| tracing::error!(error = %error.message, "no backend records are read"))
+        .ok()?;
+    let (dir, recorder) = (&config.recording, recorder.clone());
+    backends::plane::Plane::spawn(settings, dir, recorder, LOOKBACK)
+        .inspect_err(|error| tracing::error!(%error, "no backend records are read"))
+        .ok()
 }
 
 async fn shadow(

@@ -90,8 +90,10 @@ pub enum Kind {
     /// Something that the stand-in answers from was learned of a charger. Note: `{"part","version","from":[seq,...]}`: the
     /// messages that teach this part now, in place of those named before.
     ModelLearned = 43,
-    /// A session or CDR that was read from a backend. Body: the record.
+    /// A session or CDR that was read from a backend. Body: the record. Note: [`crate::judge::records::Provenance`].
     BackendRecord = 50,
+    /// A reader has been through what a backend has. Note: [`crate::judge::records::Sweep`].
+    BackendRead = 51,
     /// Rules were loaded. Note: `{"file","hash"}`.
     RulesLoaded = 60,
     /// A human decision, hash-chained.
@@ -275,7 +277,7 @@ impl Dir {
 
 impl Kind {
     /// Every kind, by number.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::TapStarted,
         Self::TapStopped,
         Self::Tick,
@@ -299,6 +301,7 @@ impl Kind {
         Self::Quirk,
         Self::ModelLearned,
         Self::BackendRecord,
+        Self::BackendRead,
         Self::RulesLoaded,
         Self::Decision,
         Self::Triage,
@@ -341,6 +344,7 @@ impl Kind {
             Self::Quirk => "quirk",
             Self::ModelLearned => "model-learned",
             Self::BackendRecord => "backend-record",
+            Self::BackendRead => "backend-read",
             Self::RulesLoaded => "rules-loaded",
             Self::Decision => "decision",
             Self::Triage => "triage",

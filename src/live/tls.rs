@@ -90,23 +90,31 @@ pub fn outgoing(backend: &Backend) -> Result<Option<Outgoing>, TlsError> {
     if !backend.secure {
         return Ok(None);
     }
+    let connector = dialling(backend.ca_file.as_deref(), backend.client.as_ref())?;
+    let name = ServerName::try_from(backend.host.clone()).map_err(|source| TlsError::Name {
+        host: backend.host.clone(),
+        source,
+    })?;
+    Ok(Some(Outgoing { connector, name }))
+}
+
+/// What dials any server whose certificate `ca_file` (PEM) vouches for, or the system's roots without it.
+pub fn connector(ca_file: Option<&Path>) -> Result<TlsConnector, TlsError> {
+    dialling(ca_file, None)
+}
+
+/// The same, showing a certificate of the tap's own where there is one.
+fn dialling(ca_file: Option<&Path>, client: Option<&TlsFiles>) -> Result<TlsConnector, TlsError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots(backend.ca_file.as_deref())?);
-    let config = match &backend.client {
+        .with_root_certificates(roots(ca_file)?);
+    let config = match client {
         None => builder.with_no_client_auth(),
         Some(files) => builder
             .with_client_auth_cert(certificates(&files.certificates)?, key(files)?)
             .map_err(unfit(&files.certificates))?,
     };
-    let name = ServerName::try_from(backend.host.clone()).map_err(|source| TlsError::Name {
-        host: backend.host.clone(),
-        source,
-    })?;
-    Ok(Some(Outgoing {
-        connector: TlsConnector::from(Arc::new(config)),
-        name,
-    }))
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 fn verifier(client: &ClientAuth) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {

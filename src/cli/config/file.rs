@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::access::TlsSection;
 use super::backends::BackendSection;
+use super::readers::{BackendsSection, Mistake, Reader};
 use super::units::{Size, Span, say_duration};
 use super::{Config, Keepalive, Limits, Shadow};
 use crate::cli::error::{CliError, Exit, Place};
@@ -31,6 +32,8 @@ struct File {
     health: HealthSection,
     #[serde(default)]
     rules: RulesSection,
+    #[serde(default)]
+    backends: BackendsSection,
 }
 
 #[derive(Deserialize)]
@@ -159,6 +162,7 @@ pub fn parse(path: &Path, source: &str) -> Result<Config, CliError> {
             .into_iter()
             .map(|file| check.beside(file))
             .collect(),
+        readers: check.readers(file.backends)?,
     })
 }
 
@@ -166,10 +170,29 @@ fn syntax(path: &Path, source: &str, error: &toml::de::Error) -> CliError {
     let message = error.message().trim().to_owned();
     let cli = CliError::new(Exit::Usage, "CFG-002", message);
     let cli = match error.span() {
+        // Without the line itself: it may hold a password that was written where only a reference may stand.
+        Some(span) if is_on_secret(source, span.start) => CliError {
+            message: format!(
+                "a password, token or key must be {{ file = \"...\" }} or {{ env = \"...\" }}: {} line {}",
+                path.display(),
+                source[..span.start.min(source.len())].matches('\n').count() + 1
+            ),
+            ..cli
+        },
         Some(span) => cli.at(Place::new(path, source, span, "here")),
         None => cli,
     };
     cli.help("every key and its default: `evenkeel init --print`")
+}
+
+/// Whether the line at a byte offset sets a secret.
+fn is_on_secret(source: &str, at: usize) -> bool {
+    let start = source[..at.min(source.len())]
+        .rfind('\n')
+        .map_or(0, |at| at + 1);
+    let line = source[start..].lines().next().unwrap_or_default();
+    let key = line.split('=').next().unwrap_or_default().trim();
+    matches!(key, "password" | "token" | "key")
 }
 
 fn limits(section: &LimitsSection) -> Limits {
@@ -409,6 +432,14 @@ impl Checker<'_> {
         )
     }
 
+    fn readers(&self, section: BackendsSection) -> Result<Vec<Reader>, CliError> {
+        let folder = self.path.parent().unwrap_or_else(|| Path::new(""));
+        section.resolve(folder).map_err(|Mistake { at, why }| {
+            let help = "`evenkeel init --print` shows an example of each reader";
+            self.error("BACK-002", &at, why, "this reader", help)
+        })
+    }
+
     /// A path of the file as the process sees it.
     pub(super) fn beside(&self, file: PathBuf) -> PathBuf {
         match self.path.parent() {
@@ -479,6 +510,17 @@ mod tests {
                 format!("{GOOD}[shadow]\nsimulate = [\n\"Reset\",\n\"RemoteStartTransaction\"]\n"),
                 "CFG-031",
                 11,
+            ),
+            (format!("{GOOD}password = \"secret\"\n"), "CFG-002", 8),
+            (
+                format!("{GOOD}[[backends.legacy]]\nreader = \"ocpi-sink\"\ntoken = \"secret\"\n"),
+                "CFG-002",
+                10,
+            ),
+            (
+                format!("{GOOD}[[backends.legacy]]\nreader = \"files\"\nhost = \"x\"\n"),
+                "BACK-002",
+                9,
             ),
         ] {
             let text = errors(&source);

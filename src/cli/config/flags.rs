@@ -99,6 +99,7 @@ impl Flags {
             keepalive: Keepalive::default(),
             health: None,
             rules: Vec::new(),
+            readers: Vec::new(),
         })
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::units::{say_duration, say_size};
 use super::{Backend, Config, SecretRef, Shadow};
+use crate::facts::Leg;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +102,12 @@ fn values(config: &Config) -> Vec<(String, String)> {
         ),
     ];
     all.extend(rest.map(|(key, value)| (key.to_owned(), value)));
+    for leg in [Leg::Legacy, Leg::Candidate] {
+        let own = config.readers.iter().filter(|reader| reader.leg == leg);
+        let said: Vec<String> = own.map(ToString::to_string).collect();
+        let key = format!("backends.{}", leg.word());
+        all.push((key, said.join(", ")));
+    }
     all
 }
 
