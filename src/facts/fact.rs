@@ -85,8 +85,10 @@ pub enum Kind {
     /// Something odd that must not be blamed on the candidate. Note: `{"quirk","row"?,"detail"}`;
     /// `row` is its place in the catalogue, [`crate::ocpp::quirks`]. `cause`: the message, frames or handshake.
     Quirk = 42,
-    /// A session or CDR that was read from a backend. Body: the record.
+    /// A session or CDR that was read from a backend. Body: the record. Note: [`crate::judge::records::Provenance`].
     BackendRecord = 50,
+    /// A reader has been through what a backend has. Note: [`crate::judge::records::Sweep`].
+    BackendRead = 51,
     /// Rules were loaded. Note: `{"file","hash"}`.
     RulesLoaded = 60,
     /// A human decision, hash-chained.
@@ -270,7 +272,7 @@ impl Dir {
 
 impl Kind {
     /// Every kind, by number.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::TapStarted,
         Self::TapStopped,
         Self::Tick,
@@ -293,6 +295,7 @@ impl Kind {
         Self::Gap,
         Self::Quirk,
         Self::BackendRecord,
+        Self::BackendRead,
         Self::RulesLoaded,
         Self::Decision,
         Self::Triage,
@@ -334,6 +337,7 @@ impl Kind {
             Self::Gap => "gap",
             Self::Quirk => "quirk",
             Self::BackendRecord => "backend-record",
+            Self::BackendRead => "backend-read",
             Self::RulesLoaded => "rules-loaded",
             Self::Decision => "decision",
             Self::Triage => "triage",
