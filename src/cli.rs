@@ -17,6 +17,7 @@ pub mod paperwork;
 pub mod recording;
 pub mod rules;
 pub mod schema;
+pub mod sessions;
 pub mod shadow_plane;
 pub mod tap;
 pub mod verify;
@@ -38,7 +39,7 @@ use judging::JudgingError;
 ///
 /// First look:   evenkeel demo
 /// First tap:    evenkeel init, evenkeel check evenkeel.toml, evenkeel tap evenkeel.toml
-/// Afterwards:   evenkeel diffs RECORDING, evenkeel verify RECORDING
+/// Afterwards:   evenkeel diffs RECORDING, evenkeel sessions RECORDING, evenkeel verify RECORDING
 /// Plumbing:     evenkeel explain CODE, evenkeel schema NAME, evenkeel completions SHELL, evenkeel man
 ///
 /// Exit codes: 0 parity, 1 divergence, 2 usage or configuration, 3 not enough evidence,
@@ -57,6 +58,7 @@ enum Verb {
     Check(check::Options),
     Tap(tap::Options),
     Diffs(diffs::Options),
+    Sessions(sessions::Options),
     Verify(verify::Options),
     Export(export::Options),
     #[command(hide = true)]
@@ -95,6 +97,7 @@ fn run(verb: &Verb) -> Result<Exit, CliError> {
         Verb::Check(options) => check::run(options),
         Verb::Tap(options) => tap::run(options),
         Verb::Diffs(options) => diffs::run(options),
+        Verb::Sessions(options) => sessions::run(options),
         Verb::Verify(options) => verify::run(options),
         Verb::Export(options) => export::run(options),
         Verb::Explain(options) => codes::run(options),
