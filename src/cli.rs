@@ -19,6 +19,7 @@ pub mod paperwork;
 pub mod recording;
 pub mod rules;
 pub mod schema;
+pub mod sessions;
 pub mod shadow_plane;
 pub mod tap;
 pub mod verify;
@@ -40,7 +41,7 @@ use judging::JudgingError;
 ///
 /// First look:   evenkeel demo
 /// First tap:    evenkeel init, evenkeel check evenkeel.toml, evenkeel tap evenkeel.toml
-/// Afterwards:   evenkeel diffs RECORDING, evenkeel verify RECORDING
+/// Afterwards:   evenkeel diffs RECORDING, evenkeel sessions RECORDING, evenkeel verify RECORDING
 /// Plumbing:     evenkeel explain CODE, evenkeel schema NAME, evenkeel completions SHELL, evenkeel man
 ///
 /// Exit codes: 0 parity, 1 divergence, 2 usage or configuration, 3 not enough evidence,
@@ -59,6 +60,7 @@ enum Verb {
     Check(check::Options),
     Tap(tap::Options),
     Diffs(diffs::Options),
+    Sessions(sessions::Options),
     Verify(verify::Options),
     Export(export::Options),
     #[command(hide = true)]
@@ -99,6 +101,7 @@ fn run(verb: &Verb) -> Result<Exit, CliError> {
         Verb::Check(options) => check::run(options),
         Verb::Tap(options) => tap::run(options),
         Verb::Diffs(options) => diffs::run(options),
+        Verb::Sessions(options) => sessions::run(options),
         Verb::Verify(options) => verify::run(options),
         Verb::Export(options) => export::run(options),
         Verb::Explain(options) => codes::run(options),

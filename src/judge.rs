@@ -7,6 +7,7 @@
 pub mod compare;
 pub mod records;
 pub mod rules;
+pub mod tariff;
 pub mod tree;
 
 mod boots;
@@ -15,12 +16,15 @@ mod exchanges;
 mod findings;
 mod handshake;
 mod notes;
+mod parity;
 mod quirks;
 mod recent;
+mod referee;
 mod relations;
 mod sessions;
 mod stand_in;
 mod tokens;
+mod wire;
 mod world;
 
 use crate::clock::Micros;
@@ -30,6 +34,8 @@ use crate::ocpp::quirks::Quirks;
 use crate::ocpp::{Envelope, MessageType};
 use commands::Commands;
 use exchanges::{Bench, Exchanges};
+use parity::Parity;
+pub use parity::{Place, Places, Settings};
 pub use rules::Rules;
 use stand_in::StandIn;
 use world::{Charger, World};
@@ -46,6 +52,7 @@ pub struct Judge {
     exchanges: Exchanges,
     commands: Commands,
     stand_in: StandIn,
+    parity: Parity,
 }
 
 impl Judge {
@@ -58,7 +65,15 @@ impl Judge {
             exchanges: Exchanges::default(),
             commands: Commands::default(),
             stand_in: StandIn::default(),
+            parity: Parity::default(),
         }
+    }
+
+    /// The same judge, which knows what the operator says about sessions and CDRs.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Settings) -> Self {
+        self.parity = Parity::new(settings);
+        self
     }
 
     /// Takes the next fact; `out` gets the rows that follow from it.
@@ -72,13 +87,19 @@ impl Judge {
             self.now = fact.at;
             self.exchanges.expire(self.now, &mut bench);
             self.commands.expire(self.now, &mut bench);
+            self.parity.expire(self.now, &mut bench);
             while let Some(conn) = bench.world.departed(self.now) {
                 self.exchanges.lost(Some(conn), &mut bench);
                 bench.world.forget(conn);
             }
         }
         match fact.kind {
-            Kind::Message => message(&mut self.exchanges, &mut self.commands, fact, &mut bench),
+            Kind::Message => {
+                let heard = message(&mut self.exchanges, &mut self.commands, fact, &mut bench);
+                if let Some(envelope) = heard {
+                    self.parity.message(fact, &envelope, &mut bench);
+                }
+            }
             Kind::ShadowSent => self.exchanges.sent(fact, &mut bench),
             Kind::ShadowReceived => {
                 self.stand_in.asked(fact, &mut bench);
@@ -89,30 +110,35 @@ impl Judge {
             Kind::ShadowWithheld => self.exchanges.withheld(fact, &mut bench),
             Kind::ShadowOpened | Kind::ShadowRefused => handshake::judge(fact, &mut bench),
             Kind::Opaque => opaque(&mut self.exchanges, &mut self.commands, fact, &mut bench),
-            Kind::IdentifierLearned => learned(fact, &mut bench),
             Kind::ConnOpened => {
                 bench.world.open(fact);
                 quirks::opened(fact, &mut bench);
             }
             Kind::Quirk => quirks::told(&mut self.exchanges, fact, &mut bench),
+            Kind::IdentifierLearned => learned(&mut self.parity, fact, &mut bench),
+            Kind::BackendRecord => self.parity.record(fact, &mut bench),
+            Kind::BackendRead => self.parity.swept(fact, &mut bench),
             Kind::ConnClosed | Kind::ShadowClosed => {
                 if fact.kind == Kind::ShadowClosed {
                     handshake::closed(fact, &mut bench);
                     self.stand_in.lost(Some(fact.conn), &mut bench);
                 }
                 ended(&mut self.exchanges, &mut self.commands, fact, &mut bench);
+                self.parity.cut(fact);
             }
-            Kind::Gap => gap(&mut self.exchanges, &mut self.commands, fact, &mut bench),
+            Kind::Gap => {
+                gap(&mut self.exchanges, &mut self.commands, fact, &mut bench);
+                self.parity.gap(fact, &bench);
+            }
             Kind::TapStarted | Kind::TapStopped | Kind::PlaneStarted => {
                 self.stand_in.lost(None, &mut bench);
                 restarted(&mut self.exchanges, &mut self.commands, fact, &mut bench);
+                self.parity.cut(fact);
             }
             Kind::Tick
             | Kind::ConnRefused
             | Kind::Control
             | Kind::ModelLearned
-            | Kind::BackendRecord
-            | Kind::BackendRead
             | Kind::RulesLoaded
             | Kind::Decision
             | Kind::Triage
@@ -131,15 +157,20 @@ impl Judge {
     }
 }
 
-/// A message between charger and authority.
-fn message(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench: &mut Bench<'_>) {
+/// A message between charger and authority; gives it back if it can be read.
+fn message<'a>(
+    exchanges: &mut Exchanges,
+    commands: &mut Commands,
+    fact: &'a Fact,
+    bench: &mut Bench<'_>,
+) -> Option<Envelope<'a>> {
     if fact.body.trim_ascii().is_empty() {
         // An empty frame keeps a connection alive. It is neither question nor answer.
-        return;
+        return None;
     }
     let Some(Ok(envelope)) = fact.text().map(Envelope::parse) else {
         opaque(exchanges, commands, fact, bench);
-        return;
+        return None;
     };
     let odd = if fact.dir == Some(Dir::FromCharger) {
         quirks::heard(fact, &envelope, bench)
@@ -170,6 +201,7 @@ fn message(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, benc
         // What the charger answers to commands is the same for both backends; a SEND has no answer.
         _ => {}
     }
+    Some(envelope)
 }
 
 /// A message of the shadow: an answer, or a command.
@@ -199,8 +231,9 @@ fn opaque(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench
     exchanges.opaque(fact, from_charger, bench);
 }
 
-fn learned(fact: &Fact, bench: &mut Bench<'_>) {
+fn learned(parity: &mut Parity, fact: &Fact, bench: &mut Bench<'_>) {
     let note: notes::Learned = notes::read(fact);
+    parity.learned(fact, &note);
     bench
         .world
         .learn(fact, &note.class, &note.authority, &note.shadow);

@@ -8,6 +8,7 @@ pub mod digest;
 pub mod feed;
 pub mod query;
 pub mod row;
+pub mod sessions;
 pub mod views;
 
 mod schema;

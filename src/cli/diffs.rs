@@ -103,16 +103,7 @@ pub fn summary(diffs: &Diffs) -> String {
         ("commands", &diffs.commands),
         ("handshakes", &diffs.handshakes),
     ] {
-        let _ = writeln!(
-            out,
-            "{name:<10} = {} equal  ~ {} explained  x {} divergent  n {} not comparable{}  {} pending",
-            outcomes.equal,
-            outcomes.explained,
-            outcomes.divergent,
-            outcomes.not_comparable.get("total").copied().unwrap_or(0),
-            reasons(&outcomes.not_comparable),
-            outcomes.pending,
-        );
+        self::outcomes(&mut out, name, outcomes);
     }
     out.push_str(&quirks(&diffs.quirks));
     let _ = writeln!(out, "digest     {}", diffs.digest);
@@ -208,6 +199,20 @@ fn spaced(before: &str, text: &str, after: &str) -> String {
     format!(" {before}{}{after}", super::printable(text))
 }
 
+/// One line of counts.
+pub fn outcomes(out: &mut String, name: &str, outcomes: &views::Outcomes) {
+    let _ = writeln!(
+        out,
+        "{name:<10} = {} equal  ~ {} explained  x {} divergent  n {} not comparable{}  {} pending",
+        outcomes.equal,
+        outcomes.explained,
+        outcomes.divergent,
+        outcomes.not_comparable.get("total").copied().unwrap_or(0),
+        reasons(&outcomes.not_comparable),
+        outcomes.pending,
+    );
+}
+
 fn reasons(not_comparable: &BTreeMap<String, u64>) -> String {
     let reasons: Vec<String> = not_comparable
         .iter()
@@ -282,7 +287,10 @@ fn shown(facts: &facts::Reader, exemplar: &Exemplar) -> Result<String, CliError>
 /// The payload of a message, one member per line, keys sorted: two spellings of the same thing look the same.
 fn pretty(text: &str) -> String {
     let Ok(envelope) = Envelope::parse(text) else {
-        return format!("{text}\n");
+        // A record of a backend is JSON, but no message.
+        let record = serde_json::from_str::<serde_json::Value>(text);
+        let spread = record.and_then(|record| serde_json::to_string_pretty(&record));
+        return spread.unwrap_or_else(|_| text.to_owned()) + "\n";
     };
     let head = match envelope.kind {
         crate::ocpp::MessageType::CallError => {

@@ -344,6 +344,11 @@ impl Reading {
         self.whole.get(&(leg, id.to_owned()))
     }
 
+    /// Forgets a session of which no more parts are expected.
+    pub fn forget(&mut self, leg: Leg, id: &str) {
+        self.whole.remove(&(leg, id.to_owned()));
+    }
+
     fn session(
         &mut self,
         leg: Leg,

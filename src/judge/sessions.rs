@@ -61,6 +61,8 @@ pub(super) struct Sessions {
     live: Recent<Live>,
     /// Tokens whose last Authorize diverged, with the root finding.
     tags: Recent<String>,
+    /// Transactions that ended, of which the shadow lacks something or lives in another world.
+    spoilt: Recent<Spoil>,
 }
 
 #[derive(Debug, Default)]
@@ -145,6 +147,33 @@ impl Sessions {
                 .clone()
                 .unwrap_or(Spoil::plain(Reason::ShadowGap)),
             _ => Spoil::plain(Reason::ColdStart),
+        }
+    }
+
+    /// Why the shadow's account of a transaction says nothing about the shadow, if so.
+    pub(super) fn spoilt(&self, transaction: &str) -> Option<Spoil> {
+        let live = self.live.get(transaction);
+        live.and_then(|live| live.spoil.clone())
+            .or_else(|| self.spoilt.get(transaction).cloned())
+    }
+
+    /// The end of a transaction has been judged: what spoiled any of it spoils the shadow's account of it.
+    pub(super) fn ended(&mut self, thread: &Thread, spoil: Option<&Spoil>) {
+        let Some(transaction) = thread.transaction.as_ref() else {
+            return;
+        };
+        let lacks = |spoil: &&Spoil| {
+            matches!(
+                spoil.reason,
+                Reason::ShadowGap | Reason::ColdStart | Reason::Tainted
+            )
+        };
+        let live = self.live.get(transaction);
+        let spoil = live
+            .and_then(|live| live.spoil.as_ref())
+            .or(spoil.filter(lacks));
+        if let Some(spoil) = spoil.cloned() {
+            self.spoilt.insert(transaction.clone(), spoil);
         }
     }
 

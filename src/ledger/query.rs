@@ -17,6 +17,9 @@ pub use commands::{Attempt, StandIns, Twins};
 /// How many exemplars a finding shows.
 pub const EXEMPLARS: usize = 5;
 
+/// What findings about sessions have as their action.
+pub const SESSION: &str = "Session";
+
 /// A reader of a recording's ledger.
 #[derive(Debug)]
 pub struct Reader {
@@ -221,6 +224,7 @@ impl Reader {
             Subject::Exchange => pending.exchanges,
             Subject::Command => pending.commands,
             Subject::Handshake => 0,
+            Subject::Session => self.pending_sessions()?,
         };
         Ok(outcomes)
     }
@@ -229,8 +233,10 @@ impl Reader {
     pub fn coverage(&self, subject: Subject) -> Result<BTreeMap<String, Outcomes>, LedgerError> {
         let mut coverage: BTreeMap<String, Outcomes> = BTreeMap::new();
         self.each(
-            "SELECT action, outcome, reason, count FROM tallies WHERE subject = ?1",
-            params![subject.word()],
+            "SELECT action, outcome, reason, count FROM tallies WHERE subject = ?1 \
+             UNION ALL SELECT ?2, outcome, coalesce(reason, ''), count(*) FROM sessions \
+             WHERE ?1 = 'session' AND outcome IS NOT NULL GROUP BY 2, 3",
+            params![subject.word(), SESSION],
             |row| {
                 let outcome: String = row.get(1)?;
                 coverage
@@ -241,6 +247,19 @@ impl Reader {
             },
         )?;
         Ok(coverage)
+    }
+
+    fn pending_sessions(&self) -> Result<u64, LedgerError> {
+        let mut pending = 0;
+        self.each(
+            "SELECT count(*) FROM sessions WHERE outcome IS NULL",
+            params![],
+            |row| {
+                pending = count(row, 0)?;
+                Ok(())
+            },
+        )?;
+        Ok(pending)
     }
 
     /// Findings, worst and most frequent first.
@@ -284,11 +303,12 @@ impl Reader {
         self.each(
             "SELECT d.id, d.at, d.charger, d.pointer, \
                 CASE d.subject WHEN 'exchange' THEN d.id ELSE 0 END, \
-                coalesce(e.answer, c.ours, 0), \
-                coalesce(e.shadow, c.theirs, CASE d.subject WHEN 'handshake' THEN d.id END, 0) \
+                coalesce(e.answer, c.ours, s.ours, 0), \
+                coalesce(e.shadow, c.theirs, s.theirs, CASE d.subject WHEN 'handshake' THEN d.id END, 0) \
              FROM divergences d \
              LEFT JOIN exchanges e ON d.subject = 'exchange' AND e.id = d.id \
              LEFT JOIN commands c ON d.subject = 'command' AND c.id = d.id \
+             LEFT JOIN sessions s ON d.subject = 'session' AND s.id = d.id \
              WHERE d.finding = ?1 ORDER BY d.number LIMIT ?2",
             params![finding, limit as i64],
             |row| {
@@ -378,8 +398,9 @@ impl Reader {
         finding.models = models.into_iter().collect();
         finding.firmware = firmware.into_iter().collect();
         self.each(
-            "SELECT coalesce(sum(count), 0) FROM tallies \
-             WHERE subject = ?1 AND action = ?2 AND outcome <> 'not comparable'",
+            "SELECT (SELECT coalesce(sum(count), 0) FROM tallies \
+                WHERE subject = ?1 AND action = ?2 AND outcome <> 'not comparable') \
+             + (SELECT count(*) FROM sessions WHERE ?1 = 'session' AND outcome <> 'not comparable')",
             params![finding.subject.word(), finding.action],
             |row| {
                 finding.of = count(row, 0)?;
@@ -420,6 +441,7 @@ fn finding(row: &Row<'_>) -> rusqlite::Result<Finding> {
         subject: match subject.as_str() {
             "command" => Subject::Command,
             "handshake" => Subject::Handshake,
+            "session" => Subject::Session,
             _ => Subject::Exchange,
         },
         rule: row.get(2)?,

@@ -2,13 +2,13 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, params};
 
-use super::row::{Command, Divergence, Exchange, Handshake, Row, StandIn};
+use super::row::{Command, Divergence, Exchange, Handshake, Row, Session, StandIn};
 use crate::ocpp::Severity;
 
 /// Changes whenever a table does: an older ledger is judged again rather than migrated.
-const VERSION: &str = "2";
+const VERSION: &str = "4";
 
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     "exchanges",
     "commands",
     "handshakes",
@@ -21,6 +21,7 @@ const TABLES: [&str; 12] = [
     "quirks",
     "stand_ins",
     "attempts",
+    "sessions",
 ];
 
 /// Sets the connection up and creates what is missing.
@@ -106,6 +107,7 @@ impl<'a> Inserts<'a> {
             Row::Exchange(exchange) => insert_exchange(&mut self.exchange, exchange),
             Row::Command(command) => insert_command(self.db, command),
             Row::Handshake(handshake) => insert_handshake(self.db, handshake),
+            Row::Session(session) => insert_session(self.db, session),
             Row::Divergence(divergence) => insert_divergence(self.db, divergence),
             Row::Charger(said) => self
                 .db
@@ -197,6 +199,36 @@ fn insert_handshake(db: &Connection, row: &Handshake) -> rusqlite::Result<()> {
             row.why,
         ])
         .map(drop)
+}
+
+fn insert_session(db: &Connection, row: &Session) -> rusqlite::Result<()> {
+    let fact = |book: &Option<super::row::Book>| {
+        let facts = book.as_ref().and_then(|book| book.facts.first());
+        facts.copied().unwrap_or_default() as i64
+    };
+    let (legacy, candidate) = (fact(&row.legacy), fact(&row.candidate));
+    let (ours, theirs) = match row.authority.as_ref() {
+        "candidate" => (candidate, legacy),
+        _ => (legacy, candidate),
+    };
+    let body = serde_json::to_string(row)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?
+    .execute(params![
+        row.id as i64,
+        row.at,
+        row.charger,
+        row.state,
+        row.outcome.map(super::row::Outcome::word),
+        row.reason.map(super::row::Reason::word),
+        row.severity.map(rank),
+        ours,
+        theirs,
+        body,
+    ])
+    .map(drop)
 }
 
 fn insert_divergence(db: &Connection, row: &Divergence) -> rusqlite::Result<()> {

@@ -159,3 +159,18 @@ CREATE TABLE IF NOT EXISTS attempts (
     notice  TEXT,
     source  TEXT NOT NULL
 ) STRICT;
+
+-- One row per session; id is the fact that began it, ours and theirs the facts of the authority's and the shadow's record.
+-- The whole row is in body, as JSON. outcome is null while the session is open or records are awaited.
+CREATE TABLE IF NOT EXISTS sessions (
+    id       INTEGER PRIMARY KEY,
+    at       INTEGER NOT NULL,
+    charger  TEXT NOT NULL,
+    state    TEXT NOT NULL,
+    outcome  TEXT,
+    reason   TEXT,
+    severity INTEGER,
+    ours     INTEGER NOT NULL,
+    theirs   INTEGER NOT NULL,
+    body     TEXT NOT NULL
+) STRICT;

@@ -47,7 +47,6 @@ impl<'a> Batch<'a> {
             Row::Command(row) => self.outcome("command", &row.action, row.outcome, row.reason),
             Row::Handshake(row) => self.outcome("handshake", "", row.outcome, row.reason),
             Row::Divergence(row) => self.divergence(row),
-            Row::Charger(_) => {}
             Row::Quirk(row) => {
                 let seen = self
                     .quirks
@@ -69,6 +68,8 @@ impl<'a> Batch<'a> {
                 );
                 *self.stand_ins.entry(key).or_default() += 1;
             }
+            // Sessions are counted where they stand: a later row replaces an earlier one.
+            Row::Charger(_) | Row::Session(_) => {}
         }
     }
 

@@ -94,6 +94,11 @@ impl Story {
         self.now += seconds * 1_000_000;
     }
 
+    /// The time of the story, µs.
+    pub(crate) fn now(&self) -> i64 {
+        self.now
+    }
+
     pub(crate) fn rfc3339(&self) -> String {
         evenkeel::ledger::views::rfc3339(self.now)
     }
@@ -270,6 +275,25 @@ impl Story {
             fact.leg = Some(leg);
             fact.note(&json!({"class":class,"authority":authority,"shadow":shadow}))
         });
+    }
+
+    /// A reader read a record of a backend.
+    pub(crate) fn record(&mut self, leg: Leg, form: &str, kind: &str, body: &Value) -> u64 {
+        let id = body["id"].as_str().unwrap_or_default();
+        let note = json!({"reader":"test","form":form,"kind":kind,"id":id,"url":"test","read_at":self.now});
+        let mut fact = Fact::new(Kind::BackendRecord, self.now)
+            .body(body.to_string())
+            .note(&note);
+        fact.leg = Some(leg);
+        self.push(fact)
+    }
+
+    /// A reader has been through what a backend has.
+    pub(crate) fn swept(&mut self, leg: Leg, kind: &str) {
+        let note = json!({"reader":"test","kind":kind,"seen":1,"recorded":1});
+        let mut fact = Fact::new(Kind::BackendRead, self.now).note(&note);
+        fact.leg = Some(leg);
+        self.push(fact);
     }
 
     pub(crate) fn gap(&mut self, dir: Dir) {

@@ -387,6 +387,9 @@ fn remember(open: &Open, verdict: &Verdict, root: Option<&str>, bench: &mut Benc
         Phase::During => spoil.reason == Reason::ShadowGap,
         Phase::Authorize | Phase::End => false,
     });
+    if thread.phase == Phase::End {
+        charger.sessions.ended(thread, verdict.spoil.as_ref());
+    }
     if comparable || thread.phase != Phase::Authorize {
         charger.sessions.judged(thread, spoil, root);
     }

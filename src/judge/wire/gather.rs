@@ -1,0 +1,174 @@
+//! One session while it is open.
+
+use std::collections::BTreeSet;
+
+use super::meter::{Heard, Meter, Reading};
+use super::stamp::Moment;
+use super::{Defect, Names, State, Told};
+use crate::clock::Micros;
+use crate::judge::world::Origin;
+
+/// How many changes of the charging state are kept: a session that has more parks in ways that nobody bills.
+const MOST_TURNS: usize = 256;
+
+/// What has been told of a session so far.
+#[derive(Debug)]
+pub(super) struct Gathering {
+    pub(super) id: u64,
+    pub(super) at: Micros,
+    pub(super) origin: Origin,
+    pub(super) names: Names,
+    /// The request that began it: the same again is a repeat.
+    pub(super) request: String,
+    pub(super) connector: String,
+    pub(super) token: Option<String>,
+    pub(super) start: Option<Moment>,
+    pub(super) stop: Option<Moment>,
+    pub(super) meter: Meter,
+    pub(super) meter_start: Option<Reading>,
+    pub(super) meter_stop: Option<Reading>,
+    /// Order, time and whether the vehicle only blocks the connector.
+    pub(super) turns: Vec<(i64, Micros, bool)>,
+    /// Numbers of the events that came (2.x).
+    pub(super) numbers: BTreeSet<i64>,
+    /// The end came, at this time, and events before it are missing.
+    pub(super) ending: Option<Micros>,
+    pub(super) signed: Vec<String>,
+    pub(super) reason: Option<String>,
+    pub(super) defects: BTreeSet<Defect>,
+}
+
+impl Gathering {
+    pub(super) fn new(id: u64, at: Micros, origin: Origin) -> Self {
+        Self {
+            id,
+            at,
+            origin,
+            names: Names::default(),
+            request: String::new(),
+            connector: String::new(),
+            token: None,
+            start: None,
+            stop: None,
+            meter: Meter::default(),
+            meter_start: None,
+            meter_stop: None,
+            turns: Vec::new(),
+            numbers: BTreeSet::new(),
+            ending: None,
+            signed: Vec::new(),
+            reason: None,
+            defects: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn hear(&mut self, heard: Heard) {
+        for reading in heard.readings {
+            self.meter.push(reading);
+        }
+        self.signed.extend(heard.signed);
+        self.defects.extend(heard.defects);
+    }
+
+    pub(super) fn turn(&mut self, order: i64, at: Micros, blocks: bool) {
+        if self.turns.len() < MOST_TURNS {
+            self.turns.push((order, at, blocks));
+        }
+    }
+
+    /// How it ended, once its end has come.
+    pub(super) fn end_state(&self) -> State {
+        match self.start {
+            Some(_) => State::Ended,
+            None => State::NoStart,
+        }
+    }
+
+    /// What is known without closing it.
+    pub(super) fn begun(&self) -> Told {
+        let mut bare = Self::new(self.id, self.at, self.origin.clone());
+        bare.names.clone_from(&self.names);
+        bare.connector.clone_from(&self.connector);
+        bare.token.clone_from(&self.token);
+        bare.start = self.start;
+        bare.meter_start.clone_from(&self.meter_start);
+        bare.told(State::Open)
+    }
+
+    /// Closes it.
+    pub(super) fn told(mut self, state: State) -> Told {
+        let (start, stop) = (self.start, self.stop);
+        self.defects
+            .extend([start, stop].into_iter().flatten().filter_map(|at| at.flaw));
+        let mended = mend(start, stop, &mut self.defects);
+        let stated = |moment: Option<Moment>| moment.and_then(|moment| moment.stated);
+        let total = self.meter.total(self.meter_start, self.meter_stop);
+        self.defects.extend(total.defects);
+        let heard = |moment: Option<Moment>| moment.map_or(self.at, |moment| moment.heard);
+        Told {
+            id: self.id,
+            at: self.at,
+            ended: heard(stop),
+            origin: self.origin,
+            names: self.names,
+            state,
+            connector: self.connector,
+            token: self.token,
+            start: stated(start),
+            stop: stated(stop),
+            heard: (heard(start), heard(stop)),
+            mended,
+            first: total.first,
+            last: total.last,
+            wh: total.wh,
+            curve: total.curve,
+            parked: parked(self.turns, stated(stop)),
+            signed: self.signed,
+            reason: self.reason,
+            defects: self.defects,
+        }
+    }
+}
+
+/// Start and stop by a clock that is right, if the charger's is not and it can be told by how much.
+fn mend(
+    start: Option<Moment>,
+    stop: Option<Moment>,
+    defects: &mut BTreeSet<Defect>,
+) -> Option<(Micros, Micros)> {
+    let (start, stop) = (start?, stop?);
+    let unset = |moment: &Moment| moment.flaw == Some(Defect::ClockUnset);
+    if unset(&start) || unset(&stop) {
+        let mended = |moment: &Moment| match moment.stated {
+            Some(at) if !unset(moment) => at,
+            _ => moment.heard,
+        };
+        return Some((mended(&start), mended(&stop)));
+    }
+    // One end alone may be off because the message waited.
+    let shift = start.shift().filter(|shift| stop.shift() == Some(*shift))?;
+    if start.flaw.is_none() {
+        defects.insert(Defect::LocalTime);
+    }
+    Some((start.stated? - shift, stop.stated? - shift))
+}
+
+/// The stretches in which the vehicle blocks the connector, up to the stop.
+fn parked(mut turns: Vec<(i64, Micros, bool)>, stop: Option<Micros>) -> Vec<(Micros, Micros)> {
+    turns.sort_unstable();
+    let mut stretches = Vec::new();
+    let mut since = None;
+    for (_, at, blocks) in turns {
+        match (since, blocks) {
+            (None, true) => since = Some(at),
+            (Some(from), false) => {
+                stretches.push((from, at));
+                since = None;
+            }
+            _ => {}
+        }
+    }
+    stretches.extend(since.zip(stop));
+    stretches.retain(|(from, to)| from < to);
+    stretches
+}
