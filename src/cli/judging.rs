@@ -2,7 +2,6 @@
 
 use std::io::IsTerminal as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -93,7 +92,7 @@ impl Judging {
                 recent
             } else {
                 let limit = PAGE.min((until - self.fed) as usize);
-                Arc::new(self.reader.read(self.fed, limit)?)
+                self.reader.read(self.fed, limit)?
             };
             let mut rows = Vec::new();
             let due = self.fed + 1..=until;
@@ -315,6 +314,8 @@ async fn due(committed: &mut watch::Receiver<u64>, fed: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::facts::{Dir, Fact, Kind, Leg, Limits, Recorder};
 

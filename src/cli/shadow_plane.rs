@@ -11,7 +11,6 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::net::UnixStream;
-use tokio::task::LocalSet;
 
 use super::boards::Boards;
 use super::config::{Backend, Config, SecretRef};
@@ -73,7 +72,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let judge = JudgeThread::spawn(&config.recording, rules, recorder.follow())?;
     let runtime = super::runtime()?;
     let plane = shadow(&config, stream, &boards, &recorder, resume);
-    let plane = LocalSet::new().block_on(&runtime, plane);
+    let plane = runtime.block_on(plane);
     recorder.close(FAREWELL)?;
     if plane.is_ok() {
         boards.remove_all();

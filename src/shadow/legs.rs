@@ -28,7 +28,7 @@ use super::plane::{ConnInfo, LegHost};
 use super::queue::{Gate, Mirrored, Traffic};
 use super::settings::{ShadowSettings, Takeover};
 
-/// All legs of a shadow plane. Lives inside a `LocalSet`.
+/// All legs of a shadow plane. Lives inside a `LocalRuntime` or a `LocalSet`.
 pub struct Legs {
     backends: Vec<Backend>,
     links: RefCell<HashMap<u64, Rc<Link>>>,
