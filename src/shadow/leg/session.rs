@@ -11,7 +11,7 @@ use crate::shadow::link::{Ending, Link};
 use crate::shadow::pace::Allowance;
 use crate::shadow::prime::Ids;
 use crate::shadow::queue::{Gate, Queue};
-use crate::shadow::socket::{Incoming, Socket, SocketEnd};
+use crate::shadow::socket::{Incoming, Sending, Socket, SocketEnd};
 use crate::shadow::stand_in::Acceptance;
 
 mod alarm;
@@ -181,10 +181,15 @@ impl<'a> Session<'a> {
     /// Writes one message; the charger's end cuts it short.
     async fn write(&mut self, text: &str) -> Result<(), SocketEnd> {
         let limit = self.link.common().settings.answer_timeout;
+        let waits = match self.socket.send(text, limit) {
+            Sending::Done(sent) => return sent,
+            Sending::Waits(waits) => waits,
+        };
+        let ended = Box::pin(self.link.ended());
         select! {
             biased;
-            sent = self.socket.send(text, limit) => sent,
-            _ = self.link.ended() => Err(SocketEnd::Lost("the charger's connection ended".into())),
+            sent = waits => sent,
+            _ = ended => Err(SocketEnd::Lost("the charger's connection ended".into())),
         }
     }
 
