@@ -71,8 +71,8 @@ pub(super) const fn is_rare(kind: Kind) -> bool {
     kind.number() < 20 || kind.number() >= 40
 }
 
-/// Memory for pages, KiB: facts are appended, so there is little to gain from more.
-const CACHE_KIB: i64 = 512;
+/// Memory for pages of one connection, KiB: facts are appended and read in order, so there is little to gain from more.
+pub(super) const CACHE_KIB: i64 = 512;
 
 /// Bytes of a page of a new recording: a page is a system call or two, and a message of meter values is a quarter of the
 /// usual size.

@@ -9,7 +9,7 @@ use crate::ocpp::Severity;
 const VERSION: &str = "2";
 
 /// Memory for pages, KiB: most rows are appended, and the tables of counts are small.
-const CACHE_KIB: i64 = 1024;
+const CACHE_KIB: i64 = 512;
 
 const TABLES: [&str; 12] = [
     "exchanges",

@@ -18,13 +18,16 @@ use super::handover::{Closed, Hello, Login, Lost, Opened, Part, Record, Refused}
 use super::metrics::Metrics;
 use super::secret::Secret;
 use super::seen;
-use super::tank::{Offer, Tank};
+use super::tank::{Offer, SLICE, Tank};
 use super::walker::Step;
 use crate::clock::{Clock, Micros};
 use crate::facts::Dir;
 
 /// Ended connections that are remembered for a shadow plane that is away.
 const UNTOLD: usize = 10_000;
+
+/// How long frames gather before they are handed over, µs, and how many bytes of them: one system call for many frames.
+const BATCH: (Micros, usize) = (1_000, SLICE / 2);
 
 /// Every open connection, the tank and the seen-board.
 pub struct Roster {
@@ -33,6 +36,8 @@ pub struct Roster {
     inner: RefCell<Inner>,
     /// There is something to hand over.
     pub filled: Notify,
+    /// There is enough to hand over, or it has waited long enough.
+    pub ripe: Notify,
     /// The last connection ended.
     pub emptied: Notify,
     /// The first connection opened.
@@ -41,6 +46,8 @@ pub struct Roster {
 
 struct Inner {
     tank: Tank,
+    /// When the first frame since the last hand-over was seen.
+    gathers_since: Option<Micros>,
     board: seen::Writer,
     open: HashMap<u64, Rc<Entry>>,
     /// What the chargers of open connections log in with, as far as the shadow plane needs it.
@@ -124,6 +131,7 @@ impl Roster {
             metrics,
             inner: RefCell::new(Inner {
                 tank: Tank::new(handover_bytes),
+                gathers_since: None,
                 board,
                 open: HashMap::new(),
                 logins: HashMap::new(),
@@ -132,6 +140,7 @@ impl Roster {
                 untold: VecDeque::new(),
             }),
             filled: Notify::new(),
+            ripe: Notify::new(),
             emptied: Notify::new(),
             peopled: Notify::new(),
         }
@@ -233,9 +242,14 @@ impl Roster {
                 self.metrics.lost.add(1);
             }
         }
-        if !inner.tank.is_empty() {
-            self.filled.notify_one();
+        if inner.tank.is_empty() {
+            return;
         }
+        let since = *inner.gathers_since.get_or_insert(at);
+        if at - since >= BATCH.0 || inner.tank.used() >= BATCH.1 {
+            self.ripe.notify_one();
+        }
+        self.filled.notify_one();
     }
 
     /// A direction's frame boundaries can't be found any more. Told once.
@@ -351,6 +365,7 @@ impl Roster {
     /// Lets `write` take some of the oldest bytes; returns how many it took.
     pub fn drain(&self, write: impl FnOnce(&[u8]) -> io::Result<usize>) -> io::Result<usize> {
         let mut inner = self.inner.borrow_mut();
+        inner.gathers_since = None;
         let n = write(inner.tank.front())?;
         let told = inner.tank.advance(n);
         self.metrics.gaps.add(told);
