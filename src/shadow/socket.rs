@@ -103,11 +103,11 @@ impl Socket {
     /// Sends one text message; a backend that does not read is given `limit`. Mostly the kernel takes it at once: then
     /// nothing is to be awaited, and the outcome is ready.
     pub fn send(&mut self, text: &str, limit: Duration) -> Sending<'_> {
-        let mut send = self.ws.send(Message::text(text));
-        match (&mut send).now_or_never() {
+        let mut message = self.ws.send(Message::text(text));
+        match (&mut message).now_or_never() {
             Some(sent) => Sending::Done(sent.map_err(|error| end_of(&error))),
             None => Sending::Waits(Box::pin(async move {
-                match timeout(limit, send).await {
+                match timeout(limit, message).await {
                     Ok(sent) => sent.map_err(|error| end_of(&error)),
                     Err(_) => Err(SocketEnd::Stuck),
                 }
