@@ -414,3 +414,52 @@ fn run_identity() -> String {
     let word = || RandomState::new().hash_one(Clock::system().now());
     format!("{:016x}{:016x}", word(), word())
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::facts::Leg;
+
+    #[test]
+    fn frames_are_ripe_when_the_first_has_waited_or_they_are_many() {
+        let board = seen::Writer::new().unwrap();
+        let roster = Roster::new(board, 1 << 20, Arc::default());
+        roster.attach(0);
+        let opened = Opened {
+            charger: "CP1".to_owned(),
+            peer: String::new(),
+            authority: Leg::Legacy,
+            target: String::new(),
+            offered: None,
+            subprotocol: None,
+            extensions: None,
+            authorization: None,
+            handshake_us: 0,
+            quirks: Vec::new(),
+            seen: [0; 2],
+            slot: 0,
+        };
+        let entry = roster.opened(1, 0, opened).unwrap();
+        let drain = || while roster.drain(|bytes| Ok(bytes.len())).unwrap() > 0 {};
+        drain();
+        let ripens = |frame, at, len: usize| {
+            let step = Step {
+                frame,
+                first: true,
+                last: true,
+                cut: false,
+                range: 0..len,
+            };
+            roster.hand_over(&entry, Dir::FromCharger, at, &vec![0; len], &[step]);
+            roster.ripe.notified().now_or_never().is_some()
+        };
+        assert!(!ripens(1, 7_000, 10));
+        assert!(!ripens(2, 7_999, 10));
+        assert!(ripens(3, 8_000, 10));
+        drain();
+        assert!(!ripens(4, 9_000, 10), "a new batch");
+        assert!(ripens(5, 9_001, BATCH.1));
+    }
+}
