@@ -31,7 +31,7 @@ use commands::Commands;
 use exchanges::{Bench, Exchanges};
 pub use rules::Rules;
 use stand_in::StandIn;
-use world::{Charger, World};
+use world::World;
 
 /// Where rows go.
 type Out<'a> = &'a mut dyn FnMut(Row);
@@ -251,7 +251,9 @@ fn gap(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench: &
             .conns
             .values_mut()
             .for_each(|conn| conn.line.gap());
-        bench.world.chargers.values_mut().for_each(Charger::gap);
+        for charger in bench.world.chargers.values_mut() {
+            charger.gap();
+        }
     }
 }
 

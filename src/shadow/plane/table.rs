@@ -234,8 +234,8 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
 
     /// Two connections of one identity: mostly the older one is dead and does not know it, but it may be an impostor.
     fn tell_takeover(&self, conn: u64, opened: &Opened) {
-        let same = |known: &&Conn| *known.info.charger == *opened.charger;
-        for older in self.conns.values().filter(same) {
+        let conns = self.conns.values();
+        for older in conns.filter(|known| *known.info.charger == *opened.charger) {
             tracing::warn!(charger = %opened.charger.escape_debug(), conn, peer = opened.peer,
                 older = older.info.conn, older_peer = older.peer, "a second connection of one identity");
         }
