@@ -436,12 +436,13 @@ mod tests {
             subprotocol: None,
             extensions: None,
             authorization: None,
+            certificate: None,
             handshake_us: 0,
             quirks: Vec::new(),
             seen: [0; 2],
             slot: 0,
         };
-        let entry = roster.opened(1, 0, opened).unwrap();
+        let entry = roster.opened(1, 0, opened, None).unwrap();
         let drain = || while roster.drain(|bytes| Ok(bytes.len())).unwrap() > 0 {};
         drain();
         let ripens = |frame, at, len: usize| {
