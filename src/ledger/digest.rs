@@ -56,8 +56,8 @@ impl Digest {
     }
 }
 
-/// The canonical serialisation of the rows that come by the thousand, byte for byte. Written out: half of the time of the
-/// general way goes into looking for characters to escape in the members' names.
+/// The canonical serialisation of the rows that come by the thousand, byte for byte. Written out: the general way looks
+/// for characters to escape in each member's name.
 fn write_exchange(row: &Exchange, out: &mut Vec<u8>) -> serde_json::Result<()> {
     put(out, r#"{"Exchange":{"id":"#, &row.id)?;
     put(out, r#","at":"#, &row.at)?;
