@@ -238,7 +238,7 @@ impl Exchanges {
     /// charger's next connection.
     pub(super) fn lost(&mut self, conn: Option<u64>, bench: &mut Bench<'_>) {
         for call in self.touched(conn) {
-            if conn.is_some() && self.open.get(&call).is_some_and(Open::is_kept) {
+            if conn.is_some() && self.open.get(&call).is_some_and(|open| open.is_kept()) {
                 continue;
             }
             if let Some(open) = self.open.get_mut(&call) {
