@@ -132,11 +132,12 @@ impl From<JudgingError> for CliError {
     }
 }
 
-/// A runtime on the calling thread alone: no plane needs more, and the live plane must not share.
-fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
+/// A runtime on the calling thread alone: no plane needs more, and the live plane must not share. Its tasks never leave
+/// that thread, so they need no `LocalSet`, which would take each wake-up twice.
+fn runtime() -> Result<tokio::runtime::LocalRuntime, CliError> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
+        .build_local(tokio::runtime::LocalOptions::default())
         .map_err(|error| {
             CliError::new(
                 Exit::Environment,

@@ -38,7 +38,7 @@ use parity::Parity;
 pub use parity::{Place, Places, Settings};
 pub use rules::Rules;
 use stand_in::StandIn;
-use world::{Charger, World};
+use world::World;
 
 /// Where rows go.
 type Out<'a> = &'a mut dyn FnMut(Row);
@@ -287,7 +287,9 @@ fn gap(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench: &
             .conns
             .values_mut()
             .for_each(|conn| conn.line.gap());
-        bench.world.chargers.values_mut().for_each(Charger::gap);
+        for charger in bench.world.chargers.values_mut() {
+            charger.gap();
+        }
     }
 }
 

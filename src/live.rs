@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
@@ -143,22 +143,8 @@ impl LivePlane {
     }
 
     /// Runs until `shutdown` becomes true (or its sender is dropped): then stops accepting, ends every connection with a
-    /// FIN, hands over what is left and lets the shadow plane exit. Needs a current-thread runtime.
+    /// FIN, hands over what is left and lets the shadow plane exit. Needs a `LocalRuntime`.
     pub async fn run(
-        self,
-        handover: Handover,
-        shutdown: watch::Receiver<bool>,
-    ) -> Result<(), LiveError> {
-        let tasks = LocalSet::new();
-        // A task of its own: what `run_until` is given is polled at every wake-up of every charger.
-        let run = tasks.spawn_local(self.run_local(handover, shutdown));
-        match tasks.run_until(run).await {
-            Ok(outcome) => outcome,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        }
-    }
-
-    async fn run_local(
         self,
         handover: Handover,
         mut shutdown: watch::Receiver<bool>,

@@ -8,7 +8,6 @@ use clap::Args;
 use hyper::Uri;
 use hyper::header::HeaderName;
 use serde_json::json;
-use tokio::task::LocalSet;
 
 use super::config::{self, SecretRef, readers as configured};
 use super::error::{CliError, Exit};
@@ -54,7 +53,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let recorder = Recorder::open(&options.recording, recorder::Limits::default())?;
     let runtime = super::runtime()?;
     let all = all(&readers, &recorder, options);
-    let is_whole = LocalSet::new().block_on(&runtime, all)?;
+    let is_whole = runtime.block_on(all)?;
     recorder.close(FAREWELL)?;
     Ok(if is_whole {
         Exit::Parity

@@ -2,7 +2,6 @@
 
 use std::io::IsTerminal as _;
 use std::path::Path;
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -22,6 +21,9 @@ const PAGE: usize = 4_000;
 
 /// How long a fact waits for others before it is judged: a write of the ledger for a handful costs more than judging them.
 const JUDGE_EVERY: Duration = Duration::from_millis(250);
+
+/// The lowest of the usual priorities.
+const NICEST: i32 = 19;
 
 /// Pause after a failure of the live judge.
 const RETRY: Duration = Duration::from_secs(2);
@@ -93,7 +95,7 @@ impl Judging {
                 recent
             } else {
                 let limit = PAGE.min((until - self.fed) as usize);
-                Arc::new(self.reader.read(self.fed, limit)?)
+                self.reader.read(self.fed, limit)?
             };
             let mut rows = Vec::new();
             let due = self.fed + 1..=until;
@@ -245,7 +247,10 @@ impl JudgeThread {
         let (stop, stopping) = watch::channel(false);
         let thread = std::thread::Builder::new()
             .name("judge".to_owned())
-            .spawn(move || runtime.block_on(persist(&dir, rules, follower, stopping)))
+            .spawn(move || {
+                come_last();
+                runtime.block_on(persist(&dir, rules, follower, stopping))
+            })
             .map_err(JudgingError::Start)?;
         Ok(Self { stop, thread })
     }
@@ -255,6 +260,13 @@ impl JudgeThread {
         // The thread may have ended already, with an error that `join` gives.
         let _ended = self.stop.send(true);
         self.thread.join().map_err(|_| JudgingError::Panicked)?
+    }
+}
+
+/// Judging has a cursor and may lag; mirroring and recording may not. Priorities are per thread on Linux.
+fn come_last() {
+    if let Err(error) = rustix::process::setpriority_process(None, NICEST) {
+        tracing::warn!(%error, "the judge runs at the recorder's priority");
     }
 }
 
@@ -315,6 +327,8 @@ async fn due(committed: &mut watch::Receiver<u64>, fed: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::facts::{Dir, Fact, Kind, Leg, Limits, Recorder};
 

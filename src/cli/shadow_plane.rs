@@ -11,7 +11,6 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::net::UnixStream;
-use tokio::task::LocalSet;
 
 use super::boards::Boards;
 use super::config::{Backend, Config, SecretRef};
@@ -78,7 +77,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let readers = read_books(&config, &recorder);
     let runtime = super::runtime()?;
     let plane = shadow(&config, stream, &boards, &recorder, resume);
-    let plane = LocalSet::new().block_on(&runtime, plane);
+    let plane = runtime.block_on(plane);
     if let Some(readers) = readers {
         readers.stop();
     }

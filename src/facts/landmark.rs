@@ -3,7 +3,9 @@
 //!
 //! They may be weeks old, so the writer notes where they are as they pass instead of searching later.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::{Dir, Fact, Kind};
 use crate::ocpp::{Envelope, MessageType, json};
@@ -20,6 +22,9 @@ pub(super) const MODEL: &str = "model/";
 /// How far into a message its action may begin: behind the type and an id of at most 36 characters, with room to spare.
 const HEAD: usize = 128;
 
+/// What the names of both end with, made ready once: every message of a charger is searched.
+static NAMES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("Notification\""));
+
 /// Under which key this fact is to be remembered for its charger, if at all.
 pub(super) fn key(fact: &Fact) -> Option<String> {
     if fact.kind == Kind::ModelLearned {
@@ -30,10 +35,7 @@ pub(super) fn key(fact: &Fact) -> Option<String> {
         return None;
     }
     let head = &fact.body[..fact.body.len().min(HEAD)];
-    let names = |action: &str| memmem::find(head, action.as_bytes()).is_some();
-    if !names("BootNotification\"") && !names("StatusNotification\"") {
-        return None;
-    }
+    NAMES.find(head)?;
     let call = Envelope::parse(fact.text()?).ok()?;
     match (call.kind, call.action.as_ref()) {
         (MessageType::Call, "BootNotification") => Some(BOOT.to_owned()),

@@ -131,6 +131,7 @@ fn open_checked(path: &Path, immutable: bool) -> Result<Connection, RecordingErr
     db.busy_timeout(std::time::Duration::from_secs(5))?;
     // A recording may come from anywhere: what its schema calls is not trusted.
     db.pragma_update(None, "trusted_schema", false)?;
+    db.pragma_update(None, "cache_size", -store::CACHE_KIB)?;
     store::check_ours(&db, path)?;
     Ok(db)
 }

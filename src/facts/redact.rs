@@ -7,22 +7,14 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Range;
 
+use memchr::{memchr, memmem};
 use serde_json::{Map, Value};
 
 use super::{Fact, Kind};
 use crate::ocpp::json::{self, Member, Step, SyntaxError};
+use words::mentions_secret;
 
-/// What a name of a secret contains, in lower case: `AuthorizationKey` (1.6), `BasicAuthPassword` (2.x), `apnPassword`,
-/// `simPin`, and what vendors call theirs.
-const WORDS: [&str; 7] = [
-    "authorizationkey",
-    "passphrase",
-    "passwd",
-    "password",
-    "privatekey",
-    "secret",
-    "simpin",
-];
+mod words;
 
 /// Members that hold the value of a named setting: 1.6 keys, 2.x variables, their reports and events.
 const CARRIERS: [&str; 3] = ["value", "attributeValue", "actualValue"];
@@ -46,7 +38,7 @@ impl Redactor {
             return;
         }
         let mut found = logins(&fact.body);
-        if mentions_secret(&fact.body) || fact.body.windows(2).any(|two| two == br"\u") {
+        if mentions_secret(&fact.body) || memmem::find(&fact.body, br"\u").is_some() {
             match fact.text().map(secrets) {
                 Some(Ok(more)) => found.extend(more),
                 _ if mentions_secret(&fact.body) => {
@@ -119,18 +111,6 @@ fn say_so(fact: &mut Fact) {
     fact.note = Value::Object(note).to_string();
 }
 
-/// Whether anything is called a secret. One pass: every message of a night goes through here.
-fn mentions_secret(bytes: &[u8]) -> bool {
-    bytes.iter().enumerate().any(|(at, byte)| {
-        matches!(byte | 0x20, b'a' | b'p' | b's')
-            && WORDS.iter().any(|word| {
-                bytes
-                    .get(at..at + word.len())
-                    .is_some_and(|here| here.eq_ignore_ascii_case(word.as_bytes()))
-            })
-    })
-}
-
 fn is_secret(name: &str) -> bool {
     mentions_secret(name.as_bytes())
 }
@@ -180,11 +160,18 @@ fn names_secret(text: &str, (name, at): &Member<'_>) -> bool {
 fn logins(bytes: &[u8]) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
-    while let Some(colon) = bytes[at..].iter().position(|&byte| byte == b':') {
-        at += colon + 1;
-        let Some(start) = behind_slashes(&bytes[at..]).map(|len| at + len) else {
+    // Slashes are far rarer than colons.
+    while let Some(slash) = memchr(b'/', &bytes[at..]).map(|found| at + found) {
+        at = slash + 1;
+        let before = &bytes[..slash];
+        let scheme = before.strip_suffix(br"\").unwrap_or(before);
+        let Some(len) = behind_slashes(&bytes[scheme.len()..]) else {
             continue;
         };
+        if !scheme.ends_with(b":") {
+            continue;
+        }
+        let start = scheme.len() + len;
         let ends = |byte: &u8| {
             matches!(
                 byte,

@@ -34,8 +34,8 @@ const GIVEN_UP: Micros = 10_000_000;
 /// The exchanges that are not judged yet.
 #[derive(Debug, Default)]
 pub(super) struct Exchanges {
-    /// By the CALL's sequence number.
-    open: BTreeMap<u64, Open>,
+    /// By the CALL's sequence number. Boxed: a map moves its entries about.
+    open: BTreeMap<u64, Box<Open>>,
     /// CALLs that the authority has not answered, per connection, oldest first.
     unanswered: BTreeMap<u64, VecDeque<u64>>,
     /// The CALL of each mirrored copy.
@@ -64,7 +64,7 @@ impl Exchanges {
         let thread = Thread::of(origin.version, &envelope.action, envelope.payload);
         self.open.insert(
             fact.seq,
-            Open {
+            Box::new(Open {
                 call: fact.seq,
                 at: fact.at,
                 origin,
@@ -79,7 +79,7 @@ impl Exchanges {
                 withheld: None,
                 quirks: Quirks::default(),
                 solicited: false,
-            },
+            }),
         );
         self.unanswered
             .entry(fact.conn)
@@ -238,7 +238,7 @@ impl Exchanges {
     /// charger's next connection.
     pub(super) fn lost(&mut self, conn: Option<u64>, bench: &mut Bench<'_>) {
         for call in self.touched(conn) {
-            if conn.is_some() && self.open.get(&call).is_some_and(Open::is_kept) {
+            if conn.is_some() && self.open.get(&call).is_some_and(|open| open.is_kept()) {
                 continue;
             }
             if let Some(open) = self.open.get_mut(&call) {
@@ -295,14 +295,14 @@ impl Exchanges {
     }
 
     fn close_if_settled(&mut self, call: u64, bench: &mut Bench<'_>) {
-        if !self.open.get(&call).is_some_and(Open::is_settled) {
+        if !self.open.get(&call).is_some_and(|open| open.is_settled()) {
             return;
         }
         if let Some(open) = self.open.remove(&call) {
             if let Some((sent, ..)) = open.sent {
                 self.by_sent.remove(&sent);
             }
-            verdict::judge(open, bench);
+            verdict::judge(*open, bench);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the judge knows about connections and chargers between facts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::quirks::{Disliked, History, Line};
@@ -22,10 +22,11 @@ const PARTING: Micros = 60_000_000;
 /// Connections and chargers.
 #[derive(Debug, Default)]
 pub(super) struct World {
-    pub(super) conns: BTreeMap<u64, Conn>,
+    pub(super) conns: BTreeMap<u64, Box<Conn>>,
     /// Connections whose charger has left, and when nothing more can come for them.
     parting: BTreeSet<(Micros, u64)>,
-    pub(super) chargers: BTreeMap<Arc<str>, Charger>,
+    /// In no order: what is done to all of them is done to each.
+    pub(super) chargers: HashMap<Arc<str>, Box<Charger>>,
     pub(super) disliked: Disliked,
 }
 
@@ -99,21 +100,23 @@ impl World {
     /// The connection of `fact`. One that was never announced (its opening fell into a gap) is taken for OCPP 1.6 with
     /// the fact's leg as authority.
     pub(super) fn conn(&mut self, fact: &Fact) -> &mut Conn {
-        self.conns.entry(fact.conn).or_insert_with(|| Conn {
-            authority: match fact.kind {
-                crate::facts::Kind::Message => fact.leg.unwrap_or(Leg::Legacy),
-                _ => fact.leg.map_or(Leg::Legacy, Leg::other),
-            },
-            version: Version::V16,
-            subprotocol: None,
-            closed: false,
-            shadow_open: false,
-            fresh: None,
-            sent_away: false,
-            refused: None,
-            boot_root: None,
-            shaken: BTreeSet::new(),
-            line: Line::default(),
+        self.conns.entry(fact.conn).or_insert_with(|| {
+            Box::new(Conn {
+                authority: match fact.kind {
+                    crate::facts::Kind::Message => fact.leg.unwrap_or(Leg::Legacy),
+                    _ => fact.leg.map_or(Leg::Legacy, Leg::other),
+                },
+                version: Version::V16,
+                subprotocol: None,
+                closed: false,
+                shadow_open: false,
+                fresh: None,
+                sent_away: false,
+                refused: None,
+                boot_root: None,
+                shaken: BTreeSet::new(),
+                line: Line::default(),
+            })
         })
     }
 

@@ -5,9 +5,10 @@
 
 use std::fmt;
 
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::row::Row;
+use super::row::{Exchange, Row};
 
 /// Most rows are shorter, in bytes.
 const LONG: usize = 512;
@@ -22,7 +23,10 @@ impl Digest {
         let mut hash = Sha256::new_with_prefix(self.0);
         // Plain structs of strings and numbers always serialise; nothing else can be in a row.
         let mut canonical = Vec::with_capacity(LONG);
-        let written = serde_json::to_writer(&mut canonical, row);
+        let written = match row {
+            Row::Exchange(row) => write_exchange(row, &mut canonical),
+            row => serde_json::to_writer(&mut canonical, row),
+        };
         debug_assert!(written.is_ok(), "a row that does not serialise");
         hash.update(&canonical);
         self.0 = hash.finalize().into();
@@ -52,8 +56,85 @@ impl Digest {
     }
 }
 
+/// The canonical serialisation of the rows that come by the thousand, byte for byte. Written out: the general way looks
+/// for characters to escape in each member's name.
+fn write_exchange(row: &Exchange, out: &mut Vec<u8>) -> serde_json::Result<()> {
+    put(out, r#"{"Exchange":{"id":"#, &row.id)?;
+    put(out, r#","at":"#, &row.at)?;
+    put(out, r#","charger":"#, &row.charger)?;
+    put(out, r#","conn":"#, &row.conn)?;
+    put(out, r#","version":"#, &row.version)?;
+    put(out, r#","action":"#, &row.action)?;
+    put(out, r#","authority":"#, &row.authority)?;
+    put(out, r#","outcome":"#, &row.outcome)?;
+    put(out, r#","reason":"#, &row.reason)?;
+    put(out, r#","root":"#, &row.root)?;
+    put(out, r#","severity":"#, &row.severity)?;
+    put(out, r#","rules":"#, &row.rules)?;
+    put(out, r#","answer":"#, &row.answer)?;
+    put(out, r#","sent":"#, &row.sent)?;
+    put(out, r#","shadow":"#, &row.shadow)?;
+    put(out, r#","authority_us":"#, &row.authority_us)?;
+    put(out, r#","shadow_us":"#, &row.shadow_us)?;
+    put(out, r#","queue_us":"#, &row.queue_us)?;
+    out.extend_from_slice(b"}}");
+    Ok(())
+}
+
+fn put(out: &mut Vec<u8>, name: &str, value: &impl Serialize) -> serde_json::Result<()> {
+    out.extend_from_slice(name.as_bytes());
+    serde_json::to_writer(out, value)
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "sha256:{}", self.hex())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::row::{Outcome, Reason};
+    use crate::ocpp::Severity;
+
+    #[test]
+    fn an_exchange_is_written_as_any_other_row() {
+        let bare = Exchange {
+            id: 1,
+            at: -5,
+            charger: "CP \"1\" \u{e9}\n".to_owned(),
+            conn: u64::MAX,
+            version: "1.6".into(),
+            action: String::new(),
+            authority: "legacy".into(),
+            outcome: Outcome::NotComparable,
+            reason: None,
+            root: None,
+            severity: None,
+            rules: Vec::new(),
+            answer: 0,
+            sent: 0,
+            shadow: 0,
+            authority_us: None,
+            shadow_us: None,
+            queue_us: None,
+        };
+        let full = Exchange {
+            reason: Some(Reason::BothFailed),
+            root: Some("F-12345678".to_owned()),
+            severity: Some(Severity::S2),
+            rules: vec!["one".to_owned(), "t\\wo".to_owned()],
+            authority_us: Some(-7),
+            shadow_us: Some(8),
+            queue_us: Some(i64::MIN),
+            ..bare.clone()
+        };
+        for row in [bare, full] {
+            let mut written = Vec::new();
+            write_exchange(&row, &mut written).unwrap();
+            let general = serde_json::to_string(&Row::Exchange(row)).unwrap();
+            assert_eq!(String::from_utf8(written).unwrap(), general);
+        }
     }
 }

@@ -8,6 +8,9 @@ use crate::ocpp::Severity;
 /// Changes whenever a table does: an older ledger is judged again rather than migrated.
 const VERSION: &str = "4";
 
+/// Memory for pages, KiB: most rows are appended, and the tables of counts are small.
+const CACHE_KIB: i64 = 512;
+
 const TABLES: [&str; 13] = [
     "exchanges",
     "commands",
@@ -29,6 +32,7 @@ pub(super) fn prepare(db: &Connection) -> rusqlite::Result<()> {
     db.busy_timeout(std::time::Duration::from_secs(10))?;
     db.pragma_update(None, "journal_mode", "WAL")?;
     db.pragma_update(None, "synchronous", "NORMAL")?;
+    db.pragma_update(None, "cache_size", -CACHE_KIB)?;
     db.set_prepared_statement_cache_capacity(32);
     // A ledger of another schema is derived data: drop it.
     if get_if_any(db, "schema")?.is_some_and(|version| version != VERSION) {

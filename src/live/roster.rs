@@ -18,13 +18,16 @@ use super::handover::{Closed, Hello, Login, Lost, Opened, Part, Record, Refused}
 use super::metrics::Metrics;
 use super::secret::Secret;
 use super::seen;
-use super::tank::{Offer, Tank};
+use super::tank::{Offer, SLICE, Tank};
 use super::walker::Step;
 use crate::clock::{Clock, Micros};
 use crate::facts::Dir;
 
 /// Ended connections that are remembered for a shadow plane that is away.
 const UNTOLD: usize = 10_000;
+
+/// How long frames gather before they are handed over, µs, and how many bytes of them: one system call for many frames.
+const BATCH: (Micros, usize) = (1_000, SLICE / 2);
 
 /// Every open connection, the tank and the seen-board.
 pub struct Roster {
@@ -33,6 +36,8 @@ pub struct Roster {
     inner: RefCell<Inner>,
     /// There is something to hand over.
     pub filled: Notify,
+    /// There is enough to hand over, or it has waited long enough.
+    pub ripe: Notify,
     /// The last connection ended.
     pub emptied: Notify,
     /// The first connection opened.
@@ -41,6 +46,8 @@ pub struct Roster {
 
 struct Inner {
     tank: Tank,
+    /// When the first frame since the last hand-over was seen.
+    gathers_since: Option<Micros>,
     board: seen::Writer,
     open: HashMap<u64, Rc<Entry>>,
     /// What the chargers of open connections log in with, as far as the shadow plane needs it.
@@ -124,6 +131,7 @@ impl Roster {
             metrics,
             inner: RefCell::new(Inner {
                 tank: Tank::new(handover_bytes),
+                gathers_since: None,
                 board,
                 open: HashMap::new(),
                 logins: HashMap::new(),
@@ -132,6 +140,7 @@ impl Roster {
                 untold: VecDeque::new(),
             }),
             filled: Notify::new(),
+            ripe: Notify::new(),
             emptied: Notify::new(),
             peopled: Notify::new(),
         }
@@ -233,9 +242,14 @@ impl Roster {
                 self.metrics.lost.add(1);
             }
         }
-        if !inner.tank.is_empty() {
-            self.filled.notify_one();
+        if inner.tank.is_empty() {
+            return;
         }
+        let since = *inner.gathers_since.get_or_insert(at);
+        if at - since >= BATCH.0 || inner.tank.used() >= BATCH.1 {
+            self.ripe.notify_one();
+        }
+        self.filled.notify_one();
     }
 
     /// A direction's frame boundaries can't be found any more. Told once.
@@ -351,6 +365,7 @@ impl Roster {
     /// Lets `write` take some of the oldest bytes; returns how many it took.
     pub fn drain(&self, write: impl FnOnce(&[u8]) -> io::Result<usize>) -> io::Result<usize> {
         let mut inner = self.inner.borrow_mut();
+        inner.gathers_since = None;
         let n = write(inner.tank.front())?;
         let told = inner.tank.advance(n);
         self.metrics.gaps.add(told);
@@ -398,4 +413,54 @@ impl Departed {
 fn run_identity() -> String {
     let word = || RandomState::new().hash_one(Clock::system().now());
     format!("{:016x}{:016x}", word(), word())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::facts::Leg;
+
+    #[test]
+    fn frames_are_ripe_when_the_first_has_waited_or_they_are_many() {
+        let board = seen::Writer::new().unwrap();
+        let roster = Roster::new(board, 1 << 20, Arc::default());
+        roster.attach(0);
+        let opened = Opened {
+            charger: "CP1".to_owned(),
+            peer: String::new(),
+            authority: Leg::Legacy,
+            target: String::new(),
+            offered: None,
+            subprotocol: None,
+            extensions: None,
+            authorization: None,
+            certificate: None,
+            handshake_us: 0,
+            quirks: Vec::new(),
+            seen: [0; 2],
+            slot: 0,
+        };
+        let entry = roster.opened(1, 0, opened, None).unwrap();
+        let drain = || while roster.drain(|bytes| Ok(bytes.len())).unwrap() > 0 {};
+        drain();
+        let ripens = |frame, at, len: usize| {
+            let step = Step {
+                frame,
+                first: true,
+                last: true,
+                cut: false,
+                range: 0..len,
+            };
+            roster.hand_over(&entry, Dir::FromCharger, at, &vec![0; len], &[step]);
+            roster.ripe.notified().now_or_never().is_some()
+        };
+        assert!(!ripens(1, 7_000, 10));
+        assert!(!ripens(2, 7_999, 10));
+        assert!(ripens(3, 8_000, 10));
+        drain();
+        assert!(!ripens(4, 9_000, 10), "a new batch");
+        assert!(ripens(5, 9_001, BATCH.1));
+    }
 }

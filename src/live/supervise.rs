@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
+use std::pin::pin;
 use std::process::Stdio;
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,8 +18,9 @@ use tokio::time::{Instant, sleep, timeout};
 use super::metrics::Metrics;
 use super::splice::Shared;
 
-/// How long records gather before they are written: one system call for many frames.
-const BATCH: Duration = Duration::from_millis(1);
+/// How long the last records before a silence wait for others. While there is traffic the [roster](super::roster) says
+/// sooner that it is time: a timer that is always the next to expire costs each wake-up of the plane.
+const LINGER: Duration = Duration::from_millis(5);
 
 /// Pause before a restart, doubled up to the second value; a plane that lived for [`SETTLED`] resets it.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -202,11 +204,17 @@ async fn hand_over_rest(shared: &Shared, stream: &UnixStream) {
 
 /// Writes for ever; returns why it can't any more.
 async fn feed(shared: &Shared, stream: &UnixStream) -> io::Error {
+    let mut linger = pin!(sleep(LINGER));
     loop {
         if shared.roster.waiting() == 0 {
             shared.roster.filled.notified().await;
         }
-        sleep(BATCH).await;
+        // Moving a timer away is cheap, setting one is not.
+        linger.as_mut().reset(Instant::now() + LINGER);
+        tokio::select! {
+            () = shared.roster.ripe.notified() => {}
+            () = &mut linger => {}
+        }
         if shared.roster.is_overrun() {
             return io::Error::other("it takes nothing and the reserve is used up");
         }

@@ -44,7 +44,7 @@ pub async fn run(link: Rc<Link>, dialler: Rc<Dialler>, pace: Rc<Pace>, mut charg
         }
     }
     loop {
-        // Boxed: a handshake's buffers shall not weigh on a leg that has been open for days.
+        // Boxed: what an attempt needs shall not weigh on a leg that has been open for days.
         let attempt = Box::pin(connect(&link, &dialler, &pace));
         let dialed = select! {
             biased;
@@ -95,12 +95,12 @@ pub async fn run(link: Rc<Link>, dialler: Rc<Dialler>, pace: Rc<Pace>, mut charg
 async fn connect(link: &Link, dialler: &Dialler, pace: &Pace) -> Result<Socket, DialError> {
     pace.turn().await;
     let started = Clock::system().now();
+    // Boxed only now: of many legs that wait for their turn few are in a handshake.
+    let dial = Box::pin(dialler.dial(caller(link), link.handshake.subprotocol.as_deref()));
     let Dialed {
         socket,
         subprotocol,
-    } = dialler
-        .dial(caller(link), link.handshake.subprotocol.as_deref())
-        .await?;
+    } = dial.await?;
     link.set_connected(true);
     link.record(
         Kind::ShadowOpened,

@@ -1,8 +1,9 @@
 //! The WebSocket towards the shadow backend: small buffers, one message at a time, no surprises.
 
+use std::pin::Pin;
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
@@ -14,7 +15,7 @@ use crate::live::stream::Stream;
 
 /// Read buffer of one leg. tungstenite keeps it resident, so 5,000 idle legs pay it 5,000 times; larger messages still
 /// arrive, in more reads.
-const READ_BUFFER: usize = 512;
+const READ_BUFFER: usize = 256;
 
 /// How much may be waiting to be written before the leg counts as stuck.
 const MAX_WRITE_BUFFER: usize = 1 << 20;
@@ -48,6 +49,14 @@ pub enum SocketEnd {
     /// The backend does not take what we write.
     #[error("the backend stopped reading")]
     Stuck,
+}
+
+/// A message on its way out.
+pub enum Sending<'a> {
+    /// It went, or never will.
+    Done(Result<(), SocketEnd>),
+    /// The kernel takes nothing at the moment.
+    Waits(Pin<Box<dyn Future<Output = Result<(), SocketEnd>> + 'a>>),
 }
 
 /// An open WebSocket.
@@ -91,12 +100,18 @@ impl Socket {
         }
     }
 
-    /// Sends one text message; a backend that does not read is given `limit`.
-    pub async fn send(&mut self, text: &str, limit: Duration) -> Result<(), SocketEnd> {
-        match timeout(limit, self.ws.send(Message::text(text))).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(end_of(&error)),
-            Err(_) => Err(SocketEnd::Stuck),
+    /// Sends one text message; a backend that does not read is given `limit`. Mostly the kernel takes it at once: then
+    /// nothing is to be awaited, and the outcome is ready.
+    pub fn send(&mut self, text: &str, limit: Duration) -> Sending<'_> {
+        let mut message = self.ws.send(Message::text(text));
+        match (&mut message).now_or_never() {
+            Some(sent) => Sending::Done(sent.map_err(|error| end_of(&error))),
+            None => Sending::Waits(Box::pin(async move {
+                match timeout(limit, message).await {
+                    Ok(sent) => sent.map_err(|error| end_of(&error)),
+                    Err(_) => Err(SocketEnd::Stuck),
+                }
+            })),
         }
     }
 

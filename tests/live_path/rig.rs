@@ -61,7 +61,7 @@ impl Rig {
             sender.send(known).unwrap();
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
-                .build()
+                .build_local(tokio::runtime::LocalOptions::default())
                 .unwrap()
                 .block_on(plane.run(handover, stopped))
                 .unwrap();

@@ -1,25 +1,26 @@
 //! One connection to the shadow backend, from the open socket to its end.
 
 use std::collections::VecDeque;
-use std::future::pending;
 
 use tokio::select;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use crate::ocpp::{Envelope, MessageType};
 use crate::shadow::link::{Ending, Link};
 use crate::shadow::pace::Allowance;
 use crate::shadow::prime::Ids;
 use crate::shadow::queue::{Gate, Queue};
-use crate::shadow::socket::{Incoming, Socket, SocketEnd};
+use crate::shadow::socket::{Incoming, Sending, Socket, SocketEnd};
 use crate::shadow::stand_in::Acceptance;
 
+mod alarm;
 mod answers;
 mod boot;
 mod commands;
 mod sending;
 
+use alarm::Alarm;
 use answers::Late;
 use commands::Held;
 
@@ -39,6 +40,7 @@ pub(super) struct Session<'a> {
     socket: Socket,
     ids: &'a mut Ids,
     committed: watch::Receiver<u64>,
+    alarm: Alarm,
     allowance: Allowance,
     late: VecDeque<Late>,
     acceptance: Acceptance,
@@ -75,6 +77,7 @@ impl<'a> Session<'a> {
             socket,
             ids,
             committed: link.common().recorder.committed(),
+            alarm: Alarm::default(),
             allowance: Allowance::new(settings.messages_per_second, settings.message_burst),
             late: VecDeque::new(),
             acceptance: Acceptance::Unknown,
@@ -151,7 +154,7 @@ impl<'a> Session<'a> {
             incoming = self.socket.recv(), if pause.is_none() => Some(incoming?),
             // A recorder that is gone syncs nothing: then the parking time decides.
             Ok(_) = self.committed.wait_for(|committed| *committed >= barrier), if parked => None,
-            () = reached(deadline) => None,
+            () = self.alarm.reached(deadline) => None,
         };
         self.on_time();
         match incoming {
@@ -178,10 +181,15 @@ impl<'a> Session<'a> {
     /// Writes one message; the charger's end cuts it short.
     async fn write(&mut self, text: &str) -> Result<(), SocketEnd> {
         let limit = self.link.common().settings.answer_timeout;
+        let waits = match self.socket.send(text, limit) {
+            Sending::Done(sent) => return sent,
+            Sending::Waits(waits) => waits,
+        };
+        let ended = Box::pin(self.link.ended());
         select! {
             biased;
-            sent = self.socket.send(text, limit) => sent,
-            _ = self.link.ended() => Err(SocketEnd::Lost("the charger's connection ended".into())),
+            sent = waits => sent,
+            _ = ended => Err(SocketEnd::Lost("the charger's connection ended".into())),
         }
     }
 
@@ -222,12 +230,5 @@ impl<'a> Session<'a> {
         if self.allowance.exhausted_until().is_some() {
             tracing::debug!(charger = %self.link.charger.escape_debug(), "shadow backend floods");
         }
-    }
-}
-
-async fn reached(deadline: Option<Instant>) {
-    match deadline {
-        Some(at) => sleep_until(at).await,
-        None => pending().await,
     }
 }

@@ -58,6 +58,15 @@ struct Message {
     bad: Option<&'static str>,
 }
 
+impl Message {
+    fn stray() -> Self {
+        Self {
+            bad: Some("continuation without start"),
+            ..Self::default()
+        }
+    }
+}
+
 impl Half {
     /// A direction of which `seen` frames are accounted elsewhere.
     pub(super) fn new(dir: Dir, extensions: Option<&str>, seen: u64, capture: usize) -> Self {
@@ -235,37 +244,38 @@ impl Half {
     }
 
     fn data(&mut self, header: Header, bytes: &[u8], cut: bool, out: &mut Vec<Observed>) {
-        if header.opcode == CONTINUATION {
-            if self.message.is_none() {
-                self.message = Some(Box::new(Message {
-                    bad: Some("continuation without start"),
-                    ..Message::default()
-                }));
-            } else if header.reserved != 0
-                && let Some(message) = &mut self.message
-            {
-                message.bad.get_or_insert("reserved bits");
+        let (mut message, stray) = match self.continued(header) {
+            Some(message) => (message, false),
+            None if header.opcode == CONTINUATION => (Message::stray(), true),
+            None => {
+                self.abandon_message(out);
+                (self.begin(header), false)
             }
-        } else {
-            self.abandon_message(out);
-            self.message = Some(Box::new(self.begin(header)));
-        }
-        let (capture, begun) = (self.capture, self.begun);
-        if let Some(message) = &mut self.message {
-            let room = capture - message.data.len();
-            header.payload_into(bytes, room, &mut message.data);
-            message.len = message.len.saturating_add(header.len);
-            message.cut |= cut || message.len > capture as u64;
-            message.frames += 1;
-            message.last = begun;
-        }
+        };
+        let room = self.capture - message.data.len();
+        header.payload_into(bytes, room, &mut message.data);
+        message.len = message.len.saturating_add(header.len);
+        message.cut |= cut || message.len > self.capture as u64;
+        message.frames += 1;
+        message.last = self.begun;
         // A stray continuation stands alone: what it continues was never seen.
-        let stray = |message: &Message| message.bad == Some("continuation without start");
-        if (header.fin || self.message.as_deref().is_some_and(stray))
-            && let Some(message) = self.message.take()
-        {
-            self.complete(*message, out);
+        if header.fin || stray {
+            self.complete(message, out);
+        } else {
+            self.message = Some(Box::new(message));
         }
+    }
+
+    /// The message under way, if this frame goes on with it.
+    fn continued(&mut self, header: Header) -> Option<Message> {
+        if header.opcode != CONTINUATION {
+            return None;
+        }
+        let mut message = *self.message.take()?;
+        if header.reserved != 0 {
+            message.bad.get_or_insert("reserved bits");
+        }
+        Some(message)
     }
 
     fn begin(&self, header: Header) -> Message {

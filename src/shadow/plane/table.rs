@@ -43,7 +43,8 @@ pub struct Table<L, S> {
     left: Option<S>,
     settings: Settings,
     run: Option<String>,
-    conns: HashMap<u64, Conn>,
+    /// Boxed: a map keeps room for as many again.
+    conns: HashMap<u64, Box<Conn>>,
     counters: Counters,
     roll_call: Option<RollCall>,
     last_run: Option<String>,
@@ -219,7 +220,7 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
         }
         let slot = opened.slot;
         let version = info.subprotocol.as_deref();
-        let conn_state = Conn {
+        let known = Conn {
             version: version
                 .and_then(Version::from_subprotocol)
                 .unwrap_or(Version::V16),
@@ -228,13 +229,13 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
             slot,
             observer,
         };
-        self.conns.insert(conn, conn_state);
+        self.conns.insert(conn, Box::new(known));
     }
 
     /// Two connections of one identity: mostly the older one is dead and does not know it, but it may be an impostor.
     fn tell_takeover(&self, conn: u64, opened: &Opened) {
-        let same = |known: &&Conn| *known.info.charger == *opened.charger;
-        for older in self.conns.values().filter(same) {
+        let conns = self.conns.values();
+        for older in conns.filter(|known| *known.info.charger == *opened.charger) {
             tracing::warn!(charger = %opened.charger.escape_debug(), conn, peer = opened.peer,
                 older = older.info.conn, older_peer = older.peer, "a second connection of one identity");
         }
