@@ -1,6 +1,7 @@
 """An OCPP 1.6 charger on the PyPI package `ocpp`: one whole session, refused tags, one backend command.
 
-Usage: charger16.py URL IDENTITY. Prints what it sent and received as JSON lines; exits non-zero on anything unexpected.
+Usage: charger16.py URL IDENTITY [linger]. Prints what it sent and received as JSON lines; exits non-zero on anything
+unexpected. With `linger` it stays connected until its standard input ends.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import websockets
 from ocpp.routing import on
 from ocpp.v16 import ChargePoint, call, call_result
 
-from wire import Recorded, complain
+from wire import Recorded, complain, input_ends
 
 GOOD, REFUSED, DISPUTED = "CARD-GOOD", "CARD-REFUSED", "CARD-DISPUTED"
 
@@ -108,15 +109,17 @@ class Charger(ChargePoint):
         await self.status(1, "Available")
 
 
-async def main(url, identity):
+async def main(url, identity, linger=None):
     async with websockets.connect(f"{url}/{identity}", subprotocols=["ocpp1.6"]) as socket:
         if socket.subprotocol != "ocpp1.6":
             complain(f"subprotocol {socket.subprotocol}")
         charger = Charger(identity, Recorded(socket, identity), response_timeout=10)
         listening = asyncio.create_task(charger.start())
         await charger.live()
+        if linger:
+            await input_ends()
         listening.cancel()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:3]))
+    asyncio.run(main(*sys.argv[1:4]))

@@ -1,6 +1,7 @@
 """An OCPP 2.0.1 charger on the PyPI package `ocpp`: one whole session, refused tokens, one backend command.
 
-Usage: charger201.py URL IDENTITY. Prints what it sent and received as JSON lines; exits non-zero on anything unexpected.
+Usage: charger201.py URL IDENTITY [linger]. Prints what it sent and received as JSON lines; exits non-zero on anything
+unexpected. With `linger` it stays connected until its standard input ends.
 """
 
 import asyncio
@@ -9,10 +10,10 @@ import uuid
 from datetime import datetime, timezone
 
 import websockets
-from ocpp.routing import on
+from ocpp.routing import after, on
 from ocpp.v201 import ChargePoint, call, call_result
 
-from wire import Recorded, complain
+from wire import Recorded, complain, input_ends
 
 GOOD, REFUSED, DISPUTED = "CARD-GOOD", "CARD-REFUSED", "CARD-DISPUTED"
 
@@ -34,6 +35,21 @@ def reading(register, context):
     }
 
 
+def row(component, variable, value):
+    return {
+        "component": {"name": component},
+        "variable": {"name": variable},
+        "variable_attribute": [{"type": "Actual", "value": value, "mutability": "ReadWrite"}],
+        "variable_characteristics": {"data_type": "string", "supports_monitoring": False},
+    }
+
+
+INVENTORY = [
+    [row("OCPPCommCtrlr", "HeartbeatInterval", "300"), row("ClockCtrlr", "TimeSource", "Heartbeat")],
+    [row("ChargingStation", "Model", "Two"), row("AuthCtrlr", "Enabled", "true")],
+]
+
+
 class Charger(ChargePoint):
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -53,6 +69,23 @@ class Charger(ChargePoint):
                 for item in get_variable_data
             ]
         )
+
+    @on("GetBaseReport")
+    def get_base_report(self, **_):
+        return call_result.GetBaseReport(status="Accepted")
+
+    @after("GetBaseReport")
+    async def report(self, request_id, **_):
+        for seq, rows in enumerate(INVENTORY):
+            await self.ask(
+                call.NotifyReport(
+                    request_id=request_id,
+                    generated_at=now(),
+                    seq_no=seq,
+                    tbc=seq + 1 < len(INVENTORY),
+                    report_data=rows,
+                )
+            )
 
     async def ask(self, request):
         return await self.call(request, suppress=False)
@@ -115,15 +148,17 @@ class Charger(ChargePoint):
             complain(f"{kind} was answered {answer}")
 
 
-async def main(url, identity):
+async def main(url, identity, linger=None):
     async with websockets.connect(f"{url}/{identity}", subprotocols=["ocpp2.0.1"]) as socket:
         if socket.subprotocol != "ocpp2.0.1":
             complain(f"subprotocol {socket.subprotocol}")
         charger = Charger(identity, Recorded(socket, identity), response_timeout=10)
         listening = asyncio.create_task(charger.start())
         await charger.live()
+        if linger:
+            await input_ends()
         listening.cancel()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:3]))
+    asyncio.run(main(*sys.argv[1:4]))

@@ -1,14 +1,14 @@
-"""OCPP 2.0.1 backends on the PyPI package `ocpp`, in two dialects.
+"""OCPP 2.0.1 backends on the PyPI package `ocpp`, in three dialects.
 
-Usage: csms201.py plain|other [PORT]. Prints where it listens, then what went over its sockets, as JSON lines. `other`
+Usage: csms201.py plain|other|auditor [PORT]. Prints where it listens, then what went over its sockets, as JSON lines. `other`
 differs in the heartbeat interval, the price, one tag and a refusal reason, which matter, and in white space and key
-order, which do not.
+order, which do not. `auditor` is `plain` and asks each charger for its full inventory.
 """
 
 import asyncio
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 import websockets
@@ -26,6 +26,7 @@ class Dialect:
     tags: dict
     otherwise: str
     loose: bool
+    audits: bool = False
 
 
 DIALECTS = {
@@ -41,6 +42,7 @@ DIALECTS = {
         True,
     ),
 }
+DIALECTS["auditor"] = replace(DIALECTS["plain"], path="auditor", audits=True)
 
 
 def loosely(text):
@@ -77,6 +79,13 @@ class Backend(ChargePoint):
                 ]
             )
         )
+
+        if self.dialect.audits:
+            await self.call(call.GetBaseReport(request_id=4711, report_base="FullInventory"))
+
+    @on("NotifyReport")
+    def report(self, **_):
+        return call_result.NotifyReport()
 
     @on("StatusNotification")
     def status(self, **_):

@@ -29,6 +29,10 @@ BACKENDS = {
     "ocpp-rpc": ["node", str(HERE / "csms_rpc.js")],
     "plain": [PYTHON, str(HERE / "csms201.py"), "plain"],
     "other": [PYTHON, str(HERE / "csms201.py"), "other"],
+    "auditor": [PYTHON, str(HERE / "csms201.py"), "auditor"],
+    "eager": ["node", str(HERE / "csms_eager.js")],
+    "pending-1.6": [PYTHON, str(HERE / "csms16_pending.py")],
+    "pending-2.0.1": [PYTHON, str(HERE / "csms201_pending.py")],
 }
 CASES = [
     ("charger16.py", "ocpp-csms", "ocpp-rpc"),
@@ -45,7 +49,7 @@ class Failure(Exception):
 class Program:
     """A running program whose output is collected line by line."""
 
-    def __init__(self, command, stream="stdout"):
+    def __init__(self, command, stream="stdout", stdin=None):
         environment = dict(os.environ, NODE_PATH=str(INTEROP / "node/node_modules"))
         self.lines = []
         self._changed = threading.Condition()
@@ -53,6 +57,7 @@ class Program:
             command,
             env=environment,
             text=True,
+            stdin=stdin,
             stdout=subprocess.PIPE if stream == "stdout" else subprocess.DEVNULL,
             stderr=subprocess.PIPE if stream == "stderr" else None,
         )
@@ -77,6 +82,13 @@ class Program:
                 if left <= 0 or (self._process.poll() is not None and not self._reader.is_alive()):
                     raise Failure(f"waited in vain for {what}; last lines: {self.lines[-5:]}")
                 self._changed.wait(min(left, 0.5))
+
+    def end_input(self):
+        """Closes the program's standard input and waits for its own end."""
+        self._process.stdin.close()
+        status = self._process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        return status
 
     def stop(self, how=signal.SIGTERM):
         """Ends the program and returns its exit status."""
@@ -216,21 +228,7 @@ def through_tap(program, names, binary):
     legacy, candidate = Backend(names[0]), Backend(names[1])
     recording = Path(tempfile.mkdtemp(prefix="interop-")) / "recording"
     try:
-        tap = Program(
-            [
-                binary,
-                "tap",
-                "--listen",
-                "127.0.0.1:0",
-                "--legacy",
-                legacy.url,
-                "--candidate",
-                candidate.url,
-                "--recording",
-                str(recording),
-            ],
-            stream="stderr",
-        )
+        tap = start_tap(binary, legacy, candidate, recording)
         try:
             url = tap.wait_for(tap_address, "the tap to listen")
             messages = run_charger(program, url)
@@ -249,6 +247,18 @@ def through_tap(program, names, binary):
     finally:
         legacy.stop()
         candidate.stop()
+    return findings(diffs(binary, recording))
+
+
+def start_tap(binary, legacy, candidate, recording, config=None):
+    """Starts a tap between two backends."""
+    command = [binary, "tap", *([str(config)] if config else []), "--listen", "127.0.0.1:0"]
+    command += ["--legacy", legacy.url, "--candidate", candidate.url, "--recording", str(recording)]
+    return Program(command, stream="stderr")
+
+
+def diffs(binary, recording):
+    """What `evenkeel diffs --json` says about a recording, as text."""
     listed = subprocess.run(
         [binary, "diffs", "--json", "--recording", str(recording)],
         capture_output=True,
@@ -258,7 +268,7 @@ def through_tap(program, names, binary):
     )
     if listed.returncode not in (0, 1):
         raise Failure(f"diffs ended with {listed.returncode}: {listed.stderr.strip()}")
-    return findings(listed.stdout)
+    return listed.stdout
 
 
 def answered(backend):

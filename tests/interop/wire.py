@@ -1,5 +1,6 @@
 """Shared by the interop programs: JSON lines about what went over a socket."""
 
+import asyncio
 import json
 import sys
 
@@ -13,6 +14,11 @@ def complain(message):
     """Ends the program: something unexpected happened."""
     print(f"unexpected: {message}", file=sys.stderr, flush=True)
     raise SystemExit(1)
+
+
+async def input_ends():
+    """Waits until standard input is closed."""
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
 class Recorded:
