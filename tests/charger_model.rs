@@ -22,9 +22,7 @@ fn semantics_7_6_the_candidates_own_report_is_the_stored_series() {
         for version in [Version::V201, Version::V21] {
             let mut talk = Talk::fresh(version).await;
             for message in report(&talk.world, 77) {
-                talk.world
-                    .expect_withheld(message, "unmapped identifier")
-                    .await;
+                talk.world.expect_withheld(message, "solicited").await;
             }
             assert_eq!(talk.ask("GetBaseReport", FULL).await, ACCEPTED);
             for number in 0..3 {
