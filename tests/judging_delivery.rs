@@ -153,6 +153,34 @@ fn a_rejected_boot_is_found_at_once_also_one_that_the_tap_made_up() {
 }
 
 #[test]
+fn what_the_tap_cannot_answer_in_onboarding_is_said_and_is_not_the_candidates_fault() {
+    for (onboarding, expected) in [
+        (
+            true,
+            &[
+                "S3 handshake : candidate asks GetBaseReport before it accepts the charger, and the tap cannot answer: \
+              no inventory; from a file",
+            ][..],
+        ),
+        (false, &[]),
+    ] {
+        let mut story = Story::open("CP1");
+        let note = json!({"action":"GetBaseReport","source":"refusal","missing":"no inventory; from a file",
+            "onboarding":onboarding});
+        story.stand_in_saying("GetBaseReport", r#"{"requestId":0}"#, &note);
+        if onboarding {
+            // That it stays pending follows from it.
+            story.sent_saying(
+                0,
+                &json!({"id":"s","action":"BootNotification","queued_us":0,"synthetic":"boot",
+                    "not_accepted":{"status":"pending","boots":5,"us":1}}),
+            );
+        }
+        assert_eq!(found(&judge(&story.facts)), expected);
+    }
+}
+
+#[test]
 fn an_authority_that_waits_is_no_finding() {
     for status in ["Pending", "Rejected"] {
         let mut story = Story::open("CP1");

@@ -9,6 +9,11 @@ use crate::facts::Fact;
 use crate::ledger::row::{Handshake, Outcome, Row, Subject};
 use crate::ocpp::Severity;
 
+const UNANSWERABLE: (&str, &str) = (
+    "onboarding-unanswerable",
+    "The tap may answer only what the charger has told; until this is supplied nothing of the charger can be compared.",
+);
+
 /// How many boots may stay unaccepted, each an interval after the other, before that is no phase any more.
 const PATIENCE: u32 = 3;
 
@@ -72,6 +77,32 @@ pub(super) fn dwells(fact: &Fact, dwell: &notes::Dwell, bench: &mut Bench<'_>) {
             theirs.word()
         ),
     );
+    let why = format!("boot {} {} times", dwell.status, dwell.boots);
+    report(fact, draft, why, bench);
+}
+
+/// A shadow that has not accepted the charger asked what the stand-in cannot know: it may wait for that for ever, and no
+/// backend is to blame.
+pub(super) fn unanswerable(fact: &Fact, action: &str, missing: &str, bench: &mut Bench<'_>) {
+    let origin = bench.world.origin(fact);
+    let shadow = origin.authority.other();
+    let draft = Draft::whole(
+        UNANSWERABLE,
+        "handshake",
+        action,
+        Severity::S3,
+        Sides::of(origin.authority, "not asked", "not answered"),
+        format!(
+            "{} asks {action} before it accepts the charger, and the tap cannot answer: {missing}",
+            shadow.word()
+        ),
+    );
+    report(fact, draft, missing.to_owned(), bench);
+}
+
+/// Tells once for each connection why a charger is not taken; what follows from it rests on that.
+fn report(fact: &Fact, draft: Draft, why: String, bench: &mut Bench<'_>) {
+    let origin = bench.world.origin(fact);
     let conn = bench.world.conn(fact);
     conn.boot_root = Some(draft.finding());
     if !conn.shaken.insert("not accepted") {
@@ -82,12 +113,12 @@ pub(super) fn dwells(fact: &Fact, dwell: &notes::Dwell, bench: &mut Bench<'_>) {
         at: fact.at,
         charger: origin.charger.to_string(),
         conn: origin.conn,
-        authority: ours.word().into(),
+        authority: origin.authority.word().into(),
         outcome: Outcome::Divergent,
         reason: None,
         severity: Some(draft.severity),
         status: None,
-        why: format!("boot {} {} times", dwell.status, dwell.boots),
+        why,
     }));
     let row = draft.seen(Subject::Handshake, fact.seq, fact.at, &origin);
     (bench.out)(Row::Divergence(row));

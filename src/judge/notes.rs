@@ -44,6 +44,10 @@ pub(super) struct Received {
 #[serde(default)]
 pub(super) struct StoodIn {
     pub(super) source: String,
+    /// What would have to be known for a better answer, and where it may come from.
+    pub(super) missing: Option<String>,
+    /// The shadow has not accepted the charger yet: it may wait for what it asked.
+    pub(super) onboarding: bool,
 }
 
 /// Note of a `ShadowWithheld`, `ShadowSilent` or `ShadowClosed`.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use super::boots;
 use super::exchanges::Bench;
 use super::notes;
 use super::world::Origin;
@@ -72,6 +73,11 @@ impl StandIn {
         {
             let charger = bench.world.charger(&fact.charger);
             charger.simulated.entry(topic).or_insert(fact.seq);
+        }
+        if note.onboarding
+            && let Some(missing) = &note.missing
+        {
+            boots::unanswerable(fact, &asked.action, missing, bench);
         }
         emit(asked, (fact.cause, fact.seq), note.source, bench);
     }

@@ -13,6 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from ocpp.charge_point import snake_to_camel_case
+
 from charger201 import INVENTORY
 from parity import HERE, PYTHON, Backend, Failure, Program, diffs, own_events, own_transaction, start_tap, tap_address
 
@@ -29,14 +31,12 @@ def outcome(backend, visit):
 class Night:
     """A legacy backend, a candidate and a tap between them, and a recording that stays."""
 
-    def __init__(self, binary, legacy, candidate, config=""):
+    def __init__(self, binary, legacy, candidate, models=None):
         self.folder = Path(tempfile.mkdtemp(prefix="interop-"))
         self.recording = self.folder / "recording"
         self.binary = binary
         self.legacy, self.candidate = Backend(legacy), Backend(candidate)
-        file = self.folder / "evenkeel.toml"
-        file.write_text(config, encoding="utf-8")
-        self.tap = start_tap(binary, self.legacy, self.candidate, self.recording, file if config else None)
+        self.tap = start_tap(binary, self.legacy, self.candidate, self.recording, self.config(models) if models else None)
         self.url = self.tap.wait_for(tap_address, "the tap to listen")
 
     def visit(self, charger, number=0, mirrored=None):
@@ -48,6 +48,20 @@ class Night:
         if program.end_input() != 0:
             raise Failure(f"{charger} was disturbed")
         return said
+
+    def config(self, models):
+        """A configuration that supplies what is known about chargers."""
+        known = self.folder / "chargers.json"
+        known.write_text(json.dumps({"chargers": models}), encoding="utf-8")
+        config = self.folder / "evenkeel.toml"
+        lines = [
+            f"[tap]\nlisten = \"127.0.0.1:0\"\nrecording = \"{self.recording}\"",
+            f"[legacy]\nurl = \"{self.legacy.url}\"",
+            f"[candidate]\nurl = \"{self.candidate.url}\"",
+            f"[shadow]\nmodels = \"{known}\"",
+        ]
+        config.write_text("\n".join(lines), encoding="utf-8")
+        return config
 
     def __enter__(self):
         return self
@@ -115,9 +129,24 @@ def wants_a_report_that_nobody_has(binary):
     with Night(binary, "plain", "pending-2.0.1") as night:
         said = night.visit("charger201.py")
         expect(said == {"refused": "Rejected"}, f"onboarding: {said}")
-        text = json.dumps(night.report())
-        for word in ("GetBaseReport", "FullInventory", "import", "simulate"):
-            expect(word in text, f"no word of {word} in {text}")
+        titles = [finding["title"] for finding in night.report()["findings"]]
+        expect(len(titles) == 1, f"findings: {titles}")
+        for word in ("GetBaseReport", "FullInventory", "shadow.models"):
+            expect(word in titles[0], f"no word of {word} in {titles}")
+
+
+def wants_a_report_that_the_operator_supplies(binary):
+    """As the finding says: with the inventory from a file the candidate takes the charger."""
+    with Night(binary, "plain", "pending-2.0.1", {"interop-1": {"reports": {"FullInventory": as_sent(INVENTORY)}}}) as night:
+        said = night.visit("charger201.py", 0, lambda backend: got(backend, "TransactionEvent") == 5)
+        expect(said.get("onboarded") == VARIABLES, f"onboarding: {said}")
+        report = night.report()
+        expect(sources(report, "GetBaseReport") == {"model": 1}, f"sources: {report['stand_in']}")
+
+
+def as_sent(inventory):
+    """The elements of the charger's reports as they are on the wire."""
+    return [snake_to_camel_case(row) for part in inventory for row in part]
 
 
 CASES = [
@@ -125,6 +154,7 @@ CASES = [
     holds_pending_until_read,
     wants_a_report_that_the_legacy_reads_too,
     wants_a_report_that_nobody_has,
+    wants_a_report_that_the_operator_supplies,
 ]
 
 

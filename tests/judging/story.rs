@@ -258,13 +258,18 @@ impl Story {
 
     /// A command of the shadow's that was answered in the charger's place; returns the command.
     pub(crate) fn stand_in(&mut self, action: &str, payload: &str, source: &str) -> u64 {
+        let note = json!({"action":action,"source":source});
+        self.stand_in_saying(action, payload, &note)
+    }
+
+    pub(crate) fn stand_in_saying(&mut self, action: &str, payload: &str, note: &Value) -> u64 {
         let command = self.shadow_command(action, payload);
         let leg = self.authority.other();
         self.push_here(Kind::ShadowAnswered, |fact| {
             fact.via(leg, Dir::FromCharger)
                 .because(command)
                 .body("[3,\"c\",{}]")
-                .note(&json!({"action":action,"source":source}))
+                .note(note)
         });
         command
     }

@@ -13,7 +13,7 @@ use crate::shadow::commands::{Pairs, Real};
 use crate::shadow::memory::{Contradiction, Memory};
 use crate::shadow::queue::Synthetic;
 use crate::shadow::socket::SocketEnd;
-use crate::shadow::stand_in::{self, Answer, Choice, Situation, Wait, source};
+use crate::shadow::stand_in::{self, Acceptance, Answer, Choice, Situation, Wait, source};
 use crate::shadow::translate::{self, Plan};
 
 /// How many commands wait for a twin at once; one more is answered without.
@@ -246,6 +246,8 @@ impl Session<'_> {
         }
         if let Some(missing) = answer.missing {
             note.insert("missing".to_owned(), missing.into());
+            let onboarding = matches!(self.acceptance, Acceptance::Pending | Acceptance::Rejected);
+            note.insert("onboarding".to_owned(), onboarding.into());
         }
         let fact = self
             .link
