@@ -7,14 +7,16 @@ use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use serde::Deserialize;
+use similar::TextDiff;
 use toml::Spanned;
 
-use super::{Class, Comparator, Escalation, Part, Rule};
-use crate::ocpp::Severity;
-use crate::ocpp::Version;
+use super::{Class, Comparator, Escalation, Origin, Part, Rule};
+use crate::ocpp::actions::{self, Action, Side};
+use crate::ocpp::{Severity, Version};
 
 const SECOND: i64 = 1_000_000;
-const COMPARATORS: &str = "exact, case-insensitive, number, instant, clock, day, set, map-by, presence, relation, opaque, ignore";
+const COMPARATORS: &str = "exact, case-insensitive, number, instant, clock, day, set, map-by, presence, relation, setting, \
+    setting-ordered, file-name, certificate, opaque, ignore";
 
 /// Why a rule file cannot be used, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,13 +47,16 @@ struct Entry {
     id: Spanned<String>,
     #[serde(default)]
     versions: Vec<Spanned<String>>,
-    action: String,
+    action: Spanned<toml::Value>,
     part: Spanned<String>,
-    path: Spanned<String>,
+    path: Spanned<toml::Value>,
     compare: Spanned<String>,
     tolerance: Option<Spanned<toml::Value>>,
-    key: Option<Vec<String>>,
+    key: Option<Spanned<Vec<String>>>,
+    default: Option<Spanned<toml::Value>>,
     severity: Option<Spanned<String>>,
+    missing: Option<Spanned<String>>,
+    extra: Option<Spanned<String>>,
     escalate_above: Option<Spanned<toml::Value>>,
     escalate_to: Option<Spanned<String>>,
     reason: String,
@@ -80,12 +85,16 @@ pub fn parse(name: &str, text: &str) -> Result<Vec<Rule>, RuleError> {
         };
         locate(name, text, problem)
     })?;
-    let origin: Arc<str> = Arc::from(name);
+    let file_name: Arc<str> = Arc::from(name);
     let mut rules: Vec<Rule> = Vec::with_capacity(file.rule.len());
     for entry in file.rule {
         let at = entry.span();
         let id_at = entry.get_ref().id.span();
-        let rule = build(entry.into_inner(), &at, &origin)
+        let origin = Origin {
+            file: Arc::clone(&file_name),
+            line: line_of(text, at.start),
+        };
+        let rule = build(entry.into_inner(), &at, origin)
             .map_err(|problem| locate(name, text, problem))?;
         if rules.iter().any(|earlier| earlier.id == rule.id) {
             let twice = problem(
@@ -100,7 +109,7 @@ pub fn parse(name: &str, text: &str) -> Result<Vec<Rule>, RuleError> {
     Ok(rules)
 }
 
-fn build(entry: Entry, at: &Range<usize>, origin: &Arc<str>) -> Result<Rule, Problem> {
+fn build(entry: Entry, at: &Range<usize>, origin: Origin) -> Result<Rule, Problem> {
     let compare = comparator(&entry, at)?;
     let severity = match &entry.severity {
         Some(word) => severity(word)?,
@@ -113,29 +122,174 @@ fn build(entry: Entry, at: &Range<usize>, origin: &Arc<str>) -> Result<Rule, Pro
             ));
         }
     };
-    let path = entry.path.get_ref();
-    if !path.is_empty() && !path.starts_with('/') {
-        return Err(problem(
-            entry.path.span(),
-            format!("path {path:?} is not a JSON pointer"),
-            "begin with a slash, as in \"/idTagInfo/status\"; \"\" is the whole",
-        ));
+    let part = part(&entry.part)?;
+    let versions = versions(&entry.versions)?;
+    let paths = paths(&entry.path)?;
+    for one_sided in [&entry.missing, &entry.extra].into_iter().flatten() {
+        if part != Part::Command || paths.iter().any(|path| !path.is_empty()) {
+            return Err(problem(
+                one_sided.span(),
+                "missing and extra are about a whole command".to_owned(),
+                "they go with part = \"command\" and path = \"\"",
+            ));
+        }
     }
     Ok(Rule {
-        versions: versions(&entry.versions)?,
-        part: part(&entry.part)?,
+        actions: named(&entry.action, part, &versions)?,
+        versions,
+        part,
+        paths,
         escalation: escalation(&entry, at)?,
         class: class(entry.class.as_ref())?,
         compare,
         severity,
+        missing: entry.missing.as_ref().map(self::severity).transpose()?,
+        extra: entry.extra.as_ref().map(self::severity).transpose()?,
+        default: entry.default.as_ref().map(scalar).transpose()?,
         id: entry.id.into_inner(),
-        action: entry.action,
-        path: entry.path.into_inner(),
         reason: entry.reason,
         values: entry.values,
         when: when(entry.when)?,
-        origin: Arc::clone(origin),
+        origin,
     })
+}
+
+/// One text or several, of a key that may hold either.
+fn texts(value: &Spanned<toml::Value>, what: &str) -> Result<Vec<String>, Problem> {
+    let texts = match value.get_ref() {
+        toml::Value::String(text) => Some(vec![text.clone()]),
+        toml::Value::Array(texts) if !texts.is_empty() => texts
+            .iter()
+            .map(|text| text.as_str().map(str::to_owned))
+            .collect(),
+        _ => None,
+    };
+    texts.ok_or_else(|| {
+        problem(
+            value.span(),
+            format!("{what} is not a text"),
+            "one text in quotes, or several in brackets",
+        )
+    })
+}
+
+fn paths(value: &Spanned<toml::Value>) -> Result<Vec<String>, Problem> {
+    let paths = texts(value, "path")?;
+    for path in &paths {
+        if !path.is_empty() && !path.starts_with('/') {
+            return Err(problem(
+                value.span(),
+                format!("path {path:?} is not a JSON pointer"),
+                "begin with a slash, as in \"/idTagInfo/status\"; \"\" is the whole",
+            ));
+        }
+        let escapes = path.split('~').skip(1);
+        if path.ends_with('/') || path.contains("//") {
+            return Err(problem(
+                value.span(),
+                format!("path {path:?} has an empty step"),
+                "name a member or * between two slashes, as in \"/chargingSchedule/*/id\"",
+            ));
+        }
+        if escapes.into_iter().any(|rest| !rest.starts_with(['0', '1'])) {
+            return Err(problem(
+                value.span(),
+                format!("path {path:?} has a ~ that escapes nothing"),
+                "in a JSON pointer ~0 stands for ~ and ~1 for a slash (RFC 6901)",
+            ));
+        }
+        if let Some(index) = path.split('/').find(|step| {
+            !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit())
+        }) {
+            return Err(problem(
+                value.span(),
+                format!("path {path:?} names the array element {index}"),
+                "write * for every element; a rule cannot be for one of them",
+            ));
+        }
+    }
+    Ok(paths)
+}
+
+/// The actions of a rule, each of which must exist and be sent by whom the rule's part is about.
+fn named(
+    value: &Spanned<toml::Value>,
+    part: Part,
+    versions: &[Version],
+) -> Result<Vec<String>, Problem> {
+    let names = texts(value, "action")?;
+    if names == ["*"] {
+        return Ok(Vec::new());
+    }
+    let side = match part {
+        Part::Command => Side::Csms,
+        Part::Request | Part::Answer => Side::Charger,
+    };
+    let versions = if versions.is_empty() {
+        &Version::ALL[..]
+    } else {
+        versions
+    };
+    let known = || versions.iter().flat_map(|version| actions::all(*version));
+    for name in &names {
+        let found: Vec<&Action> = known().filter(|action| action.name == name).collect();
+        if found.is_empty() {
+            return Err(problem(
+                value.span(),
+                format!("unknown action {name:?}{}", of(versions)),
+                &suggestion(name),
+            ));
+        }
+        if !found.iter().any(|action| action.sender.allows(side)) {
+            let (sent, part) = match side {
+                Side::Csms => ("chargers", "answer"),
+                Side::Charger => ("backends", "command"),
+            };
+            return Err(problem(
+                value.span(),
+                format!("{name} is sent by {sent} only"),
+                &format!("part = {part:?}, or another action"),
+            ));
+        }
+    }
+    Ok(names)
+}
+
+fn of(versions: &[Version]) -> String {
+    if versions.len() == Version::ALL.len() {
+        return String::new();
+    }
+    let numbers: Vec<_> = versions.iter().map(|version| version.number()).collect();
+    format!(" of {}", numbers.join(" and "))
+}
+
+/// The action that was probably meant.
+fn suggestion(name: &str) -> String {
+    let likeness = |action: &&Action| TextDiff::from_chars(action.name, name).ratio();
+    let all = Version::ALL.into_iter().flat_map(actions::all);
+    let nearest = all.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    nearest.map_or_else(String::new, |action| {
+        let versions = action.versions.iter().map(|version| version.number());
+        format!(
+            "did you mean {:?} ({})? \"*\" is for all",
+            action.name,
+            versions.collect::<Vec<_>>().join(", ")
+        )
+    })
+}
+
+/// A scalar as it is written in JSON, strings without quotes.
+fn scalar(value: &Spanned<toml::Value>) -> Result<String, Problem> {
+    match value.get_ref() {
+        toml::Value::String(text) => Ok(text.clone()),
+        toml::Value::Integer(number) => Ok(number.to_string()),
+        toml::Value::Boolean(truth) => Ok(truth.to_string()),
+        _ => Err(problem(
+            value.span(),
+            "default is not a text, a whole number or a truth value".to_owned(),
+            "as in default = \"Actual\": what a value that is not there means",
+        )),
+    }
 }
 
 fn comparator(entry: &Entry, at: &Range<usize>) -> Result<Comparator, Problem> {
@@ -146,6 +300,20 @@ fn comparator(entry: &Entry, at: &Range<usize>) -> Result<Comparator, Problem> {
         return Err(problem(
             given.span(),
             format!("compare = {word:?} takes no tolerance"),
+            "only number, instant, clock and day do",
+        ));
+    }
+    if let (Some(given), true) = (&entry.key, word != "map-by") {
+        return Err(problem(
+            given.span(),
+            format!("compare = {word:?} takes no key"),
+            "only map-by does",
+        ));
+    }
+    if let (Some(given), false) = (&entry.escalate_above, takes_tolerance) {
+        return Err(problem(
+            given.span(),
+            format!("compare = {word:?} knows no larger difference"),
             "only number, instant, clock and day do",
         ));
     }
@@ -163,17 +331,13 @@ fn comparator(entry: &Entry, at: &Range<usize>) -> Result<Comparator, Problem> {
         "clock" => Comparator::Clock(whole(micros())),
         "day" => Comparator::Day(tolerance.map_or(1, whole)),
         "set" => Comparator::Set,
-        "map-by" => Comparator::MapBy(entry.key.clone().filter(|key| !key.is_empty()).ok_or_else(
-            || {
-                problem(
-                    at.clone(),
-                    "compare = \"map-by\" has no key".to_owned(),
-                    "add key = [\"idTag\"]: the members that tell which elements belong together",
-                )
-            },
-        )?),
+        "map-by" => Comparator::MapBy(key(entry, at)?),
         "presence" => Comparator::Presence,
         "relation" => Comparator::Relation,
+        "setting" => Comparator::Setting { ordered: false },
+        "setting-ordered" => Comparator::Setting { ordered: true },
+        "file-name" => Comparator::FileName,
+        "certificate" => Comparator::Certificate,
         "opaque" => Comparator::Opaque,
         "ignore" => Comparator::Ignore,
         other => {
@@ -183,6 +347,17 @@ fn comparator(entry: &Entry, at: &Range<usize>) -> Result<Comparator, Problem> {
                 &format!("one of {COMPARATORS}"),
             ));
         }
+    })
+}
+
+fn key(entry: &Entry, at: &Range<usize>) -> Result<Vec<String>, Problem> {
+    let key = entry.key.as_ref().map(Spanned::get_ref);
+    key.filter(|key| !key.is_empty()).cloned().ok_or_else(|| {
+        problem(
+            at.clone(),
+            "compare = \"map-by\" has no key".to_owned(),
+            "add key = [\"idTag\"]: the members that tell which elements belong together",
+        )
     })
 }
 
@@ -205,23 +380,21 @@ fn escalation(entry: &Entry, at: &Range<usize>) -> Result<Option<Escalation>, Pr
 fn when(
     conditions: BTreeMap<String, Spanned<toml::Value>>,
 ) -> Result<BTreeMap<String, Vec<String>>, Problem> {
-    let texts = |value: &toml::Value| match value {
-        toml::Value::String(text) => Some(vec![text.clone()]),
-        toml::Value::Array(texts) => texts
-            .iter()
-            .map(|text| text.as_str().map(str::to_owned))
-            .collect(),
-        _ => None,
-    };
     conditions
         .into_iter()
-        .map(|(name, value)| match texts(value.get_ref()) {
-            Some(texts) => Ok((name, texts)),
-            None => Err(problem(
-                value.span(),
-                format!("condition {name} is not a text"),
-                "as in when = { vendorId = \"ACME\" }, or several in brackets",
-            )),
+        .map(|(name, value)| {
+            let texts = texts(&value, &format!("condition {name}")).map_err(|problem| Problem {
+                help: "as in when = { vendorId = \"ACME\" }, or several in brackets".to_owned(),
+                ..problem
+            })?;
+            if name.split('/').any(str::is_empty) {
+                return Err(problem(
+                    value.span(),
+                    format!("condition {name:?} has an empty step"),
+                    "name members from the outside in, as in \"idToken/type\"; \"*/variable/name\" is of the same element",
+                ));
+            }
+            Ok((name, texts))
         })
         .collect()
 }
@@ -309,12 +482,18 @@ fn problem(at: Range<usize>, what: String, help: &str) -> Problem {
     }
 }
 
+/// The line of a byte, from 1.
+fn line_of(text: &str, at: usize) -> usize {
+    let before = text.get(..at).unwrap_or(text);
+    before.matches('\n').count() + 1
+}
+
 fn locate(file: &str, text: &str, problem: Problem) -> RuleError {
     let before = text.get(..problem.at.start).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     RuleError {
         file: file.to_owned(),
-        line: before.matches('\n').count() + 1,
+        line: line_of(text, problem.at.start),
         column: before[line_start..].chars().count() + 1,
         problem: problem.what,
         help: problem.help,
