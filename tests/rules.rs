@@ -58,11 +58,19 @@ fn every_action_has_a_rule_that_names_it() {
             let answered = action.sender.allows(Side::Charger) && action.reply != Reply::None;
             if answered {
                 let found = named(version, action.name, Part::Answer, false);
-                assert!(found, "no rule for the answer to {} of {version}", action.name);
+                assert!(
+                    found,
+                    "no rule for the answer to {} of {version}",
+                    action.name
+                );
             }
             if action.sender.allows(Side::Csms) {
                 let found = named(version, action.name, Part::Command, true);
-                assert!(found, "no rule for the command {} of {version}", action.name);
+                assert!(
+                    found,
+                    "no rule for the command {} of {version}",
+                    action.name
+                );
             }
         }
     }
@@ -70,12 +78,22 @@ fn every_action_has_a_rule_that_names_it() {
 
 #[test]
 fn no_built_in_rule_stands_in_the_shadow_of_another() {
-    let unused: Vec<_> = RULES.unused().into_iter().map(|(rule, by)| (&rule.id, by)).collect();
+    let unused: Vec<_> = RULES
+        .unused()
+        .into_iter()
+        .map(|(rule, by)| (&rule.id, by))
+        .collect();
     assert!(unused.is_empty(), "{unused:?}");
 }
 
 /// Action, request, the authority's answer, the shadow's answer, what is said of it.
-type Row = (&'static str, &'static str, &'static str, &'static str, &'static str);
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static str,
+);
 
 fn check_answers(version: Version, rows: &[Row]) {
     for (action, request, ours, theirs, expected) in rows {
@@ -89,31 +107,163 @@ fn each_answer_of_ocpp_1_6_has_the_severity_of_its_row() {
     check_answers(
         V16,
         &[
-            ("BootNotification", "{}", r#"{"status":"Accepted"}"#, r#"{"status":"Rejected"}"#, "/status S1"),
-            ("BootNotification", "{}", r#"{"interval":300}"#, r#"{"interval":900}"#, "/interval S3"),
-            ("BootNotification", "{}", r#"{"currentTime":"2027-01-15T08:00:00Z"}"#, r#"{"currentTime":"2027-01-15T08:00:20Z"}"#, "/currentTime S3"),
-            ("BootNotification", "{}", r#"{"currentTime":"2027-01-15T08:00:00Z"}"#, r#"{"currentTime":"2027-01-15T08:03:00Z"}"#, "/currentTime S2"),
-            ("Authorize", "{}", r#"{"idTagInfo":{"status":"Accepted"}}"#, r#"{"idTagInfo":{"status":"ConcurrentTx"}}"#, "/idTagInfo/status S1"),
-            ("Authorize", "{}", r#"{"idTagInfo":{"status":"Blocked"}}"#, r#"{"idTagInfo":{"status":"Expired"}}"#, "/idTagInfo/status S4"),
-            ("Authorize", "{}", r#"{"idTagInfo":{"parentIdTag":"A"}}"#, r#"{"idTagInfo":{"parentIdTag":"B"}}"#, "/idTagInfo/parentIdTag S2"),
-            ("Authorize", "{}", r#"{"idTagInfo":{"expiryDate":"2027-01-15T08:00:00Z"}}"#, r#"{"idTagInfo":{}}"#, "/idTagInfo/expiryDate S3"),
-            ("StartTransaction", "{}", r#"{"idTagInfo":{"status":"Accepted"}}"#, r#"{"idTagInfo":{"status":"Blocked"}}"#, "/idTagInfo/status S1"),
-            ("StartTransaction", "{}", r#"{"transactionId":0}"#, r#"{"transactionId":-5}"#, "/transactionId ~start-transaction-id"),
-            ("StartTransaction", "{}", r#"{"idTagInfo":{"parentIdTag":"A"}}"#, r#"{"idTagInfo":{}}"#, "/idTagInfo/parentIdTag S2"),
-            ("StopTransaction", "{}", r#"{"idTagInfo":{"status":"Accepted"}}"#, "{}", "/idTagInfo S4"),
-            ("StopTransaction", "{}", r#"{"idTagInfo":{"status":"Accepted"}}"#, r#"{"idTagInfo":{"status":"Blocked"}}"#, "/idTagInfo/status S3"),
+            (
+                "BootNotification",
+                "{}",
+                r#"{"status":"Accepted"}"#,
+                r#"{"status":"Rejected"}"#,
+                "/status S1",
+            ),
+            (
+                "BootNotification",
+                "{}",
+                r#"{"interval":300}"#,
+                r#"{"interval":900}"#,
+                "/interval S3",
+            ),
+            (
+                "BootNotification",
+                "{}",
+                r#"{"currentTime":"2027-01-15T08:00:00Z"}"#,
+                r#"{"currentTime":"2027-01-15T08:00:20Z"}"#,
+                "/currentTime S3",
+            ),
+            (
+                "BootNotification",
+                "{}",
+                r#"{"currentTime":"2027-01-15T08:00:00Z"}"#,
+                r#"{"currentTime":"2027-01-15T08:03:00Z"}"#,
+                "/currentTime S2",
+            ),
+            (
+                "Authorize",
+                "{}",
+                r#"{"idTagInfo":{"status":"Accepted"}}"#,
+                r#"{"idTagInfo":{"status":"ConcurrentTx"}}"#,
+                "/idTagInfo/status S1",
+            ),
+            (
+                "Authorize",
+                "{}",
+                r#"{"idTagInfo":{"status":"Blocked"}}"#,
+                r#"{"idTagInfo":{"status":"Expired"}}"#,
+                "/idTagInfo/status S4",
+            ),
+            (
+                "Authorize",
+                "{}",
+                r#"{"idTagInfo":{"parentIdTag":"A"}}"#,
+                r#"{"idTagInfo":{"parentIdTag":"B"}}"#,
+                "/idTagInfo/parentIdTag S2",
+            ),
+            (
+                "Authorize",
+                "{}",
+                r#"{"idTagInfo":{"expiryDate":"2027-01-15T08:00:00Z"}}"#,
+                r#"{"idTagInfo":{}}"#,
+                "/idTagInfo/expiryDate S3",
+            ),
+            (
+                "StartTransaction",
+                "{}",
+                r#"{"idTagInfo":{"status":"Accepted"}}"#,
+                r#"{"idTagInfo":{"status":"Blocked"}}"#,
+                "/idTagInfo/status S1",
+            ),
+            (
+                "StartTransaction",
+                "{}",
+                r#"{"transactionId":0}"#,
+                r#"{"transactionId":-5}"#,
+                "/transactionId ~start-transaction-id",
+            ),
+            (
+                "StartTransaction",
+                "{}",
+                r#"{"idTagInfo":{"parentIdTag":"A"}}"#,
+                r#"{"idTagInfo":{}}"#,
+                "/idTagInfo/parentIdTag S2",
+            ),
+            (
+                "StopTransaction",
+                "{}",
+                r#"{"idTagInfo":{"status":"Accepted"}}"#,
+                "{}",
+                "/idTagInfo S4",
+            ),
+            (
+                "StopTransaction",
+                "{}",
+                r#"{"idTagInfo":{"status":"Accepted"}}"#,
+                r#"{"idTagInfo":{"status":"Blocked"}}"#,
+                "/idTagInfo/status S3",
+            ),
             ("MeterValues", "{}", "{}", r#"{"x":1}"#, "/x S4"),
             ("StatusNotification", "{}", "{}", r#"{"x":1}"#, "/x S4"),
-            ("Heartbeat", "{}", r#"{"currentTime":"2027-01-15T08:00:00Z"}"#, r#"{"currentTime":"2027-01-15T09:00:00Z"}"#, "/currentTime S2"),
-            ("DataTransfer", r#"{"vendorId":"x"}"#, r#"{"status":"Accepted"}"#, r#"{"status":"UnknownVendorId"}"#, "/status S3"),
-            ("DataTransfer", r#"{"vendorId":"x"}"#, r#"{"data":"{\"a\":1}"}"#, r#"{"data":"{\"a\":2}"}"#, "/data S3"),
-            ("DataTransfer", r#"{"vendorId":"org.openchargealliance.iso15118pnc"}"#, r#"{"status":"Accepted"}"#, r#"{"status":"Rejected"}"#, "/status S1"),
-            ("SignCertificate", "{}", r#"{"status":"Accepted"}"#, r#"{"status":"Rejected"}"#, "/status S3"),
-            ("DiagnosticsStatusNotification", "{}", "{}", r#"{"x":1}"#, "/x S4"),
-            ("FirmwareStatusNotification", "{}", "{}", r#"{"x":1}"#, "/x S4"),
+            (
+                "Heartbeat",
+                "{}",
+                r#"{"currentTime":"2027-01-15T08:00:00Z"}"#,
+                r#"{"currentTime":"2027-01-15T09:00:00Z"}"#,
+                "/currentTime S2",
+            ),
+            (
+                "DataTransfer",
+                r#"{"vendorId":"x"}"#,
+                r#"{"status":"Accepted"}"#,
+                r#"{"status":"UnknownVendorId"}"#,
+                "/status S3",
+            ),
+            (
+                "DataTransfer",
+                r#"{"vendorId":"x"}"#,
+                r#"{"data":"{\"a\":1}"}"#,
+                r#"{"data":"{\"a\":2}"}"#,
+                "/data S3",
+            ),
+            (
+                "DataTransfer",
+                r#"{"vendorId":"org.openchargealliance.iso15118pnc"}"#,
+                r#"{"status":"Accepted"}"#,
+                r#"{"status":"Rejected"}"#,
+                "/status S1",
+            ),
+            (
+                "SignCertificate",
+                "{}",
+                r#"{"status":"Accepted"}"#,
+                r#"{"status":"Rejected"}"#,
+                "/status S3",
+            ),
+            (
+                "DiagnosticsStatusNotification",
+                "{}",
+                "{}",
+                r#"{"x":1}"#,
+                "/x S4",
+            ),
+            (
+                "FirmwareStatusNotification",
+                "{}",
+                "{}",
+                r#"{"x":1}"#,
+                "/x S4",
+            ),
             ("LogStatusNotification", "{}", "{}", r#"{"x":1}"#, "/x S4"),
-            ("SecurityEventNotification", "{}", "{}", r#"{"x":1}"#, "/x S4"),
-            ("SignedFirmwareStatusNotification", "{}", "{}", r#"{"x":1}"#, "/x S4"),
+            (
+                "SecurityEventNotification",
+                "{}",
+                "{}",
+                r#"{"x":1}"#,
+                "/x S4",
+            ),
+            (
+                "SignedFirmwareStatusNotification",
+                "{}",
+                "{}",
+                r#"{"x":1}"#,
+                "/x S4",
+            ),
         ],
     );
 }
@@ -121,55 +271,301 @@ fn each_answer_of_ocpp_1_6_has_the_severity_of_its_row() {
 #[test]
 fn each_answer_of_ocpp_2_has_the_severity_of_its_row() {
     let both: &[Row] = &[
-        ("BootNotification", "{}", r#"{"status":"Accepted"}"#, r#"{"status":"Pending"}"#, "/status S1"),
-        ("BootNotification", "{}", r#"{"interval":300}"#, r#"{"interval":900}"#, "/interval S3"),
-        ("BootNotification", "{}", r#"{"statusInfo":{"reasonCode":"a"}}"#, r#"{"statusInfo":{"reasonCode":"b"}}"#, "/statusInfo/reasonCode S4"),
-        ("Authorize", "{}", r#"{"idTokenInfo":{"status":"Accepted"}}"#, r#"{"idTokenInfo":{"status":"Invalid"}}"#, "/idTokenInfo/status S1"),
-        ("Authorize", "{}", r#"{"idTokenInfo":{"status":"Invalid"}}"#, r#"{"idTokenInfo":{"status":"NoCredit"}}"#, "/idTokenInfo/status S3"),
-        ("Authorize", "{}", r#"{"idTokenInfo":{"status":"Invalid"}}"#, r#"{"idTokenInfo":{"status":"Unknown"}}"#, "/idTokenInfo/status S4"),
-        ("Authorize", "{}", r#"{"idTokenInfo":{"evseId":[1,2]}}"#, r#"{"idTokenInfo":{"evseId":[2]}}"#, "/idTokenInfo/evseId S1"),
-        ("Authorize", "{}", r#"{"idTokenInfo":{"evseId":[]}}"#, r#"{"idTokenInfo":{}}"#, "/idTokenInfo/evseId ~authorize2-evse"),
-        ("Authorize", "{}", r#"{"idTokenInfo":{"groupIdToken":{"idToken":"A","type":"Central"}}}"#, r#"{"idTokenInfo":{}}"#, "/idTokenInfo/groupIdToken S2"),
-        ("Authorize", "{}", r#"{"idTokenInfo":{"chargingPriority":1}}"#, r#"{"idTokenInfo":{"chargingPriority":2}}"#, "/idTokenInfo/chargingPriority S3"),
-        ("Authorize", "{}", r#"{"idTokenInfo":{"cacheExpiryDateTime":"2027-01-15T08:00:00Z"}}"#, r#"{"idTokenInfo":{}}"#, "/idTokenInfo/cacheExpiryDateTime S3"),
-        ("Authorize", "{}", r#"{"idTokenInfo":{"language1":"de"}}"#, r#"{"idTokenInfo":{"language1":"en"}}"#, "/idTokenInfo/language1 S4"),
-        ("Authorize", "{}", r#"{"certificateStatus":"Accepted"}"#, r#"{"certificateStatus":"CertificateExpired"}"#, "/certificateStatus S1"),
-        ("TransactionEvent", "{}", r#"{"idTokenInfo":{"status":"Accepted"}}"#, r#"{"idTokenInfo":{"status":"Blocked"}}"#, "/idTokenInfo/status S1"),
-        ("TransactionEvent", r#"{"eventType":"Ended"}"#, r#"{"totalCost":1.00}"#, r#"{"totalCost":1.01}"#, "/totalCost S2"),
-        ("TransactionEvent", r#"{"eventType":"Ended"}"#, r#"{"totalCost":0.00}"#, "{}", "/totalCost S2"),
-        ("TransactionEvent", r#"{"eventType":"Updated"}"#, r#"{"totalCost":1.00}"#, r#"{"totalCost":1.05}"#, "/totalCost ~event2-running-cost"),
-        ("TransactionEvent", "{}", r#"{"chargingPriority":1}"#, r#"{"chargingPriority":2}"#, "/chargingPriority S3"),
-        ("TransactionEvent", "{}", r#"{"updatedPersonalMessage":{"content":"a"}}"#, r#"{"updatedPersonalMessage":{"content":"b"}}"#, "/updatedPersonalMessage/content S4"),
+        (
+            "BootNotification",
+            "{}",
+            r#"{"status":"Accepted"}"#,
+            r#"{"status":"Pending"}"#,
+            "/status S1",
+        ),
+        (
+            "BootNotification",
+            "{}",
+            r#"{"interval":300}"#,
+            r#"{"interval":900}"#,
+            "/interval S3",
+        ),
+        (
+            "BootNotification",
+            "{}",
+            r#"{"statusInfo":{"reasonCode":"a"}}"#,
+            r#"{"statusInfo":{"reasonCode":"b"}}"#,
+            "/statusInfo/reasonCode S4",
+        ),
+        (
+            "Authorize",
+            "{}",
+            r#"{"idTokenInfo":{"status":"Accepted"}}"#,
+            r#"{"idTokenInfo":{"status":"Invalid"}}"#,
+            "/idTokenInfo/status S1",
+        ),
+        (
+            "Authorize",
+            "{}",
+            r#"{"idTokenInfo":{"status":"Invalid"}}"#,
+            r#"{"idTokenInfo":{"status":"NoCredit"}}"#,
+            "/idTokenInfo/status S3",
+        ),
+        (
+            "Authorize",
+            "{}",
+            r#"{"idTokenInfo":{"status":"Invalid"}}"#,
+            r#"{"idTokenInfo":{"status":"Unknown"}}"#,
+            "/idTokenInfo/status S4",
+        ),
+        (
+            "Authorize",
+            "{}",
+            r#"{"idTokenInfo":{"evseId":[1,2]}}"#,
+            r#"{"idTokenInfo":{"evseId":[2]}}"#,
+            "/idTokenInfo/evseId S1",
+        ),
+        (
+            "Authorize",
+            "{}",
+            r#"{"idTokenInfo":{"evseId":[]}}"#,
+            r#"{"idTokenInfo":{}}"#,
+            "/idTokenInfo/evseId ~authorize2-evse",
+        ),
+        (
+            "Authorize",
+            "{}",
+            r#"{"idTokenInfo":{"groupIdToken":{"idToken":"A","type":"Central"}}}"#,
+            r#"{"idTokenInfo":{}}"#,
+            "/idTokenInfo/groupIdToken S2",
+        ),
+        (
+            "Authorize",
+            "{}",
+            r#"{"idTokenInfo":{"chargingPriority":1}}"#,
+            r#"{"idTokenInfo":{"chargingPriority":2}}"#,
+            "/idTokenInfo/chargingPriority S3",
+        ),
+        (
+            "Authorize",
+            "{}",
+            r#"{"idTokenInfo":{"cacheExpiryDateTime":"2027-01-15T08:00:00Z"}}"#,
+            r#"{"idTokenInfo":{}}"#,
+            "/idTokenInfo/cacheExpiryDateTime S3",
+        ),
+        (
+            "Authorize",
+            "{}",
+            r#"{"idTokenInfo":{"language1":"de"}}"#,
+            r#"{"idTokenInfo":{"language1":"en"}}"#,
+            "/idTokenInfo/language1 S4",
+        ),
+        (
+            "Authorize",
+            "{}",
+            r#"{"certificateStatus":"Accepted"}"#,
+            r#"{"certificateStatus":"CertificateExpired"}"#,
+            "/certificateStatus S1",
+        ),
+        (
+            "TransactionEvent",
+            "{}",
+            r#"{"idTokenInfo":{"status":"Accepted"}}"#,
+            r#"{"idTokenInfo":{"status":"Blocked"}}"#,
+            "/idTokenInfo/status S1",
+        ),
+        (
+            "TransactionEvent",
+            r#"{"eventType":"Ended"}"#,
+            r#"{"totalCost":1.00}"#,
+            r#"{"totalCost":1.01}"#,
+            "/totalCost S2",
+        ),
+        (
+            "TransactionEvent",
+            r#"{"eventType":"Ended"}"#,
+            r#"{"totalCost":0.00}"#,
+            "{}",
+            "/totalCost S2",
+        ),
+        (
+            "TransactionEvent",
+            r#"{"eventType":"Updated"}"#,
+            r#"{"totalCost":1.00}"#,
+            r#"{"totalCost":1.05}"#,
+            "/totalCost ~event2-running-cost",
+        ),
+        (
+            "TransactionEvent",
+            "{}",
+            r#"{"chargingPriority":1}"#,
+            r#"{"chargingPriority":2}"#,
+            "/chargingPriority S3",
+        ),
+        (
+            "TransactionEvent",
+            "{}",
+            r#"{"updatedPersonalMessage":{"content":"a"}}"#,
+            r#"{"updatedPersonalMessage":{"content":"b"}}"#,
+            "/updatedPersonalMessage/content S4",
+        ),
         ("MeterValues", "{}", "{}", r#"{"x":1}"#, "/x S4"),
         ("NotifyReport", "{}", "{}", r#"{"x":1}"#, "/x S4"),
-        ("Heartbeat", "{}", r#"{"currentTime":"2027-01-15T08:00:00Z"}"#, r#"{"currentTime":"2027-01-15T08:00:20Z"}"#, "/currentTime S3"),
-        ("DataTransfer", "{}", r#"{"data":{"a":1}}"#, r#"{"data":{"a":2}}"#, "/data S3"),
-        ("NotifyEVChargingNeeds", "{}", r#"{"status":"Accepted"}"#, r#"{"status":"Rejected"}"#, "/status S1"),
-        ("NotifyEVChargingNeeds", "{}", r#"{"status":"Accepted"}"#, r#"{"status":"Processing"}"#, "/status S3"),
-        ("NotifyEVChargingSchedule", "{}", r#"{"status":"Accepted"}"#, r#"{"status":"Rejected"}"#, "/status S3"),
-        ("SignCertificate", "{}", r#"{"status":"Accepted"}"#, r#"{"status":"Rejected"}"#, "/status S3"),
-        ("Get15118EVCertificate", "{}", r#"{"status":"Accepted"}"#, r#"{"status":"Failed"}"#, "/status S1"),
-        ("Get15118EVCertificate", "{}", r#"{"exiResponse":"a"}"#, "{}", "/exiResponse S1"),
-        ("Get15118EVCertificate", "{}", r#"{"exiResponse":"a"}"#, r#"{"exiResponse":"b"}"#, "/exiResponse ~contract-response"),
-        ("GetCertificateStatus", "{}", r#"{"status":"Accepted"}"#, r#"{"status":"Failed"}"#, "/status S1"),
+        (
+            "Heartbeat",
+            "{}",
+            r#"{"currentTime":"2027-01-15T08:00:00Z"}"#,
+            r#"{"currentTime":"2027-01-15T08:00:20Z"}"#,
+            "/currentTime S3",
+        ),
+        (
+            "DataTransfer",
+            "{}",
+            r#"{"data":{"a":1}}"#,
+            r#"{"data":{"a":2}}"#,
+            "/data S3",
+        ),
+        (
+            "NotifyEVChargingNeeds",
+            "{}",
+            r#"{"status":"Accepted"}"#,
+            r#"{"status":"Rejected"}"#,
+            "/status S1",
+        ),
+        (
+            "NotifyEVChargingNeeds",
+            "{}",
+            r#"{"status":"Accepted"}"#,
+            r#"{"status":"Processing"}"#,
+            "/status S3",
+        ),
+        (
+            "NotifyEVChargingSchedule",
+            "{}",
+            r#"{"status":"Accepted"}"#,
+            r#"{"status":"Rejected"}"#,
+            "/status S3",
+        ),
+        (
+            "SignCertificate",
+            "{}",
+            r#"{"status":"Accepted"}"#,
+            r#"{"status":"Rejected"}"#,
+            "/status S3",
+        ),
+        (
+            "Get15118EVCertificate",
+            "{}",
+            r#"{"status":"Accepted"}"#,
+            r#"{"status":"Failed"}"#,
+            "/status S1",
+        ),
+        (
+            "Get15118EVCertificate",
+            "{}",
+            r#"{"exiResponse":"a"}"#,
+            "{}",
+            "/exiResponse S1",
+        ),
+        (
+            "Get15118EVCertificate",
+            "{}",
+            r#"{"exiResponse":"a"}"#,
+            r#"{"exiResponse":"b"}"#,
+            "/exiResponse ~contract-response",
+        ),
+        (
+            "GetCertificateStatus",
+            "{}",
+            r#"{"status":"Accepted"}"#,
+            r#"{"status":"Failed"}"#,
+            "/status S1",
+        ),
     ];
     check_answers(V201, both);
     check_answers(V21, both);
     check_answers(
         V21,
         &[
-            ("Authorize", "{}", r#"{"tariff":{"tariffId":"a"}}"#, r#"{"tariff":{"tariffId":"b"}}"#, "/tariff/tariffId ~authorize2-tariff-id"),
-            ("Authorize", "{}", r#"{"tariff":{"currency":"EUR"}}"#, r#"{"tariff":{"currency":"SEK"}}"#, "/tariff/currency S2"),
-            ("Authorize", "{}", r#"{"allowedEnergyTransfer":["DC"]}"#, r#"{"allowedEnergyTransfer":["DC","AC_three_phase"]}"#, "/allowedEnergyTransfer S1"),
-            ("TransactionEvent", "{}", r#"{"transactionLimit":{"maxTime":60}}"#, r#"{"transactionLimit":{"maxTime":90}}"#, "/transactionLimit/maxTime S1"),
-            ("TransactionEvent", "{}", r#"{"transactionLimit":{"maxCost":5}}"#, r#"{"transactionLimit":{"maxCost":6}}"#, "/transactionLimit/maxCost S2"),
-            ("Get15118EVCertificate", "{}", r#"{"remainingContracts":1}"#, r#"{"remainingContracts":2}"#, "/remainingContracts S3"),
-            ("GetCertificateChainStatus", "{}", r#"{"certificateStatus":[{"certificateHashData":{"serialNumber":"1"},"status":"Good"}]}"#, r#"{"certificateStatus":[{"certificateHashData":{"serialNumber":"1"},"status":"Revoked"}]}"#, "/certificateStatus/*/status S1"),
-            ("NotifySettlement", "{}", r#"{"receiptId":"1"}"#, "{}", "/receiptId S2"),
-            ("VatNumberValidation", "{}", r#"{"company":{"name":"a"}}"#, r#"{"company":{"name":"b"}}"#, "/company/name S3"),
-            ("PullDynamicScheduleUpdate", "{}", r#"{"scheduleUpdate":{"limit":16}}"#, r#"{"scheduleUpdate":{"limit":32}}"#, "/scheduleUpdate/limit S3"),
-            ("PullDynamicScheduleUpdate", "{}", r#"{"scheduleUpdate":{"limit":16}}"#, r#"{"scheduleUpdate":{"limit":0.0}}"#, "/scheduleUpdate/limit S1"),
-            ("OpenPeriodicEventStream", "{}", r#"{"status":"Accepted"}"#, r#"{"status":"Rejected"}"#, "/status S3"),
+            (
+                "Authorize",
+                "{}",
+                r#"{"tariff":{"tariffId":"a"}}"#,
+                r#"{"tariff":{"tariffId":"b"}}"#,
+                "/tariff/tariffId ~authorize2-tariff-id",
+            ),
+            (
+                "Authorize",
+                "{}",
+                r#"{"tariff":{"currency":"EUR"}}"#,
+                r#"{"tariff":{"currency":"SEK"}}"#,
+                "/tariff/currency S2",
+            ),
+            (
+                "Authorize",
+                "{}",
+                r#"{"allowedEnergyTransfer":["DC"]}"#,
+                r#"{"allowedEnergyTransfer":["DC","AC_three_phase"]}"#,
+                "/allowedEnergyTransfer S1",
+            ),
+            (
+                "TransactionEvent",
+                "{}",
+                r#"{"transactionLimit":{"maxTime":60}}"#,
+                r#"{"transactionLimit":{"maxTime":90}}"#,
+                "/transactionLimit/maxTime S1",
+            ),
+            (
+                "TransactionEvent",
+                "{}",
+                r#"{"transactionLimit":{"maxCost":5}}"#,
+                r#"{"transactionLimit":{"maxCost":6}}"#,
+                "/transactionLimit/maxCost S2",
+            ),
+            (
+                "Get15118EVCertificate",
+                "{}",
+                r#"{"remainingContracts":1}"#,
+                r#"{"remainingContracts":2}"#,
+                "/remainingContracts S3",
+            ),
+            (
+                "GetCertificateChainStatus",
+                "{}",
+                r#"{"certificateStatus":[{"certificateHashData":{"serialNumber":"1"},"status":"Good"}]}"#,
+                r#"{"certificateStatus":[{"certificateHashData":{"serialNumber":"1"},"status":"Revoked"}]}"#,
+                "/certificateStatus/*/status S1",
+            ),
+            (
+                "NotifySettlement",
+                "{}",
+                r#"{"receiptId":"1"}"#,
+                "{}",
+                "/receiptId S2",
+            ),
+            (
+                "VatNumberValidation",
+                "{}",
+                r#"{"company":{"name":"a"}}"#,
+                r#"{"company":{"name":"b"}}"#,
+                "/company/name S3",
+            ),
+            (
+                "PullDynamicScheduleUpdate",
+                "{}",
+                r#"{"scheduleUpdate":{"limit":16}}"#,
+                r#"{"scheduleUpdate":{"limit":32}}"#,
+                "/scheduleUpdate/limit S3",
+            ),
+            (
+                "PullDynamicScheduleUpdate",
+                "{}",
+                r#"{"scheduleUpdate":{"limit":16}}"#,
+                r#"{"scheduleUpdate":{"limit":0.0}}"#,
+                "/scheduleUpdate/limit S1",
+            ),
+            (
+                "OpenPeriodicEventStream",
+                "{}",
+                r#"{"status":"Accepted"}"#,
+                r#"{"status":"Rejected"}"#,
+                "/status S3",
+            ),
             ("BatterySwap", "{}", "{}", r#"{"x":1}"#, "/x S4"),
         ],
     );
@@ -179,7 +575,11 @@ fn each_answer_of_ocpp_2_has_the_severity_of_its_row() {
 fn alone(version: Version, action: &str, payload: &str) -> String {
     let (rule, _) = explain::alone(&RULES, version, action, payload);
     let rule = rule.unwrap();
-    format!("{} {}", rule.one_sided(Leg::Legacy), rule.one_sided(Leg::Candidate))
+    format!(
+        "{} {}",
+        rule.one_sided(Leg::Legacy),
+        rule.one_sided(Leg::Candidate)
+    )
 }
 
 #[test]
@@ -189,20 +589,61 @@ fn a_command_of_one_backend_weighs_what_its_row_says() {
             r#"{{"setVariableData":[{{"component":{{"name":"X"}},"variable":{{"name":"Enabled"}}}},{{"component":{{"name":"{component}"}},"variable":{{"name":"{variable}"}}}}]}}"#
         )
     };
-    let (auth, display) = (variable("AuthCtrlr", "Enabled"), variable("AuthCtrlr", "Other"));
-    let (start, samples) = (variable("TxCtrlr", "TxStartPoint"), variable("SampledDataCtrlr", "TxEndedInterval"));
+    let (auth, display) = (
+        variable("AuthCtrlr", "Enabled"),
+        variable("AuthCtrlr", "Other"),
+    );
+    let (start, samples) = (
+        variable("TxCtrlr", "TxStartPoint"),
+        variable("SampledDataCtrlr", "TxEndedInterval"),
+    );
     let aligned = variable("aligneddatactrlr", "Interval");
     for (version, action, payload, expected) in [
         (V16, "RemoteStartTransaction", "{}", "S1 S3"),
         (V16, "RemoteStopTransaction", "{}", "S1 S3"),
         (V16, "SendLocalList", "{}", "S1 S3"),
-        (V16, "ChangeAvailability", r#"{"type":"Operative"}"#, "S1 S3"),
-        (V16, "ChangeAvailability", r#"{"type":"Inoperative"}"#, "S3 S1"),
-        (V16, "ChangeConfiguration", r#"{"key":"authorizationkey"}"#, "S1 S1"),
-        (V16, "ChangeConfiguration", r#"{"key":"StopTxnSampledData"}"#, "S2 S2"),
-        (V16, "ChangeConfiguration", r#"{"key":"HeartbeatInterval"}"#, "S3 S3"),
-        (V16, "SetChargingProfile", r#"{"csChargingProfiles":{"chargingSchedule":{"chargingSchedulePeriod":[{"limit":16},{"limit":0.0}]}}}"#, "S1 S1"),
-        (V16, "SetChargingProfile", r#"{"csChargingProfiles":{"chargingProfilePurpose":"ChargePointMaxProfile"}}"#, "S1 S1"),
+        (
+            V16,
+            "ChangeAvailability",
+            r#"{"type":"Operative"}"#,
+            "S1 S3",
+        ),
+        (
+            V16,
+            "ChangeAvailability",
+            r#"{"type":"Inoperative"}"#,
+            "S3 S1",
+        ),
+        (
+            V16,
+            "ChangeConfiguration",
+            r#"{"key":"authorizationkey"}"#,
+            "S1 S1",
+        ),
+        (
+            V16,
+            "ChangeConfiguration",
+            r#"{"key":"StopTxnSampledData"}"#,
+            "S2 S2",
+        ),
+        (
+            V16,
+            "ChangeConfiguration",
+            r#"{"key":"HeartbeatInterval"}"#,
+            "S3 S3",
+        ),
+        (
+            V16,
+            "SetChargingProfile",
+            r#"{"csChargingProfiles":{"chargingSchedule":{"chargingSchedulePeriod":[{"limit":16},{"limit":0.0}]}}}"#,
+            "S1 S1",
+        ),
+        (
+            V16,
+            "SetChargingProfile",
+            r#"{"csChargingProfiles":{"chargingProfilePurpose":"ChargePointMaxProfile"}}"#,
+            "S1 S1",
+        ),
         (V16, "SetChargingProfile", "{}", "S3 S3"),
         (V16, "TriggerMessage", "{}", "S4 S4"),
         (V16, "CancelReservation", "{}", "S3 S3"),
@@ -218,9 +659,18 @@ fn a_command_of_one_backend_weighs_what_its_row_says() {
         (V21, "SetDefaultTariff", "{}", "S2 S2"),
         (V21, "GetTariffs", "{}", "S4 S4"),
         (V21, "RequestBatterySwap", "{}", "S1 S3"),
-        (V21, "UpdateDynamicSchedule", r#"{"scheduleUpdate":{"limit":0}}"#, "S1 S1"),
+        (
+            V21,
+            "UpdateDynamicSchedule",
+            r#"{"scheduleUpdate":{"limit":0}}"#,
+            "S1 S1",
+        ),
     ] {
-        assert_eq!(alone(version, action, payload), expected, "{action} {payload}");
+        assert_eq!(
+            alone(version, action, payload),
+            expected,
+            "{action} {payload}"
+        );
     }
 }
 
@@ -232,16 +682,37 @@ fn commanded(version: Version, action: &str, ours: &str, theirs: &str) -> Vec<St
 fn configuration_values_are_compared_by_their_type() {
     let change = |key: &str, value: &str| format!(r#"{{"key":"{key}","value":"{value}"}}"#);
     let pair = |key: &str, ours: &str, theirs: &str| {
-        commanded(V16, "ChangeConfiguration", &change(key, ours), &change(key, theirs))
+        commanded(
+            V16,
+            "ChangeConfiguration",
+            &change(key, ours),
+            &change(key, theirs),
+        )
     };
-    for (ours, theirs) in [("true", "TRUE"), ("060", "60"), ("A,B", "B, A"), ("1.0", "1")] {
+    for (ours, theirs) in [
+        ("true", "TRUE"),
+        ("060", "60"),
+        ("A,B", "B, A"),
+        ("1.0", "1"),
+    ] {
         let found = pair("MeterValuesSampledData", ours, theirs);
-        assert_eq!(found, ["/value ~change-configuration-metering-value"], "{ours} {theirs}");
+        assert_eq!(
+            found,
+            ["/value ~change-configuration-metering-value"],
+            "{ours} {theirs}"
+        );
     }
     for (ours, theirs) in [("true", "1"), ("A,B", "A"), ("A,A", "A,B"), ("a", "A")] {
-        assert_eq!(pair("LocalPreAuthorize", ours, theirs), ["/value S1"], "{ours} {theirs}");
+        assert_eq!(
+            pair("LocalPreAuthorize", ours, theirs),
+            ["/value S1"],
+            "{ours} {theirs}"
+        );
     }
-    assert_eq!(pair("AuthorizationKey", "***", "**"), ["/value ~change-configuration-secret"]);
+    assert_eq!(
+        pair("AuthorizationKey", "***", "**"),
+        ["/value ~change-configuration-secret"]
+    );
 }
 
 #[test]
@@ -280,10 +751,19 @@ fn variables_are_compared_one_by_one_whatever_their_order() {
             "/setVariableData/*/component/name ~variables2-names",
         ]
     );
-    let missing = commanded(V201, "SetVariables", &ours, &set(&[("ClockCtrlr", "TimeZone", "Europe/Berlin")]));
+    let missing = commanded(
+        V201,
+        "SetVariables",
+        &ours,
+        &set(&[("ClockCtrlr", "TimeZone", "Europe/Berlin")]),
+    );
     assert_eq!(
         missing,
-        ["/setVariableData/* S1", "/setVariableData/* S1", "/setVariableData/* S3"]
+        [
+            "/setVariableData/* S1",
+            "/setVariableData/* S1",
+            "/setVariableData/* S3"
+        ]
     );
     let actual = r#"{"setVariableData":[{"component":{"name":"C"},"variable":{"name":"V"},"attributeValue":"1","attributeType":"Actual"}]}"#;
     let silent = r#"{"setVariableData":[{"component":{"name":"C"},"variable":{"name":"V"},"attributeValue":"1"}]}"#;
@@ -296,13 +776,24 @@ fn variables_are_compared_one_by_one_whatever_their_order() {
 #[test]
 fn local_lists_are_keyed_by_token_and_type() {
     let entry = |token: &str, kind: &str, status: &str| {
-        format!(r#"{{"idToken":{{"idToken":"{token}","type":"{kind}"}},"idTokenInfo":{{"status":"{status}"}}}}"#)
+        format!(
+            r#"{{"idToken":{{"idToken":"{token}","type":"{kind}"}},"idTokenInfo":{{"status":"{status}"}}}}"#
+        )
     };
     let list = |entries: &[String]| {
-        format!(r#"{{"updateType":"Full","localAuthorizationList":[{}]}}"#, entries.join(","))
+        format!(
+            r#"{{"updateType":"Full","localAuthorizationList":[{}]}}"#,
+            entries.join(",")
+        )
     };
-    let ours = list(&[entry("A", "ISO14443", "Accepted"), entry("B", "ISO14443", "Accepted")]);
-    let theirs = list(&[entry("b", "ISO14443", "Blocked"), entry("A", "Central", "Accepted")]);
+    let ours = list(&[
+        entry("A", "ISO14443", "Accepted"),
+        entry("B", "ISO14443", "Accepted"),
+    ]);
+    let theirs = list(&[
+        entry("b", "ISO14443", "Blocked"),
+        entry("A", "Central", "Accepted"),
+    ]);
     let mut found = commanded(V201, "SendLocalList", &ours, &theirs);
     found.sort();
     assert_eq!(
@@ -324,41 +815,134 @@ fn each_field_of_a_command_has_the_severity_of_its_row() {
         )
     };
     let limits = |ours: &str, theirs: &str, purpose: &str| {
-        commanded(V16, "SetChargingProfile", &profile(ours, purpose), &profile(theirs, purpose))
+        commanded(
+            V16,
+            "SetChargingProfile",
+            &profile(ours, purpose),
+            &profile(theirs, purpose),
+        )
     };
     let limit = "/csChargingProfiles/chargingSchedule/chargingSchedulePeriod/*/limit";
-    assert_eq!(limits("16", "16.04", "TxProfile"), [format!("{limit} ~profile-limit")]);
+    assert_eq!(
+        limits("16", "16.04", "TxProfile"),
+        [format!("{limit} ~profile-limit")]
+    );
     assert_eq!(limits("16", "20", "TxProfile"), [format!("{limit} S3")]);
     assert_eq!(limits("16", "0", "TxProfile"), [format!("{limit} S1")]);
-    assert_eq!(limits("16", "20", "ChargePointMaxProfile"), [format!("{limit} S1")]);
+    assert_eq!(
+        limits("16", "20", "ChargePointMaxProfile"),
+        [format!("{limit} S1")]
+    );
     for (version, action, ours, theirs, expected) in [
-        (V16, "UpdateFirmware", r#"{"location":"https://a/x/fw-1.2.bin?k=1"}"#, r#"{"location":"ftp://b/fw-1.2.bin"}"#, "/location ~firmware-image"),
-        (V16, "UpdateFirmware", r#"{"location":"https://a/fw-1.2.bin"}"#, r#"{"location":"https://a/fw-1.3.bin"}"#, "/location S3"),
-        (V16, "GetDiagnostics", r#"{"retries":1}"#, r#"{"retries":3}"#, "/retries ~retries"),
-        (V16, "InstallCertificate", r#"{"certificate":"-----BEGIN CERTIFICATE-----\nAA\nBB"}"#, r#"{"certificate":"-----BEGIN CERTIFICATE-----\r\nAA\r\nBB\r\n"}"#, "/certificate ~install-certificate"),
-        (V16, "InstallCertificate", r#"{"certificate":"AA"}"#, r#"{"certificate":"AB"}"#, "/certificate S3"),
-        (V16, "RemoteStartTransaction", r#"{"connectorId":1}"#, r#"{"connectorId":2}"#, "/connectorId S1"),
-        (V16, "GetConfiguration", r#"{"key":["A","B"]}"#, r#"{"key":["B","A"]}"#, "/key ~get-configuration-keys"),
-        (V16, "DeleteCertificate", r#"{"certificateHashData":{"serialNumber":"1"}}"#, r#"{"certificateHashData":{"serialNumber":"2"}}"#, "/certificateHashData/serialNumber S3"),
-        (V201, "SetNetworkProfile", r#"{"connectionData":{"ocppCsmsUrl":"wss://a"}}"#, r#"{"connectionData":{"ocppCsmsUrl":"wss://b"}}"#, "/connectionData/ocppCsmsUrl S1"),
-        (V201, "CertificateSigned", r#"{"certificateChain":"A"}"#, r#"{"certificateChain":"B"}"#, "/certificateChain ~certificate-signed2-chain"),
-        (V21, "SetDefaultTariff", r#"{"tariff":{"currency":"EUR"}}"#, r#"{"tariff":{"currency":"SEK"}}"#, "/tariff/currency S2"),
-        (V21, "NotifyAllowedEnergyTransfer", r#"{"allowedEnergyTransfer":["A","B"]}"#, r#"{"allowedEnergyTransfer":["B","A"]}"#, "/allowedEnergyTransfer ~allowed-energy-command"),
+        (
+            V16,
+            "UpdateFirmware",
+            r#"{"location":"https://a/x/fw-1.2.bin?k=1"}"#,
+            r#"{"location":"ftp://b/fw-1.2.bin"}"#,
+            "/location ~firmware-image",
+        ),
+        (
+            V16,
+            "UpdateFirmware",
+            r#"{"location":"https://a/fw-1.2.bin"}"#,
+            r#"{"location":"https://a/fw-1.3.bin"}"#,
+            "/location S3",
+        ),
+        (
+            V16,
+            "GetDiagnostics",
+            r#"{"retries":1}"#,
+            r#"{"retries":3}"#,
+            "/retries ~retries",
+        ),
+        (
+            V16,
+            "InstallCertificate",
+            r#"{"certificate":"-----BEGIN CERTIFICATE-----\nAA\nBB"}"#,
+            r#"{"certificate":"-----BEGIN CERTIFICATE-----\r\nAA\r\nBB\r\n"}"#,
+            "/certificate ~install-certificate",
+        ),
+        (
+            V16,
+            "InstallCertificate",
+            r#"{"certificate":"AA"}"#,
+            r#"{"certificate":"AB"}"#,
+            "/certificate S3",
+        ),
+        (
+            V16,
+            "RemoteStartTransaction",
+            r#"{"connectorId":1}"#,
+            r#"{"connectorId":2}"#,
+            "/connectorId S1",
+        ),
+        (
+            V16,
+            "GetConfiguration",
+            r#"{"key":["A","B"]}"#,
+            r#"{"key":["B","A"]}"#,
+            "/key ~get-configuration-keys",
+        ),
+        (
+            V16,
+            "DeleteCertificate",
+            r#"{"certificateHashData":{"serialNumber":"1"}}"#,
+            r#"{"certificateHashData":{"serialNumber":"2"}}"#,
+            "/certificateHashData/serialNumber S3",
+        ),
+        (
+            V201,
+            "SetNetworkProfile",
+            r#"{"connectionData":{"ocppCsmsUrl":"wss://a"}}"#,
+            r#"{"connectionData":{"ocppCsmsUrl":"wss://b"}}"#,
+            "/connectionData/ocppCsmsUrl S1",
+        ),
+        (
+            V201,
+            "CertificateSigned",
+            r#"{"certificateChain":"A"}"#,
+            r#"{"certificateChain":"B"}"#,
+            "/certificateChain ~certificate-signed2-chain",
+        ),
+        (
+            V21,
+            "SetDefaultTariff",
+            r#"{"tariff":{"currency":"EUR"}}"#,
+            r#"{"tariff":{"currency":"SEK"}}"#,
+            "/tariff/currency S2",
+        ),
+        (
+            V21,
+            "NotifyAllowedEnergyTransfer",
+            r#"{"allowedEnergyTransfer":["A","B"]}"#,
+            r#"{"allowedEnergyTransfer":["B","A"]}"#,
+            "/allowedEnergyTransfer ~allowed-energy-command",
+        ),
     ] {
-        assert_eq!(commanded(version, action, ours, theirs), [expected], "{action}");
+        assert_eq!(
+            commanded(version, action, ours, theirs),
+            [expected],
+            "{action}"
+        );
     }
 }
 
 #[test]
 fn an_explanation_names_the_rule_and_why_no_other_decides() {
-    let (ours, theirs) = (r#"{"idTagInfo":{"status":"Blocked"}}"#, r#"{"idTagInfo":{"status":"Expired"}}"#);
+    let (ours, theirs) = (
+        r#"{"idTagInfo":{"status":"Blocked"}}"#,
+        r#"{"idTagInfo":{"status":"Expired"}}"#,
+    );
     let explained = explain::answers(&RULES, (V16, "Authorize"), "{}", (NOW, ours), (NOW, theirs));
     let [(difference, tried)] = explained.as_slice() else {
         panic!("{explained:?}");
     };
     assert_eq!(difference.rule.id, "authorize-refusal");
     assert!(difference.rule.origin.line > 1);
-    let why: Vec<_> = tried.iter().map(|tried| format!("{} {}", tried.rule.id, tried.why)).collect();
+    let why: Vec<_> = tried
+        .iter()
+        .map(|tried| format!("{} {}", tried.rule.id, tried.why))
+        .collect();
     assert_eq!(
         why,
         [

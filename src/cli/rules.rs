@@ -17,9 +17,12 @@ pub fn load(files: &[PathBuf]) -> Result<Rules, CliError> {
 /// The built-in rules behind those of files, each a name and a text.
 fn stacked(files: &[(String, String)]) -> Result<Rules, CliError> {
     let built_in = Rules::built_in().map_err(|error| broken(&error))?;
-    files.iter().rev().try_fold(built_in, |rules, (name, text)| {
-        rules.with_file(name, text).map_err(|error| broken(&error))
-    })
+    files
+        .iter()
+        .rev()
+        .try_fold(built_in, |rules, (name, text)| {
+            rules.with_file(name, text).map_err(|error| broken(&error))
+        })
 }
 
 /// What is suspicious about the operator's rules: those that never decide.
@@ -33,7 +36,9 @@ pub fn warnings(rules: &Rules) -> Vec<String> {
                     "{} ({}) matches wherever it does and comes first",
                     earlier.id, earlier.origin
                 ),
-                None => "requests of chargers are not compared: both backends get the same".to_owned(),
+                None => {
+                    "requests of chargers are not compared: both backends get the same".to_owned()
+                }
             };
             format!("{}: rule {} is never used: {why}", rule.origin, rule.id)
         })
@@ -88,7 +93,8 @@ struct Loaded {
 /// The files in the text that [`joined`] made, as far as the note names them; all of it as one file otherwise.
 fn separated(fact: &Fact) -> Vec<(String, String)> {
     let text = String::from_utf8_lossy(&fact.body).into_owned();
-    let names = serde_json::from_str(&fact.note).map_or_else(|_| Vec::new(), |loaded: Loaded| loaded.files);
+    let names =
+        serde_json::from_str(&fact.note).map_or_else(|_| Vec::new(), |loaded: Loaded| loaded.files);
     let mut files = Vec::new();
     let mut rest = text.as_str();
     for (at, name) in names.iter().enumerate() {

@@ -397,7 +397,10 @@ fn one_sided(command: &Waiting, whole: Option<&Rule>) -> Draft {
         Leg::Candidate => (EXTRA, "extra command"),
     };
     let (rule, severity) = whole.map_or((unlisted, UNKNOWN), |rule| {
-        ((rule.id.as_str(), rule.reason.as_str()), rule.one_sided(sender))
+        (
+            (rule.id.as_str(), rule.reason.as_str()),
+            rule.one_sided(sender),
+        )
     });
     let title = format!(
         "{} is sent by {}, not by {}",

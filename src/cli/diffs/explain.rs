@@ -136,11 +136,7 @@ fn first_of(reader: &Reader, finding: &Finding) -> Result<Option<Judged>, CliErr
     })
 }
 
-fn places(
-    facts: &facts::Reader,
-    rules: &Rules,
-    judged: &Judged,
-) -> Result<Vec<Place>, CliError> {
+fn places(facts: &facts::Reader, rules: &Rules, judged: &Judged) -> Result<Vec<Place>, CliError> {
     let Some(version) = Version::from_number(&judged.version) else {
         return Ok(Vec::new());
     };
@@ -320,7 +316,9 @@ pub(super) fn shown(explanation: &Explanation) -> String {
     if let Some(case) = &explanation.judged {
         let more = [
             case.reason.as_ref().map(|reason| format!(" ({reason})")),
-            case.root.as_ref().map(|root| format!(", follows from {root}")),
+            case.root
+                .as_ref()
+                .map(|root| format!(", follows from {root}")),
             (!case.rules.is_empty())
                 .then(|| format!(", explained by {}", printable(&case.rules.join(", ")))),
             (!case.findings.is_empty()).then(|| format!(", in {}", case.findings.join(", "))),

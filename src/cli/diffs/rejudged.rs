@@ -59,7 +59,10 @@ pub(super) fn changes(
         own.cloned().collect::<Vec<_>>()
     };
     Ok(Rejudged {
-        rules: files.iter().map(|file| file.display().to_string()).collect(),
+        rules: files
+            .iter()
+            .map(|file| file.display().to_string())
+            .collect(),
         gone: only(&old, &new),
         new: only(&new, &old),
         recording_outcomes: before.outcomes,

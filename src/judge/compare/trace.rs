@@ -87,14 +87,20 @@ impl<'r> Trace<'r> {
                 why: mismatch.to_string(),
             })
             .collect();
-        let behind = rules.all().iter().skip_while(|rule| *rule != decided).skip(1);
+        let behind = rules
+            .all()
+            .iter()
+            .skip_while(|rule| *rule != decided)
+            .skip(1);
         if explanation.decided.is_some() {
-            tried.extend(behind.filter(|rule| rule.mismatch(site).is_none()).map(|rule| {
-                Tried {
-                    rule,
-                    why: format!("matches too, but {} comes first", decided.id),
-                }
-            }));
+            tried.extend(
+                behind
+                    .filter(|rule| rule.mismatch(site).is_none())
+                    .map(|rule| Tried {
+                        rule,
+                        why: format!("matches too, but {} comes first", decided.id),
+                    }),
+            );
         }
         tried.retain(|tried| tried.rule != decided);
         Self {

@@ -188,11 +188,20 @@ pub(super) fn twins(names: &[String], a: &[Node<'_>], b: &[Node<'_>]) -> Vec<Opt
         .collect();
     let mut left: Vec<usize> = free.into_values().flatten().collect();
     left.sort_unstable();
-    for (key, twin) in ours.iter().zip(&mut twins).filter(|(_, twin)| twin.is_none()) {
+    for (key, twin) in ours
+        .iter()
+        .zip(&mut twins)
+        .filter(|(_, twin)| twin.is_none())
+    {
         let fits = |at: &usize| {
             let pairs = key.iter().zip(&theirs[*at]);
-            pairs.into_iter().all(|(a, b)| a.is_none() || b.is_none() || a == b)
-                && key.iter().zip(&theirs[*at]).any(|(a, b)| a.is_some() && a == b)
+            pairs
+                .into_iter()
+                .all(|(a, b)| a.is_none() || b.is_none() || a == b)
+                && key
+                    .iter()
+                    .zip(&theirs[*at])
+                    .any(|(a, b)| a.is_some() && a == b)
         };
         if let Some(place) = left.iter().position(fits) {
             *twin = Some(left.remove(place));

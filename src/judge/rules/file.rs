@@ -191,16 +191,20 @@ fn paths(value: &Spanned<toml::Value>) -> Result<Vec<String>, Problem> {
                 "name a member or * between two slashes, as in \"/chargingSchedule/*/id\"",
             ));
         }
-        if escapes.into_iter().any(|rest| !rest.starts_with(['0', '1'])) {
+        if escapes
+            .into_iter()
+            .any(|rest| !rest.starts_with(['0', '1']))
+        {
             return Err(problem(
                 value.span(),
                 format!("path {path:?} has a ~ that escapes nothing"),
                 "in a JSON pointer ~0 stands for ~ and ~1 for a slash (RFC 6901)",
             ));
         }
-        if let Some(index) = path.split('/').find(|step| {
-            !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit())
-        }) {
+        if let Some(index) = path
+            .split('/')
+            .find(|step| !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_digit()))
+        {
             return Err(problem(
                 value.span(),
                 format!("path {path:?} names the array element {index}"),
@@ -573,6 +577,94 @@ mod tests {
         let text = format!("{HEAD}severity = \"S1\"\ncompare = \"instant\"\ntolerance = 1e27\n");
         let rules = parse("rules.toml", &text).unwrap();
         assert_eq!(rules[0].compare, Comparator::Instant(i64::MAX));
+    }
+
+    #[test]
+    fn every_key_is_checked_where_it_stands() {
+        let with = |from: &str, to: &str| {
+            error(&format!("{HEAD}severity = \"S1\"\ncompare = \"exact\"\n").replace(from, to))
+        };
+        for (from, to, said) in [
+            (
+                "\"Authorize\"",
+                "\"Autorize\"",
+                "rules.toml:3:10: unknown action \"Autorize\"\n  help: did you mean \"Authorize\"",
+            ),
+            (
+                "\"Authorize\"",
+                "[]",
+                "rules.toml:3:10: action is not a text",
+            ),
+            (
+                "\"Authorize\"",
+                "\"Reset\"",
+                "rules.toml:3:10: Reset is sent by backends only",
+            ),
+            (
+                "\"answer\"",
+                "\"command\"",
+                "rules.toml:3:10: Authorize is sent by chargers only",
+            ),
+            ("\"answer\"", "\"reply\"", "rules.toml:4:8: unknown part"),
+            (
+                "\"/x\"",
+                "\"x\"",
+                "rules.toml:5:8: path \"x\" is not a JSON pointer",
+            ),
+            (
+                "\"/x\"",
+                "\"/x~2\"",
+                "rules.toml:5:8: path \"/x~2\" has a ~ that escapes nothing",
+            ),
+            (
+                "\"/x\"",
+                "\"/x//y\"",
+                "rules.toml:5:8: path \"/x//y\" has an empty step",
+            ),
+            (
+                "\"/x\"",
+                "\"/x/0/y\"",
+                "rules.toml:5:8: path \"/x/0/y\" names the array element 0",
+            ),
+            (
+                "reason",
+                "missing = \"S1\"\nreason",
+                "rules.toml:6:11: missing and extra are about a whole command",
+            ),
+            (
+                "reason",
+                "key = [\"a\"]\nreason",
+                "rules.toml:6:7: compare = \"exact\" takes no key",
+            ),
+            (
+                "reason",
+                "default = 1.5\nreason",
+                "rules.toml:6:11: default is not",
+            ),
+            (
+                "reason",
+                "escalate_above = 1\nescalate_to = \"S1\"\nreason",
+                "rules.toml:6:18: compare = \"exact\" knows no larger",
+            ),
+            (
+                "reason",
+                "versions = [\"1.7\"]\nreason",
+                "rules.toml:6:13: unknown version",
+            ),
+            (
+                "reason",
+                "class = \"x\"\nreason",
+                "rules.toml:6:9: unknown class",
+            ),
+            (
+                "reason",
+                "when = { \"a//b\" = \"c\" }\nreason",
+                "rules.toml:6:19: condition \"a//b\" has an empty step",
+            ),
+        ] {
+            let found = with(from, to);
+            assert!(found.starts_with(said), "{said}, not {found}");
+        }
     }
 
     #[test]

@@ -141,16 +141,21 @@ impl Rule {
 
     /// Whether this rule matches wherever `other` does.
     fn covers(&self, other: &Self) -> bool {
-        let all = |mine: &[String], theirs: &[String]| theirs.iter().all(|name| mine.contains(name));
+        let all =
+            |mine: &[String], theirs: &[String]| theirs.iter().all(|name| mine.contains(name));
         let versions = self.versions.is_empty()
             || (!other.versions.is_empty()
                 && other.versions.iter().all(|v| self.versions.contains(v)));
         let actions = self.actions.is_empty()
             || (!other.actions.is_empty() && all(&self.actions, &other.actions));
-        let values =
-            self.values.is_empty() || (!other.values.is_empty() && all(&self.values, &other.values));
-        let when = (self.when.iter())
-            .all(|(name, texts)| other.when.get(name).is_some_and(|theirs| all(texts, theirs)));
+        let values = self.values.is_empty()
+            || (!other.values.is_empty() && all(&self.values, &other.values));
+        let when = (self.when.iter()).all(|(name, texts)| {
+            other
+                .when
+                .get(name)
+                .is_some_and(|theirs| all(texts, theirs))
+        });
         self.part == other.part
             && all(&self.paths, &other.paths)
             && versions
@@ -209,7 +214,11 @@ impl fmt::Display for Mismatch<'_> {
         match self {
             Self::Part(part) => write!(f, "is about the {}", part.word()),
             Self::Version(versions) => {
-                write!(f, "is for {}", joined(versions.iter().map(Version::to_string)))
+                write!(
+                    f,
+                    "is for {}",
+                    joined(versions.iter().map(Version::to_string))
+                )
             }
             Self::Action(actions) => write!(f, "is for {}", actions.join(", ")),
             Self::Path(paths) => {
