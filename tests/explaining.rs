@@ -58,13 +58,14 @@ fn record(dir: &Path, files: &[(&str, &str)]) {
         all + "# " + name + "\n" + text + "\n"
     });
     let names: Vec<_> = files.iter().map(|(name, _)| name).collect();
+    for fact in story.facts {
+        recorder.record(fact).unwrap();
+    }
+    // Facts refer to each other by number: this one comes behind them.
     let loaded = Fact::new(Kind::RulesLoaded, 1).body(joined);
     recorder
         .record(loaded.note(&json!({ "files": names })))
         .unwrap();
-    for fact in story.facts {
-        recorder.record(fact).unwrap();
-    }
     recorder.close(Duration::from_secs(20)).unwrap();
 }
 
