@@ -1,6 +1,10 @@
 //! `diffs --explain`, `diffs --rules` and what `check` says of rule files, on recordings on disk.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
 
 #[path = "judging/story.rs"]
 mod story;

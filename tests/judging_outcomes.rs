@@ -1,6 +1,10 @@
 //! Every outcome of an exchange can be reached: one test each.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
 
 #[path = "judging/rows.rs"]
 mod rows;

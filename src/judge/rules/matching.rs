@@ -167,13 +167,11 @@ impl Rule {
 
 /// Whether a node is one of the texts: numbers by value, the rest whatever its case.
 fn is_one_of(node: &Node<'_>, texts: &[String]) -> bool {
-    match node {
-        Node::Number(number) => texts.iter().any(|text| same_number(number, text)),
-        _ => {
-            let literal = literal(node);
-            texts.iter().any(|text| text.eq_ignore_ascii_case(&literal))
-        }
+    if let Node::Number(number) = node {
+        return texts.iter().any(|text| same_number(number, text));
     }
+    let literal = literal(node);
+    texts.iter().any(|text| text.eq_ignore_ascii_case(&literal))
 }
 
 /// Whether all conditions hold at `node`; behind a `*`, for one and the same element.
