@@ -5,6 +5,7 @@
 //! passes only as facts say so.
 
 pub mod compare;
+pub mod explain;
 pub mod records;
 pub mod rules;
 pub mod tariff;

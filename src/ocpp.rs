@@ -12,7 +12,6 @@ pub mod relation;
 pub mod rewrite;
 pub mod severity;
 pub mod version;
-pub mod weight;
 
 pub use actions::{Action, Reply, Sender, Side};
 pub use envelope::{Envelope, EnvelopeError, MessageType};

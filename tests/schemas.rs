@@ -122,6 +122,27 @@ fn a_night_with_findings_fits_its_schema() {
     let diffs: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_ne!(diffs["findings"], json!([]));
     assert_valid(&schema("diffs"), &diffs);
+    let explain = schema("explain");
+    for finding in diffs["findings"].as_array().unwrap() {
+        let id = finding["id"].as_str().unwrap();
+        let args = ["diffs", "--json", "--explain", id].map(OsStr::new);
+        let output = evenkeel(args.into_iter().chain([recording.as_os_str()]));
+        assert_valid(&explain, &serde_json::from_slice(&output.stdout).unwrap());
+    }
+    let rules = dir.path().join("rules.toml");
+    std::fs::write(&rules, "").unwrap();
+    let args = [
+        OsStr::new("diffs"),
+        OsStr::new("--json"),
+        OsStr::new("--rules"),
+    ];
+    let output = evenkeel(
+        args.into_iter()
+            .chain([rules.as_os_str(), recording.as_os_str()]),
+    );
+    let rejudged: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(rejudged["digest"], rejudged["rejudged"]["recording_digest"]);
+    assert_valid(&schema("diffs"), &rejudged);
 }
 
 #[test]

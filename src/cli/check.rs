@@ -29,7 +29,7 @@ pub struct Options {
 /// Runs the verb.
 pub fn run(options: &Options) -> Result<Exit, CliError> {
     let config = config::load(&options.config)?;
-    super::rules::load(&config.rules)?;
+    let rules = super::rules::load(&config.rules)?;
     try_out(&config)?;
     super::models::load(config.shadow.models.as_deref())?;
     let unread = match super::backends::readers(&config.readers) {
@@ -41,7 +41,9 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         show(options, &config)?;
     }
     let expiring = expiring(&config);
-    for warning in warnings(&config).into_iter().chain(expiring).chain(unread) {
+    let unused = super::rules::warnings(&rules);
+    let more = expiring.into_iter().chain(unread).chain(unused);
+    for warning in warnings(&config).into_iter().chain(more) {
         eprintln!("warning: {warning}");
     }
     super::say(&format!("{} is fine\n", options.config.display()))?;

@@ -218,6 +218,11 @@ pub const CODES: &[Code] = &[
         "Every demo is a recording of its own. Name a new directory, or remove the old one.",
     ),
     code(
+        "DIFF-001",
+        "Nothing in the recording has the id that was to be explained.",
+        "Give the id of a finding, as `evenkeel diffs` lists it, or the number of an exchange's or command's fact.",
+    ),
+    code(
         "ENV-001",
         "A file cannot be written.",
         "Check that its directory exists, is writable and has room.",
@@ -251,6 +256,11 @@ pub const CODES: &[Code] = &[
         "ENV-007",
         "The tap cannot tie its life to the process that started it.",
         "The kernel or a sandbox forbids prctl(PR_SET_PDEATHSIG).",
+    ),
+    code(
+        "ENV-008",
+        "A temporary directory cannot be made.",
+        "Judging by other rules needs room for another ledger in the directory for temporary files (TMPDIR).",
     ),
     code(
         "LED-001",

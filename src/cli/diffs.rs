@@ -1,18 +1,24 @@
 //! `evenkeel diffs`: what differs, worst first; with `--finding`, down to the bytes.
 
+mod coverage;
+mod explain;
+mod rejudged;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use similar::{ChangeTag, TextDiff};
 
 use super::error::{CliError, Exit};
 use super::recording::RecordingArg;
+use super::rules;
 use crate::facts;
 use crate::ledger::query::{Exemplar, Filter, Reader};
 use crate::ledger::views::{self, Attempt, Diffs, Finding, StandIns};
 use crate::ocpp::{Envelope, Severity};
+use rejudged::Aside;
 
 /// Lists what differs between the two backends.
 #[derive(Debug, Args)]
@@ -34,6 +40,13 @@ pub struct Options {
     /// One finding, with the texts that differ.
     #[arg(long, value_name = "ID")]
     finding: Option<String>,
+    /// A finding or the number of an exchange or command: which rule decided, and why no other did (schema
+    /// evenkeel.explain/1).
+    #[arg(long, value_name = "ID", conflicts_with_all = ["finding", "severity", "action", "charger"])]
+    explain: Option<String>,
+    /// Judge by the rules in this file and the built-in ones instead of the recording's, whose ledger stays as it is.
+    #[arg(long, value_name = "FILE")]
+    rules: Vec<PathBuf>,
 }
 
 /// Runs the verb. Exit 1 if any finding is listed, 3 if nothing was comparable.
@@ -46,12 +59,29 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         finding: options.finding.clone(),
     };
     super::judging::bring_up_to_date(&dir)?;
-    let reader = Reader::open(&dir)?;
-    let diffs = views::diffs(&reader, &filter)?;
+    let own = Reader::open(&dir)?;
+    let aside = match options.rules.as_slice() {
+        [] => None,
+        files => Some(Aside::judge(&dir, rules::load(files)?)?),
+    };
+    let reader = match &aside {
+        Some(aside) => aside.reader()?,
+        None => Reader::open(&dir)?,
+    };
+    if let Some(id) = &options.explain {
+        return explained(options, &dir, &reader, id);
+    }
+    let mut diffs = views::diffs(&reader, &filter)?;
+    if aside.is_some() {
+        diffs.rejudged = Some(rejudged::changes(&options.rules, &own, &filter, &diffs)?);
+    }
     if options.json {
         super::say(&(super::to_json(&diffs)? + "\n"))?;
     } else {
         super::say(&summary(&diffs))?;
+        if let Some(rejudged) = &diffs.rejudged {
+            super::say(&rejudged::shown(rejudged, &diffs))?;
+        }
         if options.finding.is_some() {
             for finding in &diffs.findings {
                 super::say(&detail(&dir, &reader, finding)?)?;
@@ -59,6 +89,21 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         }
     }
     Ok(verdict(&diffs))
+}
+
+/// Says which rules decided. Exit 0: the question is answered, whatever the answer.
+fn explained(options: &Options, dir: &Path, reader: &Reader, id: &str) -> Result<Exit, CliError> {
+    let rules = match options.rules.as_slice() {
+        [] => rules::of_recording(dir)?,
+        files => rules::load(files)?,
+    };
+    let explanation = explain::of(dir, reader, &rules, id)?;
+    super::say(&if options.json {
+        super::to_json(&explanation)? + "\n"
+    } else {
+        explain::shown(&explanation)
+    })?;
+    Ok(Exit::Parity)
 }
 
 /// What the counts mean as an exit code: any finding is a divergence, nothing comparable is no evidence.
@@ -105,6 +150,7 @@ pub fn summary(diffs: &Diffs) -> String {
     ] {
         self::outcomes(&mut out, name, outcomes);
     }
+    out.push_str(&coverage::shown(&diffs.coverage));
     out.push_str(&quirks(&diffs.quirks));
     let _ = writeln!(out, "digest     {}", diffs.digest);
     out.push_str(&stand_in(&diffs.stand_in));

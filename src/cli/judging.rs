@@ -12,7 +12,7 @@ use super::error::CliError;
 use super::rules;
 use crate::facts::{Follower, Reader, RecordingError, recorder};
 use crate::judge::{Judge, Rules};
-use crate::ledger::query::Outcomes;
+use crate::ledger::query::{self, Outcomes};
 use crate::ledger::row::Row;
 use crate::ledger::{Cursor, Digest, Ledger, LedgerError, Pending};
 
@@ -66,9 +66,14 @@ struct Judging {
 
 impl Judging {
     fn open(dir: &Path, rules: Rules) -> Result<Self, JudgingError> {
+        Self::into(dir, dir, rules)
+    }
+
+    /// Judges the recording in `dir` into the ledger in `ledger`.
+    fn into(dir: &Path, ledger: &Path, rules: Rules) -> Result<Self, JudgingError> {
         Ok(Self {
             reader: Reader::open(dir)?,
-            ledger: Ledger::open(dir, rules.fingerprint())?,
+            ledger: Ledger::open(ledger, rules.fingerprint())?,
             judge: Judge::new(rules.clone()),
             rules,
             fed: 0,
@@ -186,6 +191,15 @@ pub fn bring_up_to_date(dir: &Path) -> Result<(), CliError> {
     judge_recording(dir, rules::of_recording(dir)?, None, &mut |done, goal| {
         bar.show(done, goal);
     })?;
+    Ok(())
+}
+
+/// Judges the recording in `dir` into a ledger in `aside`, as far as its own ledger is.
+pub fn judge_aside(dir: &Path, aside: &Path, rules: Rules) -> Result<(), CliError> {
+    let end = query::Reader::open(dir)?.cursor()?.seq;
+    let mut bar = Progress::default();
+    let mut judging = Judging::into(dir, aside, rules)?;
+    judging.advance(end, None, &mut |done| bar.show(done, end))?;
     Ok(())
 }
 

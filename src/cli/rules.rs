@@ -2,20 +2,47 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 use super::error::{CliError, Exit};
-use crate::facts::{Kind, Reader};
+use crate::facts::{Fact, Kind, Reader};
 use crate::judge::Rules;
 use crate::judge::rules::RuleError;
 
-/// The built-in rules behind those of `files`.
+/// The built-in rules behind those of `files`, of which the first comes first.
 pub fn load(files: &[PathBuf]) -> Result<Rules, CliError> {
-    let mut rules = Rules::built_in().map_err(|error| broken(&error))?;
-    for (name, text) in read(files)? {
-        rules = rules
-            .with_file(&name, &text)
-            .map_err(|error| broken(&error))?;
-    }
-    Ok(rules)
+    stacked(&read(files)?)
+}
+
+/// The built-in rules behind those of files, each a name and a text.
+fn stacked(files: &[(String, String)]) -> Result<Rules, CliError> {
+    let built_in = Rules::built_in().map_err(|error| broken(&error))?;
+    files
+        .iter()
+        .rev()
+        .try_fold(built_in, |rules, (name, text)| {
+            rules.with_file(name, text).map_err(|error| broken(&error))
+        })
+}
+
+/// What is suspicious about the operator's rules: those that never decide.
+pub fn warnings(rules: &Rules) -> Vec<String> {
+    rules
+        .unused()
+        .into_iter()
+        .map(|(rule, earlier)| {
+            let why = match earlier {
+                Some(earlier) => format!(
+                    "{} ({}) matches wherever it does and comes first",
+                    earlier.id, earlier.origin
+                ),
+                None => {
+                    "requests of chargers are not compared: both backends get the same".to_owned()
+                }
+            };
+            format!("{}: rule {} is never used: {why}", rule.origin, rule.id)
+        })
+        .collect()
 }
 
 /// Name and text of each file.
@@ -49,15 +76,46 @@ pub fn joined(files: &[PathBuf]) -> Result<String, CliError> {
 /// The rules that a recording was made with: each start of a tap keeps the operator's rules as a fact.
 pub fn of_recording(dir: &Path) -> Result<Rules, CliError> {
     let reader = Reader::open(dir)?;
-    let rules = Rules::built_in().map_err(|error| broken(&error))?;
-    let (mut last, mut text) = (0, String::new());
+    let (mut last, mut files) = (0, Vec::new());
     while let Some(fact) = reader.of_kind(Kind::RulesLoaded, last, 1)?.pop() {
         last = fact.seq;
-        text = String::from_utf8_lossy(&fact.body).into_owned();
+        files = separated(&fact);
     }
-    rules
-        .with_file("the recording's rules", &text)
-        .map_err(|error| broken(&error))
+    stacked(&files)
+}
+
+/// The note of a `RulesLoaded`.
+#[derive(Deserialize)]
+struct Loaded {
+    files: Vec<String>,
+}
+
+/// The files in the text that [`joined`] made, as far as the note names them; all of it as one file otherwise.
+fn separated(fact: &Fact) -> Vec<(String, String)> {
+    let text = String::from_utf8_lossy(&fact.body).into_owned();
+    let names =
+        serde_json::from_str(&fact.note).map_or_else(|_| Vec::new(), |loaded: Loaded| loaded.files);
+    let mut files = Vec::new();
+    let mut rest = text.as_str();
+    for (at, name) in names.iter().enumerate() {
+        let Some(own) = rest.strip_prefix(&format!("# {name}\n")) else {
+            return vec![("the recording's rules".to_owned(), text)];
+        };
+        let next = names.get(at + 1).map(|next| format!("\n# {next}\n"));
+        let end = match &next {
+            Some(next) => own.find(next.as_str()).map(|end| end + 1),
+            None => Some(own.len()),
+        };
+        let Some(end) = end else {
+            return vec![("the recording's rules".to_owned(), text)];
+        };
+        files.push((name.clone(), own[..end].to_owned()));
+        rest = &own[end..];
+    }
+    if names.is_empty() && !text.is_empty() {
+        return vec![("the recording's rules".to_owned(), text)];
+    }
+    files
 }
 
 fn broken(error: &RuleError) -> CliError {

@@ -18,6 +18,8 @@ pub enum Schema {
     Fact,
     /// `diffs --json` and `demo --json`: evenkeel.diffs/1.
     Diffs,
+    /// `diffs --explain --json`: evenkeel.explain/1.
+    Explain,
     /// `sessions --json`: evenkeel.sessions/1.
     Sessions,
     /// `verify --json`: evenkeel.verify/1.
@@ -32,6 +34,7 @@ impl Schema {
         match self {
             Self::Fact => include_str!("../facts/fact.schema.json"),
             Self::Diffs => include_str!("../ledger/diffs.schema.json"),
+            Self::Explain => include_str!("diffs/explain.schema.json"),
             Self::Sessions => include_str!("../ledger/sessions.schema.json"),
             Self::Verify => include_str!("verify.schema.json"),
             Self::Health => include_str!("health.schema.json"),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::compare::{Context, Difference, Kind, compare};
 use super::exchanges::Bench;
 use super::findings::{self, Draft, Sides};
-use super::rules::{Comparator, Part, Rules, Site};
+use super::rules::{Comparator, Part, Rule, Rules, Site};
 use super::tree::Node;
 use super::world::Origin;
 use crate::clock::Micros;
@@ -19,13 +19,16 @@ use crate::ledger::row::{Command, Outcome, Reason, Row, Subject};
 use crate::ocpp::identifiers::{Part as Half, Role, sites};
 use crate::ocpp::json::{self, Step};
 use crate::ocpp::relation::{Identifier, Relation};
-use crate::ocpp::{Envelope, Severity, actions};
+use crate::ocpp::{Envelope, Severity, Version};
 
 /// How far apart two equivalent commands may be, µs.
 const WINDOW: Micros = 60_000_000;
 
 /// A connection that ends this soon after a command gave the other backend no time to follow, µs.
 const GRACE: Micros = 2_000_000;
+
+/// How bad it is that a command of which no rule knows is sent by one backend only.
+const UNKNOWN: Severity = Severity::S3;
 
 const MISSING: (&str, &str) = (
     "command-missing",
@@ -202,7 +205,7 @@ impl Commands {
                 let mut draft = Draft::field(difference, Part::Command, &command.action, authority);
                 let says = matches!(difference.kind, Kind::Value | Kind::Missing | Kind::Extra);
                 if says && difference.rule == unlisted {
-                    draft.severity = weight(&command, Leg::Legacy);
+                    draft.severity = UNKNOWN;
                 }
                 draft
             })
@@ -228,33 +231,50 @@ fn differences<'r>(
     b: &Waiting,
 ) -> Vec<Difference<'r>> {
     let (ours, theirs) = if a.ours { (a, b) } else { (b, a) };
-    let version = ours.origin.version;
-    let translated = translate(relation, theirs);
-    let context = Context {
-        version,
-        action: &ours.action,
-        part: Part::Command,
-        request: &ours.payload,
-        heard: None,
-    };
+    let origin = &ours.origin;
+    let action = ours.action.as_str();
+    let translated = translate(
+        relation,
+        (origin.version, action, origin.authority),
+        &theirs.payload,
+    );
+    let context = context(origin.version, action, &ours.payload);
     let mut found = compare(rules, &context, &ours.payload, &translated);
-    found.retain(|difference| {
-        !sites(version, &ours.action, Half::Request)
-            .any(|site| site.role == Role::Mint && pointer(site.path) == difference.path)
-    });
+    found.retain(|difference| !is_minted(origin.version, action, &difference.path));
     found
 }
 
+/// How two commands are compared.
+pub(super) fn context<'a>(version: Version, action: &'a str, ours: &'a str) -> Context<'a> {
+    Context {
+        version,
+        action,
+        part: Part::Command,
+        request: ours,
+        heard: None,
+    }
+}
+
+/// Whether a backend mints an identifier there: it says nothing.
+pub(super) fn is_minted(version: Version, action: &str, path: &str) -> bool {
+    sites(version, action, Half::Request)
+        .any(|site| site.role == Role::Mint && pointer(site.path) == path)
+}
+
 /// The shadow's command with the identifiers that it names in the authority's namespace.
-fn translate(relation: &Relation, theirs: &Waiting) -> String {
+pub(super) fn translate(
+    relation: &Relation,
+    (version, action, authority): (Version, &str, Leg),
+    payload: &str,
+) -> String {
     let mut edits = Vec::new();
-    for site in sites(theirs.origin.version, &theirs.action, Half::Request) {
+    for site in sites(version, action, Half::Request) {
         if site.role != Role::Named {
             continue;
         }
-        for range in json::locate(&theirs.payload, site.path).unwrap_or_default() {
-            let named = Identifier::read(&theirs.payload[range.clone()]);
-            let twin = match theirs.origin.authority {
+        for range in json::locate(payload, site.path).unwrap_or_default() {
+            let named = Identifier::read(&payload[range.clone()]);
+            let twin = match authority {
                 Leg::Legacy => relation.to_authority(site.class, named.text()),
                 Leg::Candidate => relation.to_shadow(site.class, named.text()),
             };
@@ -269,7 +289,7 @@ fn translate(relation: &Relation, theirs: &Waiting) -> String {
         }
     }
     edits.sort_by_key(|(range, _)| range.start);
-    let mut text = theirs.payload.clone();
+    let mut text = payload.to_owned();
     for (range, twin) in edits.into_iter().rev() {
         text.replace_range(range, &twin);
     }
@@ -327,44 +347,61 @@ fn alone(command: &Waiting, bench: &mut Bench<'_>) {
         emit(row, Vec::new(), &command.origin, bench);
         return;
     }
-    let request = Node::parse(&command.payload).ok();
-    let whole = bench.rules.find(&Site {
-        version: command.origin.version,
-        action: &command.action,
+    let whole = whole(
+        bench.rules,
+        command.origin.version,
+        &command.action,
+        &command.payload,
+    );
+    if let Some(rule) = whole.filter(|rule| rule.compare == Comparator::Ignore) {
+        row.outcome = Outcome::Explained;
+        row.rules = vec![rule.id.clone()];
+        emit(row, Vec::new(), &command.origin, bench);
+        return;
+    }
+    let draft = one_sided(command, whole);
+    row.outcome = Outcome::Divergent;
+    emit(row, vec![draft], &command.origin, bench);
+}
+
+/// The rule for the whole of a command.
+pub(super) fn whole<'r>(
+    rules: &'r Rules,
+    version: Version,
+    action: &str,
+    payload: &str,
+) -> Option<&'r Rule> {
+    let request = Node::parse(payload).ok();
+    rules.find(&Site {
+        version,
+        action,
         part: Part::Command,
         path: "",
         authority: None,
         shadow: None,
         request: request.as_ref(),
-    });
-    let mut draft = one_sided(command);
-    match whole {
-        Some(rule) if rule.compare == Comparator::Ignore => {
-            row.outcome = Outcome::Explained;
-            row.rules = vec![rule.id.clone()];
-            emit(row, Vec::new(), &command.origin, bench);
-            return;
-        }
-        Some(rule) => draft.severity = rule.severity,
-        None => {}
-    }
-    row.outcome = Outcome::Divergent;
-    emit(row, vec![draft], &command.origin, bench);
+        element: None,
+    })
 }
 
 /// `missing` and `extra`: seen from the candidate, whichever is the authority.
-fn one_sided(command: &Waiting) -> Draft {
+fn one_sided(command: &Waiting, whole: Option<&Rule>) -> Draft {
     let authority = command.origin.authority;
     let sender = if command.ours {
         authority
     } else {
         authority.other()
     };
-    let (rule, kind) = match sender {
+    let (unlisted, kind) = match sender {
         Leg::Legacy => (MISSING, "missing command"),
         Leg::Candidate => (EXTRA, "extra command"),
     };
-    let severity = weight(command, sender);
+    let (rule, severity) = whole.map_or((unlisted, UNKNOWN), |rule| {
+        (
+            (rule.id.as_str(), rule.reason.as_str()),
+            rule.one_sided(sender),
+        )
+    });
     let title = format!(
         "{} is sent by {}, not by {}",
         command.action,
@@ -373,15 +410,6 @@ fn one_sided(command: &Waiting) -> Draft {
     );
     let sides = Sides::of(sender, "sent", "not sent");
     Draft::whole(rule, kind, &command.action, severity, sides, title)
-}
-
-/// How bad it is that only `sender` sends this.
-fn weight(command: &Waiting, sender: Leg) -> Severity {
-    let known = actions::find(command.origin.version, &command.action);
-    known.map_or(Severity::S3, |action| match sender {
-        Leg::Legacy => action.missing,
-        Leg::Candidate => action.extra,
-    })
 }
 
 fn blank(command: &Waiting, outcome: Outcome, rules: Vec<String>) -> Command {

@@ -1,5 +1,6 @@
 //! Two JSON texts side by side: what differs, which rule decides, and whether it explains the difference.
 
+mod trace;
 mod values;
 
 use super::rules::{Class, Comparator, Part, Rule, Rules, Site, child, literal};
@@ -7,7 +8,10 @@ use super::tree::Node;
 use crate::clock::Micros;
 use crate::ocpp::Severity;
 use crate::ocpp::Version;
+use trace::Trace;
 use values::Weighed;
+
+pub use trace::{Tried, explain, tried_for_whole};
 
 /// Longest value that a finding or a view quotes, in characters.
 const QUOTED: usize = 80;
@@ -88,6 +92,7 @@ pub fn compare<'r>(
         context,
         request: request.as_ref(),
         found: Vec::new(),
+        trace: None,
     };
     walk.pair(&Place::default(), Some(&ours), Some(&theirs), None);
     walk.found
@@ -121,23 +126,27 @@ fn unreadable<'r>(rules: &'r Rules, authority: &str, shadow: &str) -> Difference
 }
 
 #[derive(Default)]
-struct Place {
+struct Place<'n> {
     pointer: String,
     path: String,
+    /// The innermost array element that it is or lies in; the authority's, if it has one.
+    element: Option<&'n Node<'n>>,
 }
 
-impl Place {
+impl<'n> Place<'n> {
     fn member(&self, name: &str) -> Self {
         Self {
             pointer: child(&self.pointer, name),
             path: child(&self.path, name),
+            element: self.element,
         }
     }
 
-    fn element(&self, index: usize) -> Self {
+    fn element(&self, index: usize, element: Option<&'n Node<'n>>) -> Self {
         Self {
             pointer: format!("{}/{index}", self.pointer),
             path: format!("{}/*", self.path),
+            element,
         }
     }
 }
@@ -147,14 +156,16 @@ struct Walk<'a, 'r> {
     context: &'a Context<'a>,
     request: Option<&'a Node<'a>>,
     found: Vec<Difference<'r>>,
+    /// Told of each place that a rule is looked for, where someone asks.
+    trace: Option<&'a mut Vec<Trace<'r>>>,
 }
 
 impl<'r> Walk<'_, 'r> {
-    fn pair(
+    fn pair<'n>(
         &mut self,
-        place: &Place,
-        ours: Option<&Node<'_>>,
-        theirs: Option<&Node<'_>>,
+        place: &Place<'n>,
+        ours: Option<&'n Node<'n>>,
+        theirs: Option<&'n Node<'n>>,
         inherited: Option<&'r Rule>,
     ) {
         if let (Some(ours), Some(theirs)) = (ours, theirs)
@@ -162,7 +173,7 @@ impl<'r> Walk<'_, 'r> {
         {
             return;
         }
-        let named = self.rules.find(&Site {
+        let site = Site {
             version: self.context.version,
             action: self.context.action,
             part: self.context.part,
@@ -170,20 +181,27 @@ impl<'r> Walk<'_, 'r> {
             authority: ours,
             shadow: theirs,
             request: self.request,
-        });
+            element: place.element,
+        };
+        let named = self.rules.find(&site);
         let rule = named.or(inherited).unwrap_or_else(|| self.rules.fallback());
-        let covering = named
-            .filter(|rule| matches!(rule.compare, Comparator::Exact | Comparator::MapBy(_)))
-            .or(inherited);
+        if let Some(trace) = &mut self.trace {
+            trace.push(Trace::of(self.rules, &site, &place.pointer, rule));
+        }
+        let covering = named.filter(|rule| rule.covers_inside()).or(inherited);
         let (Some(ours), Some(theirs)) = (ours, theirs) else {
             self.one_sided(place, ours, theirs, rule);
             return;
         };
         match (&rule.compare, ours, theirs) {
-            (Comparator::Exact | Comparator::MapBy(_), Node::Object(_), Node::Object(_)) => {
+            (
+                Comparator::Exact | Comparator::MapBy(_) | Comparator::Setting { .. },
+                Node::Object(_),
+                Node::Object(_),
+            ) => {
                 self.members(place, ours, theirs, covering);
             }
-            (Comparator::Exact, Node::Array(a), Node::Array(b)) => {
+            (Comparator::Exact | Comparator::Setting { .. }, Node::Array(a), Node::Array(b)) => {
                 self.elements(place, (ours, theirs), a, b, (rule, covering));
             }
             (Comparator::MapBy(key), Node::Array(a), Node::Array(b)) => {
@@ -196,11 +214,11 @@ impl<'r> Walk<'_, 'r> {
         }
     }
 
-    fn members(
+    fn members<'n>(
         &mut self,
-        place: &Place,
-        ours: &Node<'_>,
-        theirs: &Node<'_>,
+        place: &Place<'n>,
+        ours: &'n Node<'n>,
+        theirs: &'n Node<'n>,
         covering: Option<&'r Rule>,
     ) {
         let (Node::Object(a), Node::Object(b)) = (ours, theirs) else {
@@ -221,12 +239,12 @@ impl<'r> Walk<'_, 'r> {
         }
     }
 
-    fn elements(
+    fn elements<'n>(
         &mut self,
-        place: &Place,
-        (ours, theirs): (&Node<'_>, &Node<'_>),
-        a: &[Node<'_>],
-        b: &[Node<'_>],
+        place: &Place<'n>,
+        (ours, theirs): (&'n Node<'n>, &'n Node<'n>),
+        a: &'n [Node<'n>],
+        b: &'n [Node<'n>],
         (rule, covering): (&'r Rule, Option<&'r Rule>),
     ) {
         if values::same_set(a, b) {
@@ -242,34 +260,31 @@ impl<'r> Walk<'_, 'r> {
             return;
         }
         for index in 0..a.len().max(b.len()) {
-            self.pair(&place.element(index), a.get(index), b.get(index), covering);
+            let (ours, theirs) = (a.get(index), b.get(index));
+            let place = place.element(index, ours.or(theirs));
+            self.pair(&place, ours, theirs, covering);
         }
     }
 
-    fn mapped(
+    fn mapped<'n>(
         &mut self,
-        place: &Place,
+        place: &Place<'n>,
         key: &[String],
-        a: &[Node<'_>],
-        b: &[Node<'_>],
+        a: &'n [Node<'n>],
+        b: &'n [Node<'n>],
         rule: &'r Rule,
     ) {
         let before = self.found.len();
-        let mut taken = vec![false; b.len()];
-        for (index, ours) in a.iter().enumerate() {
-            let twin = (0..b.len()).find(|&at| !taken[at] && values::same_key(key, ours, &b[at]));
-            if let Some(at) = twin {
-                taken[at] = true;
-            }
-            self.pair(
-                &place.element(index),
-                Some(ours),
-                twin.map(|at| &b[at]),
-                Some(rule),
-            );
+        let twins = values::twins(key, a, b);
+        for (index, (ours, twin)) in a.iter().zip(&twins).enumerate() {
+            let place = place.element(index, Some(ours));
+            self.pair(&place, Some(ours), twin.map(|at| &b[at]), Some(rule));
         }
-        for (index, theirs) in b.iter().enumerate().filter(|(index, _)| !taken[*index]) {
-            self.pair(&place.element(index), None, Some(theirs), Some(rule));
+        for (index, theirs) in b.iter().enumerate() {
+            if !twins.contains(&Some(index)) {
+                let place = place.element(index, Some(theirs));
+                self.pair(&place, None, Some(theirs), Some(rule));
+            }
         }
         if self.found.len() == before {
             let (ours, theirs) = (Node::Array(a.to_vec()), Node::Array(b.to_vec()));
@@ -287,7 +302,7 @@ impl<'r> Walk<'_, 'r> {
 
     fn one_sided(
         &mut self,
-        place: &Place,
+        place: &Place<'_>,
         ours: Option<&Node<'_>>,
         theirs: Option<&Node<'_>>,
         rule: &'r Rule,
@@ -303,14 +318,17 @@ impl<'r> Walk<'_, 'r> {
         let explained = match rule.compare {
             Comparator::Ignore => true,
             Comparator::Set | Comparator::MapBy(_) => empty,
-            _ => false,
+            _ => match (&rule.default, ours.or(theirs)) {
+                (Some(default), Some(node)) => literal(node).eq_ignore_ascii_case(default),
+                _ => false,
+            },
         };
         self.push(place, kind, ours, theirs, rule, severity, explained);
     }
 
     fn value(
         &mut self,
-        place: &Place,
+        place: &Place<'_>,
         ours: &Node<'_>,
         theirs: &Node<'_>,
         rule: &'r Rule,
@@ -343,7 +361,7 @@ impl<'r> Walk<'_, 'r> {
     )]
     fn push(
         &mut self,
-        place: &Place,
+        place: &Place<'_>,
         kind: Kind,
         ours: Option<&Node<'_>>,
         theirs: Option<&Node<'_>>,

@@ -6,6 +6,8 @@
 
 pub mod file;
 
+mod matching;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -15,10 +17,12 @@ use sha2::{Digest, Sha256};
 
 use super::tree::{Node, escape};
 use crate::clock::Micros;
+use crate::facts::Leg;
 use crate::ocpp::Severity;
 use crate::ocpp::Version;
 
 pub use file::RuleError;
+pub use matching::{Explanation, Mismatch, Site};
 
 /// Which text a rule is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,6 +59,16 @@ pub enum Comparator {
     Presence,
     /// Identifiers: each backend has its own, see [`super::relations`].
     Relation,
+    /// A configuration value, typed as it is written: truth values whatever their case, numbers by value, lists with
+    /// commas element by element. On objects and arrays: member by member.
+    Setting {
+        /// Whether the order of a list says something.
+        ordered: bool,
+    },
+    /// Addresses whose last part, the name of the file, is the same.
+    FileName,
+    /// PEM text: the same but for white space.
+    Certificate,
     /// Vendor content: equal as JSON if it is JSON (also JSON inside a string), else as text.
     Opaque,
     /// Not compared.
@@ -86,16 +100,22 @@ pub struct Rule {
     pub id: String,
     /// The versions it is for; empty for all.
     pub versions: Vec<Version>,
-    /// The action it is for; `*` for all.
-    pub action: String,
+    /// The actions it is for; empty for all.
+    pub actions: Vec<String>,
     /// The text it is about.
     pub part: Part,
-    /// JSON pointer, with `*` for every array element.
-    pub path: String,
+    /// JSON pointers, with `*` for every array element.
+    pub paths: Vec<String>,
     /// How to compare.
     pub compare: Comparator,
     /// How bad a difference is.
     pub severity: Severity,
+    /// For a whole command: how bad it is that only legacy sends it, if not `severity`.
+    pub missing: Option<Severity>,
+    /// For a whole command: how bad it is that only the candidate sends it, if not `severity`.
+    pub extra: Option<Severity>,
+    /// What an absent value means, as literal text.
+    pub default: Option<String>,
     /// A worse severity for a larger difference.
     pub escalation: Option<Escalation>,
     /// Why, in a sentence.
@@ -104,57 +124,28 @@ pub struct Rule {
     pub class: Class,
     /// If not empty, one of the two values must be one of these.
     pub values: Vec<String>,
-    /// Members that the charger's request (or the command itself) must have, by name; one of the texts, whatever its
-    /// case.
+    /// Members that the charger's request (or the command itself) must have, by pointer without its first slash; one of
+    /// the texts, whatever its case. A pointer that begins with `*` starts at the array element that the site lies in.
     pub when: BTreeMap<String, Vec<String>>,
-    /// File that it comes from.
-    pub origin: Arc<str>,
+    /// Where it stands.
+    pub origin: Origin,
 }
 
-/// A place where two texts differ.
-#[derive(Debug, Clone, Copy)]
-pub struct Site<'a> {
-    /// The OCPP version.
-    pub version: Version,
-    /// The action.
-    pub action: &'a str,
-    /// Which text.
-    pub part: Part,
-    /// JSON pointer into it with `*` for array indexes.
-    pub path: &'a str,
-    /// The authority's value.
-    pub authority: Option<&'a Node<'a>>,
-    /// The shadow's value.
-    pub shadow: Option<&'a Node<'a>>,
-    /// What `when` conditions look at.
-    pub request: Option<&'a Node<'a>>,
-}
-
-/// Why a rule does not apply to a site. Borrowed from the rule: most rules are only passed by.
+/// Where a rule stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Mismatch<'r> {
-    /// It is about another kind of text.
-    Part(Part),
-    /// It is for other versions.
-    Version(&'r [Version]),
-    /// It is for another action.
-    Action(&'r str),
-    /// It is for another path.
-    Path(&'r str),
-    /// Neither value is one of its values.
-    Values(&'r [String]),
-    /// The request lacks this member, or has none of these values there.
-    When(&'r str, &'r [String]),
+pub struct Origin {
+    /// The file's name.
+    pub file: Arc<str>,
+    /// Line, from 1; 0 for what stands in no file.
+    pub line: usize,
 }
 
-/// Which rule decides at a site, and why no earlier one did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explanation<'r> {
-    /// The rule that decides; `None` when the default (exact, S4) does.
-    pub decided: Option<&'r Rule>,
-    /// The rules before it, each with the reason why it does not match.
-    pub tried: Vec<(&'r Rule, Mismatch<'r>)>,
-}
+/// The files of the built-in rules, in the order in which they are tried.
+const BUILT_IN: [(&str, &str); 3] = [
+    ("builtin-1.6.toml", include_str!("rules/builtin-1.6.toml")),
+    ("builtin-2.x.toml", include_str!("rules/builtin-2.x.toml")),
+    ("builtin-2.1.toml", include_str!("rules/builtin-2.1.toml")),
+];
 
 /// An ordered set of rules.
 #[derive(Debug, Clone)]
@@ -167,11 +158,10 @@ pub struct Rules {
 impl Rules {
     /// The built-in rules alone.
     pub fn built_in() -> Result<Self, RuleError> {
-        let mut rules = file::parse("builtin-1.6.toml", include_str!("rules/builtin-1.6.toml"))?;
-        rules.extend(file::parse(
-            "builtin-2.0.1.toml",
-            include_str!("rules/builtin-2.0.1.toml"),
-        )?);
+        let mut rules = Vec::new();
+        for (name, text) in BUILT_IN {
+            rules.extend(file::parse(name, text)?);
+        }
         Ok(Self {
             fingerprint: fingerprint(&rules),
             ordered: rules,
@@ -198,42 +188,20 @@ impl Rules {
         &self.ordered
     }
 
-    /// The rule that names this site.
-    pub fn find(&self, site: &Site<'_>) -> Option<&Rule> {
-        self.ordered
-            .iter()
-            .find(|rule| rule.mismatch(site).is_none())
-    }
-
     /// The rule for what no rule names: exact, S4.
     pub const fn fallback(&self) -> &Rule {
         &self.fallback
     }
-
-    /// Which rule decides at a site and why each earlier one does not match.
-    pub fn explain(&self, site: &Site<'_>) -> Explanation<'_> {
-        let mut tried = Vec::new();
-        for rule in &self.ordered {
-            match rule.mismatch(site) {
-                Some(mismatch) => tried.push((rule, mismatch)),
-                None => {
-                    return Explanation {
-                        decided: Some(rule),
-                        tried,
-                    };
-                }
-            }
-        }
-        Explanation {
-            decided: None,
-            tried,
-        }
-    }
 }
 
+/// What rules do, but not where they stand: a comment more in a file changes no judgement.
 fn fingerprint(rules: &[Rule]) -> String {
     let mut hash = Sha256::new_with_prefix(env!("CARGO_PKG_VERSION"));
     for rule in rules {
+        let rule = Rule {
+            origin: Origin::nowhere(),
+            ..rule.clone()
+        };
         hash.update(format!("{rule:?}"));
     }
     format!("{:x}", hash.finalize())
@@ -243,50 +211,81 @@ fn fallback() -> Rule {
     Rule {
         id: "unlisted".to_owned(),
         versions: Vec::new(),
-        action: "*".to_owned(),
+        actions: Vec::new(),
         part: Part::Answer,
-        path: String::new(),
+        paths: Vec::new(),
         compare: Comparator::Exact,
         severity: Severity::S4,
+        missing: None,
+        extra: None,
+        default: None,
         escalation: None,
         reason: "no rule names this field".to_owned(),
         class: Class::Kind,
         values: Vec::new(),
         when: BTreeMap::new(),
-        origin: Arc::from("built-in"),
+        origin: Origin::nowhere(),
+    }
+}
+
+impl Origin {
+    fn nowhere() -> Self {
+        Self {
+            file: Arc::from("built-in"),
+            line: 0,
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
+    }
+}
+
+impl Comparator {
+    /// The word that rule files use.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::CaseInsensitive => "case-insensitive",
+            Self::Number(_) => "number",
+            Self::Instant(_) => "instant",
+            Self::Day(_) => "day",
+            Self::Clock(_) => "clock",
+            Self::Set => "set",
+            Self::MapBy(_) => "map-by",
+            Self::Presence => "presence",
+            Self::Relation => "relation",
+            Self::Setting { ordered: false } => "setting",
+            Self::Setting { ordered: true } => "setting-ordered",
+            Self::FileName => "file-name",
+            Self::Certificate => "certificate",
+            Self::Opaque => "opaque",
+            Self::Ignore => "ignore",
+        }
     }
 }
 
 impl Rule {
-    /// Why this rule does not apply at `site`; `None` if it does.
-    pub fn mismatch(&self, site: &Site<'_>) -> Option<Mismatch<'_>> {
-        if self.action != "*" && self.action != site.action {
-            return Some(Mismatch::Action(&self.action));
-        }
-        if self.path != site.path {
-            return Some(Mismatch::Path(&self.path));
-        }
-        if self.part != site.part {
-            return Some(Mismatch::Part(self.part));
-        }
-        if !self.versions.is_empty() && !self.versions.contains(&site.version) {
-            return Some(Mismatch::Version(&self.versions));
-        }
-        let listed = |node: Option<&Node<'_>>| {
-            node.is_some_and(|node| self.values.iter().any(|value| *value == literal(node)))
+    /// Whether what lies inside is compared by this rule too, unless a rule names it.
+    pub(super) const fn covers_inside(&self) -> bool {
+        matches!(
+            self.compare,
+            Comparator::Exact | Comparator::MapBy(_) | Comparator::Setting { .. }
+        )
+    }
+
+    /// How bad it is that only `sender` sends the command that this rule is about.
+    pub fn one_sided(&self, sender: Leg) -> Severity {
+        let own = match sender {
+            Leg::Legacy => self.missing,
+            Leg::Candidate => self.extra,
         };
-        if !self.values.is_empty() && !listed(site.authority) && !listed(site.shadow) {
-            return Some(Mismatch::Values(&self.values));
-        }
-        self.when
-            .iter()
-            .find(|(name, texts)| {
-                let member = site.request.and_then(|request| request.member(name));
-                member.map(literal).is_none_or(|member| {
-                    !texts.iter().any(|text| text.eq_ignore_ascii_case(&member))
-                })
-            })
-            .map(|(name, texts)| Mismatch::When(name, texts))
+        own.unwrap_or(self.severity)
     }
 }
 
@@ -340,28 +339,6 @@ impl Part {
     }
 }
 
-impl fmt::Display for Mismatch<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Part(part) => write!(f, "is about the {}", part.word()),
-            Self::Version(versions) => {
-                write!(
-                    f,
-                    "is for {}",
-                    joined(versions.iter().map(Version::to_string))
-                )
-            }
-            Self::Action(action) => write!(f, "is for {action}"),
-            Self::Path("") => f.write_str("is for the whole"),
-            Self::Path(path) => write!(f, "is for {path}"),
-            Self::Values(values) => write!(f, "needs one of {}", values.join(", ")),
-            Self::When(name, texts) => {
-                write!(f, "needs {name} = {} in the request", texts.join(" or "))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -388,6 +365,7 @@ reason = "We asked for a longer interval."
             authority: None,
             shadow: None,
             request: None,
+            element: None,
         }
     }
 

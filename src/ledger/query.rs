@@ -11,8 +11,12 @@ use crate::clock::Micros;
 use crate::ocpp::Severity;
 
 mod commands;
+mod coverage;
+mod judged;
 
 pub use commands::{Attempt, StandIns, Twins};
+pub use coverage::{Coverage, Share};
+pub use judged::Judged;
 
 /// How many exemplars a finding shows.
 pub const EXEMPLARS: usize = 5;

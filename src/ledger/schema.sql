@@ -106,10 +106,11 @@ CREATE TABLE IF NOT EXISTS sightings (
 CREATE TABLE IF NOT EXISTS tallies (
     subject TEXT NOT NULL,
     action  TEXT NOT NULL,
+    charger TEXT NOT NULL,
     outcome TEXT NOT NULL,
     reason  TEXT NOT NULL,
     count   INTEGER NOT NULL,
-    PRIMARY KEY (subject, action, outcome, reason)
+    PRIMARY KEY (subject, action, charger, outcome, reason)
 ) STRICT, WITHOUT ROWID;
 
 -- Answer times: how many fell into each bucket (see tally.rs).

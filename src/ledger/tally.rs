@@ -13,7 +13,7 @@ use super::schema::rank;
 /// What a batch of rows adds to the counts.
 #[derive(Default)]
 pub(super) struct Batch<'a> {
-    tallies: BTreeMap<(&'static str, &'a str, &'static str, &'static str), u64>,
+    tallies: BTreeMap<(&'static str, &'a str, &'a str, &'static str, &'static str), u64>,
     latencies: BTreeMap<(&'a str, &'static str, u32), u64>,
     findings: BTreeMap<&'a str, Finding<'a>>,
     sightings: BTreeMap<(&'a str, &'a str, &'a str, &'a str), u64>,
@@ -41,11 +41,17 @@ impl<'a> Batch<'a> {
     pub(super) fn count(&mut self, row: &'a Row) {
         match row {
             Row::Exchange(row) => {
-                self.outcome("exchange", &row.action, row.outcome, row.reason);
+                let about = ("exchange", row.action.as_str(), row.charger.as_str());
+                self.outcome(about, row.outcome, row.reason);
                 self.times(row);
             }
-            Row::Command(row) => self.outcome("command", &row.action, row.outcome, row.reason),
-            Row::Handshake(row) => self.outcome("handshake", "", row.outcome, row.reason),
+            Row::Command(row) => {
+                let about = ("command", row.action.as_str(), row.charger.as_str());
+                self.outcome(about, row.outcome, row.reason);
+            }
+            Row::Handshake(row) => {
+                self.outcome(("handshake", "", &row.charger), row.outcome, row.reason);
+            }
             Row::Divergence(row) => self.divergence(row),
             Row::Quirk(row) => {
                 let seen = self
@@ -75,15 +81,14 @@ impl<'a> Batch<'a> {
 
     fn outcome(
         &mut self,
-        subject: &'static str,
-        action: &'a str,
+        (subject, action, charger): (&'static str, &'a str, &'a str),
         outcome: Outcome,
         reason: Option<Reason>,
     ) {
         let reason = reason.map_or("", Reason::word);
         *self
             .tallies
-            .entry((subject, action, outcome.word(), reason))
+            .entry((subject, action, charger, outcome.word(), reason))
             .or_default() += 1;
     }
 
@@ -123,12 +128,19 @@ impl<'a> Batch<'a> {
 
     /// Adds the counts to the tables.
     pub(super) fn flush(self, db: &Connection) -> rusqlite::Result<()> {
-        for ((subject, action, outcome, reason), count) in self.tallies {
+        for ((subject, action, charger, outcome, reason), count) in self.tallies {
             db.prepare_cached(
-                "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4, ?5) \
+                "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
                  ON CONFLICT DO UPDATE SET count = count + excluded.count",
             )?
-            .execute(params![subject, action, outcome, reason, count as i64])?;
+            .execute(params![
+                subject,
+                action,
+                charger,
+                outcome,
+                reason,
+                count as i64
+            ])?;
         }
         for ((action, what, bucket), count) in self.latencies {
             db.prepare_cached(

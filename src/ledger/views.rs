@@ -11,6 +11,10 @@ use super::row::Subject;
 use crate::clock::Micros;
 use crate::ocpp::{Severity, quirks};
 
+pub mod coverage;
+
+pub use coverage::{Coverage, Share};
+
 /// Name and version of the form.
 pub const SCHEMA: &str = "evenkeel.diffs/1";
 
@@ -27,6 +31,8 @@ pub struct Diffs {
     pub commands: Outcomes,
     /// Shadow handshakes by outcome.
     pub handshakes: Outcomes,
+    /// How much of what chargers said was compared.
+    pub coverage: Coverage,
     /// Findings, worst and most frequent first.
     pub findings: Vec<Finding>,
     /// Oddities that no backend is to be blamed for, by row of the catalogue.
@@ -37,6 +43,26 @@ pub struct Diffs {
     pub would_have_changed: Vec<Attempt>,
     /// Digest of the ledger.
     pub digest: String,
+    /// What other rules than the recording's changed; absent unless they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejudged: Option<Rejudged>,
+}
+
+/// What judging a recording by other rules changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rejudged {
+    /// The files of the other rules.
+    pub rules: Vec<String>,
+    /// Findings that these rules no longer give.
+    pub gone: Vec<String>,
+    /// Findings that only these rules give.
+    pub new: Vec<String>,
+    /// Exchanges by outcome, by the recording's own rules.
+    pub recording_outcomes: Outcomes,
+    /// Commands by outcome, by the recording's own rules.
+    pub recording_commands: Outcomes,
+    /// Digest of the recording's own ledger.
+    pub recording_digest: String,
 }
 
 /// One oddity of chargers.
@@ -189,6 +215,7 @@ pub fn diffs(reader: &Reader, filter: &Filter) -> Result<Diffs, LedgerError> {
         outcomes: reader.outcomes(Subject::Exchange)?.into(),
         commands: reader.outcomes(Subject::Command)?.into(),
         handshakes: reader.outcomes(Subject::Handshake)?.into(),
+        coverage: reader.covered(filter)?.into(),
         findings: reader
             .findings(filter)?
             .into_iter()
@@ -210,6 +237,7 @@ pub fn diffs(reader: &Reader, filter: &Filter) -> Result<Diffs, LedgerError> {
             .map(Attempt::from)
             .collect(),
         digest: cursor.digest.to_string(),
+        rejudged: None,
     })
 }
 

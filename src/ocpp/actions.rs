@@ -1,4 +1,4 @@
-//! Every OCPP action: who may send it, what its answer looks like, and what its absence costs.
+//! Every OCPP action: who may send it, what its answer looks like, and what an answer's absence costs.
 //!
 //! Names, senders and answer shapes are those of the published JSON schemas of 1.6 (with the security extension), 2.0.1
 //! and 2.1.
@@ -62,11 +62,6 @@ pub struct Action {
     pub versions: &'static [Version],
     /// For a charger's CALL: what it costs when a backend answers with an error, too late, or not at all.
     pub unanswered: Severity,
-    /// For a command: what it costs when the shadow never sends what the authority sent. The payload may raise it:
-    /// [`super::weight::of_command`].
-    pub missing: Severity,
-    /// For a command: what it costs when the shadow sends what the authority did not.
-    pub extra: Severity,
 }
 
 /// Finds an action by its exact name.
@@ -115,8 +110,6 @@ const fn notice(versions: &'static [Version], name: &'static str, unanswered: Se
         reply: Reply::Empty,
         versions,
         unanswered,
-        missing: S4,
-        extra: S4,
     }
 }
 
@@ -133,28 +126,21 @@ const fn question(
 }
 
 /// A backend's CALL whose answer carries something.
-const fn command(
-    versions: &'static [Version],
-    name: &'static str,
-    missing: Severity,
-    extra: Severity,
-) -> Action {
+const fn command(versions: &'static [Version], name: &'static str) -> Action {
     Action {
         name,
         sender: Sender::Csms,
         reply: Reply::Content,
         versions,
         unanswered: S3,
-        missing,
-        extra,
     }
 }
 
 /// A backend's CALL with an empty answer.
-const fn order(versions: &'static [Version], name: &'static str, severity: Severity) -> Action {
+const fn order(versions: &'static [Version], name: &'static str) -> Action {
     Action {
         reply: Reply::Empty,
-        ..command(versions, name, severity, severity)
+        ..command(versions, name)
     }
 }
 
@@ -162,7 +148,7 @@ const fn order(versions: &'static [Version], name: &'static str, severity: Sever
 const fn either(versions: &'static [Version], name: &'static str) -> Action {
     Action {
         sender: Sender::Both,
-        ..command(versions, name, S3, S3)
+        ..command(versions, name)
     }
 }
 
@@ -182,31 +168,31 @@ const V16: [Action; 39] = [
     notice(ONLY_16, "StatusNotification", S3),
     question(ONLY_16, "StopTransaction", S2),
     either(ONLY_16, "DataTransfer"),
-    command(ONLY_16, "CancelReservation", S3, S3),
-    command(ONLY_16, "CertificateSigned", S3, S3),
-    command(ONLY_16, "ChangeAvailability", S3, S3),
-    command(ONLY_16, "ChangeConfiguration", S3, S3),
-    command(ONLY_16, "ClearCache", S3, S3),
-    command(ONLY_16, "ClearChargingProfile", S3, S3),
-    command(ONLY_16, "DeleteCertificate", S3, S3),
-    command(ONLY_16, "ExtendedTriggerMessage", S4, S4),
-    command(ONLY_16, "GetCompositeSchedule", S4, S4),
-    command(ONLY_16, "GetConfiguration", S4, S4),
-    command(ONLY_16, "GetDiagnostics", S3, S3),
-    command(ONLY_16, "GetInstalledCertificateIds", S4, S4),
-    command(ONLY_16, "GetLocalListVersion", S4, S4),
-    command(ONLY_16, "GetLog", S3, S3),
-    command(ONLY_16, "InstallCertificate", S3, S3),
-    command(ONLY_16, "RemoteStartTransaction", S1, S3),
-    command(ONLY_16, "RemoteStopTransaction", S1, S3),
-    command(ONLY_16, "ReserveNow", S3, S3),
-    command(ONLY_16, "Reset", S3, S3),
-    command(ONLY_16, "SendLocalList", S1, S3),
-    command(ONLY_16, "SetChargingProfile", S3, S3),
-    command(ONLY_16, "SignedUpdateFirmware", S3, S3),
-    command(ONLY_16, "TriggerMessage", S4, S4),
-    command(ONLY_16, "UnlockConnector", S3, S3),
-    order(ONLY_16, "UpdateFirmware", S3),
+    command(ONLY_16, "CancelReservation"),
+    command(ONLY_16, "CertificateSigned"),
+    command(ONLY_16, "ChangeAvailability"),
+    command(ONLY_16, "ChangeConfiguration"),
+    command(ONLY_16, "ClearCache"),
+    command(ONLY_16, "ClearChargingProfile"),
+    command(ONLY_16, "DeleteCertificate"),
+    command(ONLY_16, "ExtendedTriggerMessage"),
+    command(ONLY_16, "GetCompositeSchedule"),
+    command(ONLY_16, "GetConfiguration"),
+    command(ONLY_16, "GetDiagnostics"),
+    command(ONLY_16, "GetInstalledCertificateIds"),
+    command(ONLY_16, "GetLocalListVersion"),
+    command(ONLY_16, "GetLog"),
+    command(ONLY_16, "InstallCertificate"),
+    command(ONLY_16, "RemoteStartTransaction"),
+    command(ONLY_16, "RemoteStopTransaction"),
+    command(ONLY_16, "ReserveNow"),
+    command(ONLY_16, "Reset"),
+    command(ONLY_16, "SendLocalList"),
+    command(ONLY_16, "SetChargingProfile"),
+    command(ONLY_16, "SignedUpdateFirmware"),
+    command(ONLY_16, "TriggerMessage"),
+    command(ONLY_16, "UnlockConnector"),
+    order(ONLY_16, "UpdateFirmware"),
 ];
 
 #[rustfmt::skip]
@@ -248,61 +234,60 @@ const V2: [Action; 91] = [
     notice(ONLY_21, "ReportDERControl", S3),
     question(ONLY_21, "VatNumberValidation", S3),
     either(BOTH_2, "DataTransfer"),
-    command(BOTH_2, "CancelReservation", S3, S3),
-    command(BOTH_2, "CertificateSigned", S3, S3),
-    command(BOTH_2, "ChangeAvailability", S3, S3),
-    command(BOTH_2, "ClearCache", S3, S3),
-    command(BOTH_2, "ClearChargingProfile", S3, S3),
-    command(BOTH_2, "ClearDisplayMessage", S4, S4),
-    command(BOTH_2, "ClearVariableMonitoring", S3, S3),
-    order(BOTH_2, "CostUpdated", S3),
-    command(BOTH_2, "CustomerInformation", S3, S3),
-    command(BOTH_2, "DeleteCertificate", S3, S3),
-    command(BOTH_2, "GetBaseReport", S4, S4),
-    command(BOTH_2, "GetChargingProfiles", S4, S4),
-    command(BOTH_2, "GetCompositeSchedule", S4, S4),
-    command(BOTH_2, "GetDisplayMessages", S4, S4),
-    command(BOTH_2, "GetInstalledCertificateIds", S4, S4),
-    command(BOTH_2, "GetLocalListVersion", S4, S4),
-    command(BOTH_2, "GetLog", S3, S3),
-    command(BOTH_2, "GetMonitoringReport", S4, S4),
-    command(BOTH_2, "GetReport", S4, S4),
-    command(BOTH_2, "GetTransactionStatus", S4, S4),
-    command(BOTH_2, "GetVariables", S4, S4),
-    command(BOTH_2, "InstallCertificate", S3, S3),
-    command(BOTH_2, "PublishFirmware", S3, S3),
-    command(BOTH_2, "RequestStartTransaction", S1, S3),
-    command(BOTH_2, "RequestStopTransaction", S1, S3),
-    command(BOTH_2, "ReserveNow", S3, S3),
-    command(BOTH_2, "Reset", S3, S3),
-    command(BOTH_2, "SendLocalList", S1, S3),
-    command(BOTH_2, "SetChargingProfile", S3, S3),
-    command(BOTH_2, "SetDisplayMessage", S4, S4),
-    command(BOTH_2, "SetMonitoringBase", S3, S3),
-    command(BOTH_2, "SetMonitoringLevel", S3, S3),
-    command(BOTH_2, "SetNetworkProfile", S1, S1),
-    command(BOTH_2, "SetVariableMonitoring", S3, S3),
-    command(BOTH_2, "SetVariables", S3, S3),
-    command(BOTH_2, "TriggerMessage", S4, S4),
-    command(BOTH_2, "UnlockConnector", S3, S3),
-    command(BOTH_2, "UnpublishFirmware", S3, S3),
-    command(BOTH_2, "UpdateFirmware", S3, S3),
-    command(ONLY_21, "AFRRSignal", S3, S3),
-    command(ONLY_21, "AdjustPeriodicEventStream", S4, S4),
-    command(ONLY_21, "ChangeTransactionTariff", S2, S2),
-    command(ONLY_21, "ClearDERControl", S3, S3),
-    command(ONLY_21, "ClearTariffs", S2, S2),
-    command(ONLY_21, "GetDERControl", S3, S3),
-    command(ONLY_21, "GetPeriodicEventStream", S4, S4),
-    // Reading tariffs changes no bill; the other three tariff commands do.
-    command(ONLY_21, "GetTariffs", S4, S4),
-    command(ONLY_21, "NotifyAllowedEnergyTransfer", S3, S3),
-    order(ONLY_21, "NotifyWebPaymentStarted", S3),
-    command(ONLY_21, "RequestBatterySwap", S1, S3),
-    command(ONLY_21, "SetDERControl", S3, S3),
-    command(ONLY_21, "SetDefaultTariff", S2, S2),
-    command(ONLY_21, "UpdateDynamicSchedule", S3, S3),
-    command(ONLY_21, "UsePriorityCharging", S3, S3),
+    command(BOTH_2, "CancelReservation"),
+    command(BOTH_2, "CertificateSigned"),
+    command(BOTH_2, "ChangeAvailability"),
+    command(BOTH_2, "ClearCache"),
+    command(BOTH_2, "ClearChargingProfile"),
+    command(BOTH_2, "ClearDisplayMessage"),
+    command(BOTH_2, "ClearVariableMonitoring"),
+    order(BOTH_2, "CostUpdated"),
+    command(BOTH_2, "CustomerInformation"),
+    command(BOTH_2, "DeleteCertificate"),
+    command(BOTH_2, "GetBaseReport"),
+    command(BOTH_2, "GetChargingProfiles"),
+    command(BOTH_2, "GetCompositeSchedule"),
+    command(BOTH_2, "GetDisplayMessages"),
+    command(BOTH_2, "GetInstalledCertificateIds"),
+    command(BOTH_2, "GetLocalListVersion"),
+    command(BOTH_2, "GetLog"),
+    command(BOTH_2, "GetMonitoringReport"),
+    command(BOTH_2, "GetReport"),
+    command(BOTH_2, "GetTransactionStatus"),
+    command(BOTH_2, "GetVariables"),
+    command(BOTH_2, "InstallCertificate"),
+    command(BOTH_2, "PublishFirmware"),
+    command(BOTH_2, "RequestStartTransaction"),
+    command(BOTH_2, "RequestStopTransaction"),
+    command(BOTH_2, "ReserveNow"),
+    command(BOTH_2, "Reset"),
+    command(BOTH_2, "SendLocalList"),
+    command(BOTH_2, "SetChargingProfile"),
+    command(BOTH_2, "SetDisplayMessage"),
+    command(BOTH_2, "SetMonitoringBase"),
+    command(BOTH_2, "SetMonitoringLevel"),
+    command(BOTH_2, "SetNetworkProfile"),
+    command(BOTH_2, "SetVariableMonitoring"),
+    command(BOTH_2, "SetVariables"),
+    command(BOTH_2, "TriggerMessage"),
+    command(BOTH_2, "UnlockConnector"),
+    command(BOTH_2, "UnpublishFirmware"),
+    command(BOTH_2, "UpdateFirmware"),
+    command(ONLY_21, "AFRRSignal"),
+    command(ONLY_21, "AdjustPeriodicEventStream"),
+    command(ONLY_21, "ChangeTransactionTariff"),
+    command(ONLY_21, "ClearDERControl"),
+    command(ONLY_21, "ClearTariffs"),
+    command(ONLY_21, "GetDERControl"),
+    command(ONLY_21, "GetPeriodicEventStream"),
+    command(ONLY_21, "GetTariffs"),
+    command(ONLY_21, "NotifyAllowedEnergyTransfer"),
+    order(ONLY_21, "NotifyWebPaymentStarted"),
+    command(ONLY_21, "RequestBatterySwap"),
+    command(ONLY_21, "SetDERControl"),
+    command(ONLY_21, "SetDefaultTariff"),
+    command(ONLY_21, "UpdateDynamicSchedule"),
+    command(ONLY_21, "UsePriorityCharging"),
 ];
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! Two unequal values under one rule.
 
+use std::collections::{BTreeMap, VecDeque};
+
 use chrono::{DateTime, NaiveDateTime};
 use rust_decimal::Decimal;
 
 use crate::clock::Micros;
-use crate::judge::rules::{Comparator, Rule};
+use crate::judge::rules::{Comparator, Rule, literal};
 use crate::judge::tree::{Node, decimal};
 use crate::ocpp::Severity;
 
@@ -52,6 +54,15 @@ pub(super) fn weigh(
             _ => false,
         }),
         Comparator::Opaque => explained_if(same_opaque(ours, theirs)),
+        Comparator::Setting { ordered } => explained_if(same_setting(ours, theirs, *ordered)),
+        Comparator::FileName => explained_if(match (ours.text(), theirs.text()) {
+            (Some(a), Some(b)) => file_name(a) == file_name(b),
+            _ => false,
+        }),
+        Comparator::Certificate => explained_if(match (ours.text(), theirs.text()) {
+            (Some(a), Some(b)) => a.split_whitespace().eq(b.split_whitespace()),
+            _ => false,
+        }),
     }
 }
 
@@ -160,28 +171,93 @@ pub(super) fn same_set(a: &[Node<'_>], b: &[Node<'_>]) -> bool {
     })
 }
 
-/// Whether two elements of a `map-by` array belong together. Text keys have no case: they are names and tags.
-pub(super) fn same_key(key: &[String], a: &Node<'_>, b: &Node<'_>) -> bool {
-    key.iter()
-        .all(|name| match (a.member(name), b.member(name)) {
-            (Some(a), Some(b)) => same_name(a, b),
-            (None, None) => true,
-            _ => false,
-        })
+/// The members that tell which elements of a `map-by` array belong together, as text: names and tags have no case.
+type Key = Vec<Option<String>>;
+
+/// For each element of `a` the element of `b` that belongs to it: those with the same key first, then those where one
+/// side leaves a part of it out, which may stand for a default.
+pub(super) fn twins(names: &[String], a: &[Node<'_>], b: &[Node<'_>]) -> Vec<Option<usize>> {
+    let (ours, theirs) = (keys(names, a), keys(names, b));
+    let mut free: BTreeMap<&Key, VecDeque<usize>> = BTreeMap::new();
+    for (at, key) in theirs.iter().enumerate() {
+        free.entry(key).or_default().push_back(at);
+    }
+    let mut twins: Vec<Option<usize>> = ours
+        .iter()
+        .map(|key| free.get_mut(key).and_then(VecDeque::pop_front))
+        .collect();
+    let mut left: Vec<usize> = free.into_values().flatten().collect();
+    left.sort_unstable();
+    for (key, twin) in ours
+        .iter()
+        .zip(&mut twins)
+        .filter(|(_, twin)| twin.is_none())
+    {
+        let fits = |at: &usize| {
+            let pairs = key.iter().zip(&theirs[*at]);
+            pairs
+                .into_iter()
+                .all(|(a, b)| a.is_none() || b.is_none() || a == b)
+                && key
+                    .iter()
+                    .zip(&theirs[*at])
+                    .any(|(a, b)| a.is_some() && a == b)
+        };
+        if let Some(place) = left.iter().position(fits) {
+            *twin = Some(left.remove(place));
+        }
+    }
+    twins
 }
 
-/// The same value, but for case in texts: tokens and names may be objects.
-fn same_name(a: &Node<'_>, b: &Node<'_>) -> bool {
-    match (a, b) {
-        (Node::Text(a), Node::Text(b)) => a.eq_ignore_ascii_case(b),
-        (Node::Object(a), Node::Object(b)) => {
-            a.len() == b.len()
-                && a.iter()
-                    .zip(b)
-                    .all(|((ka, a), (kb, b))| ka == kb && same_name(a, b))
-        }
-        (a, b) => a.same(b),
+fn keys(names: &[String], elements: &[Node<'_>]) -> Vec<Key> {
+    let pointers: Vec<_> = names.iter().map(|name| format!("/{name}")).collect();
+    let text = |node: &Node<'_>| match node {
+        Node::Number(number) => typed(number),
+        node => literal(node).to_lowercase(),
+    };
+    elements
+        .iter()
+        .map(|element| (pointers.iter().map(|pointer| element.at(pointer).map(text))).collect())
+        .collect()
+}
+
+/// Whether two configuration values mean the same to a charger: `TRUE` and `true`, `060` and `60`, a list with other
+/// spaces.
+fn same_setting(ours: &Node<'_>, theirs: &Node<'_>, ordered: bool) -> bool {
+    let scalar = |node: &Node<'_>| match node {
+        Node::Bool(_) | Node::Number(_) | Node::Text(_) => Some(literal(node)),
+        _ => None,
+    };
+    let (Some(ours), Some(theirs)) = (scalar(ours), scalar(theirs)) else {
+        return false;
+    };
+    let elements = |text: &str| text.split(',').map(typed).collect::<Vec<_>>();
+    let (mut ours, mut theirs) = (elements(&ours), elements(&theirs));
+    if !ordered {
+        ours.sort_unstable();
+        theirs.sort_unstable();
     }
+    ours == theirs
+}
+
+/// One element of a configuration value in the one spelling of its type.
+fn typed(element: &str) -> String {
+    let element = element.trim();
+    let truth = ["true", "false"]
+        .into_iter()
+        .find(|word| element.eq_ignore_ascii_case(word));
+    match (truth, decimal(element)) {
+        (Some(truth), _) => truth.to_owned(),
+        (None, Some(number)) => number.normalize().to_string(),
+        (None, None) => element.to_owned(),
+    }
+}
+
+/// The last part of an address, without what is asked of the server.
+fn file_name(address: &str) -> &str {
+    let path = address.split(['?', '#']).next().unwrap_or_default();
+    path.rsplit(['/', '\\']).next().unwrap_or_default()
 }
 
 fn same_opaque(ours: &Node<'_>, theirs: &Node<'_>) -> bool {

@@ -1,5 +1,7 @@
 //! Rule files: TOML text to rules, with errors that say where and how to mend them.
 
+mod names;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::str::FromStr;
@@ -9,12 +11,14 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Class, Comparator, Escalation, Part, Rule};
-use crate::ocpp::Severity;
-use crate::ocpp::Version;
+use names::{named, paths, texts};
+
+use super::{Class, Comparator, Escalation, Origin, Part, Rule};
+use crate::ocpp::{Severity, Version};
 
 const SECOND: i64 = 1_000_000;
-const COMPARATORS: &str = "exact, case-insensitive, number, instant, clock, day, set, map-by, presence, relation, opaque, ignore";
+const COMPARATORS: &str = "exact, case-insensitive, number, instant, clock, day, set, map-by, presence, relation, setting, \
+    setting-ordered, file-name, certificate, opaque, ignore";
 
 /// Why a rule file cannot be used, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,13 +49,16 @@ struct Entry {
     id: Spanned<String>,
     #[serde(default)]
     versions: Vec<Spanned<String>>,
-    action: String,
+    action: Spanned<toml::Value>,
     part: Spanned<String>,
-    path: Spanned<String>,
+    path: Spanned<toml::Value>,
     compare: Spanned<String>,
     tolerance: Option<Spanned<toml::Value>>,
-    key: Option<Vec<String>>,
+    key: Option<Spanned<Vec<String>>>,
+    default: Option<Spanned<toml::Value>>,
     severity: Option<Spanned<String>>,
+    missing: Option<Spanned<String>>,
+    extra: Option<Spanned<String>>,
     escalate_above: Option<Spanned<toml::Value>>,
     escalate_to: Option<Spanned<String>>,
     reason: String,
@@ -80,12 +87,16 @@ pub fn parse(name: &str, text: &str) -> Result<Vec<Rule>, RuleError> {
         };
         locate(name, text, problem)
     })?;
-    let origin: Arc<str> = Arc::from(name);
+    let file_name: Arc<str> = Arc::from(name);
     let mut rules: Vec<Rule> = Vec::with_capacity(file.rule.len());
     for entry in file.rule {
         let at = entry.span();
         let id_at = entry.get_ref().id.span();
-        let rule = build(entry.into_inner(), &at, &origin)
+        let origin = Origin {
+            file: Arc::clone(&file_name),
+            line: line_of(text, at.start),
+        };
+        let rule = build(entry.into_inner(), &at, origin)
             .map_err(|problem| locate(name, text, problem))?;
         if rules.iter().any(|earlier| earlier.id == rule.id) {
             let twice = problem(
@@ -100,7 +111,7 @@ pub fn parse(name: &str, text: &str) -> Result<Vec<Rule>, RuleError> {
     Ok(rules)
 }
 
-fn build(entry: Entry, at: &Range<usize>, origin: &Arc<str>) -> Result<Rule, Problem> {
+fn build(entry: Entry, at: &Range<usize>, origin: Origin) -> Result<Rule, Problem> {
     let compare = comparator(&entry, at)?;
     let severity = match &entry.severity {
         Some(word) => severity(word)?,
@@ -113,29 +124,50 @@ fn build(entry: Entry, at: &Range<usize>, origin: &Arc<str>) -> Result<Rule, Pro
             ));
         }
     };
-    let path = entry.path.get_ref();
-    if !path.is_empty() && !path.starts_with('/') {
-        return Err(problem(
-            entry.path.span(),
-            format!("path {path:?} is not a JSON pointer"),
-            "begin with a slash, as in \"/idTagInfo/status\"; \"\" is the whole",
-        ));
+    let part = part(&entry.part)?;
+    let versions = versions(&entry.versions)?;
+    let paths = paths(&entry.path)?;
+    for one_sided in [&entry.missing, &entry.extra].into_iter().flatten() {
+        if part != Part::Command || paths.iter().any(|path| !path.is_empty()) {
+            return Err(problem(
+                one_sided.span(),
+                "missing and extra are about a whole command".to_owned(),
+                "they go with part = \"command\" and path = \"\"",
+            ));
+        }
     }
     Ok(Rule {
-        versions: versions(&entry.versions)?,
-        part: part(&entry.part)?,
+        actions: named(&entry.action, part, &versions)?,
+        versions,
+        part,
+        paths,
         escalation: escalation(&entry, at)?,
         class: class(entry.class.as_ref())?,
         compare,
         severity,
+        missing: entry.missing.as_ref().map(self::severity).transpose()?,
+        extra: entry.extra.as_ref().map(self::severity).transpose()?,
+        default: entry.default.as_ref().map(scalar).transpose()?,
         id: entry.id.into_inner(),
-        action: entry.action,
-        path: entry.path.into_inner(),
         reason: entry.reason,
         values: entry.values,
         when: when(entry.when)?,
-        origin: Arc::clone(origin),
+        origin,
     })
+}
+
+/// A scalar as it is written in JSON, strings without quotes.
+fn scalar(value: &Spanned<toml::Value>) -> Result<String, Problem> {
+    match value.get_ref() {
+        toml::Value::String(text) => Ok(text.clone()),
+        toml::Value::Integer(number) => Ok(number.to_string()),
+        toml::Value::Boolean(truth) => Ok(truth.to_string()),
+        _ => Err(problem(
+            value.span(),
+            "default is not a text, a whole number or a truth value".to_owned(),
+            "as in default = \"Actual\": what a value that is not there means",
+        )),
+    }
 }
 
 fn comparator(entry: &Entry, at: &Range<usize>) -> Result<Comparator, Problem> {
@@ -146,6 +178,20 @@ fn comparator(entry: &Entry, at: &Range<usize>) -> Result<Comparator, Problem> {
         return Err(problem(
             given.span(),
             format!("compare = {word:?} takes no tolerance"),
+            "only number, instant, clock and day do",
+        ));
+    }
+    if let (Some(given), true) = (&entry.key, word != "map-by") {
+        return Err(problem(
+            given.span(),
+            format!("compare = {word:?} takes no key"),
+            "only map-by does",
+        ));
+    }
+    if let (Some(given), false) = (&entry.escalate_above, takes_tolerance) {
+        return Err(problem(
+            given.span(),
+            format!("compare = {word:?} knows no larger difference"),
             "only number, instant, clock and day do",
         ));
     }
@@ -163,17 +209,13 @@ fn comparator(entry: &Entry, at: &Range<usize>) -> Result<Comparator, Problem> {
         "clock" => Comparator::Clock(whole(micros())),
         "day" => Comparator::Day(tolerance.map_or(1, whole)),
         "set" => Comparator::Set,
-        "map-by" => Comparator::MapBy(entry.key.clone().filter(|key| !key.is_empty()).ok_or_else(
-            || {
-                problem(
-                    at.clone(),
-                    "compare = \"map-by\" has no key".to_owned(),
-                    "add key = [\"idTag\"]: the members that tell which elements belong together",
-                )
-            },
-        )?),
+        "map-by" => Comparator::MapBy(key(entry, at)?),
         "presence" => Comparator::Presence,
         "relation" => Comparator::Relation,
+        "setting" => Comparator::Setting { ordered: false },
+        "setting-ordered" => Comparator::Setting { ordered: true },
+        "file-name" => Comparator::FileName,
+        "certificate" => Comparator::Certificate,
         "opaque" => Comparator::Opaque,
         "ignore" => Comparator::Ignore,
         other => {
@@ -183,6 +225,17 @@ fn comparator(entry: &Entry, at: &Range<usize>) -> Result<Comparator, Problem> {
                 &format!("one of {COMPARATORS}"),
             ));
         }
+    })
+}
+
+fn key(entry: &Entry, at: &Range<usize>) -> Result<Vec<String>, Problem> {
+    let key = entry.key.as_ref().map(Spanned::get_ref);
+    key.filter(|key| !key.is_empty()).cloned().ok_or_else(|| {
+        problem(
+            at.clone(),
+            "compare = \"map-by\" has no key".to_owned(),
+            "add key = [\"idTag\"]: the members that tell which elements belong together",
+        )
     })
 }
 
@@ -205,23 +258,21 @@ fn escalation(entry: &Entry, at: &Range<usize>) -> Result<Option<Escalation>, Pr
 fn when(
     conditions: BTreeMap<String, Spanned<toml::Value>>,
 ) -> Result<BTreeMap<String, Vec<String>>, Problem> {
-    let texts = |value: &toml::Value| match value {
-        toml::Value::String(text) => Some(vec![text.clone()]),
-        toml::Value::Array(texts) => texts
-            .iter()
-            .map(|text| text.as_str().map(str::to_owned))
-            .collect(),
-        _ => None,
-    };
     conditions
         .into_iter()
-        .map(|(name, value)| match texts(value.get_ref()) {
-            Some(texts) => Ok((name, texts)),
-            None => Err(problem(
-                value.span(),
-                format!("condition {name} is not a text"),
-                "as in when = { vendorId = \"ACME\" }, or several in brackets",
-            )),
+        .map(|(name, value)| {
+            let texts = texts(&value, &format!("condition {name}")).map_err(|problem| Problem {
+                help: "as in when = { vendorId = \"ACME\" }, or several in brackets".to_owned(),
+                ..problem
+            })?;
+            if name.split('/').any(str::is_empty) {
+                return Err(problem(
+                    value.span(),
+                    format!("condition {name:?} has an empty step"),
+                    "name members from the outside in, as in \"idToken/type\"; \"*/variable/name\" is of the same element",
+                ));
+            }
+            Ok((name, texts))
         })
         .collect()
 }
@@ -309,12 +360,18 @@ fn problem(at: Range<usize>, what: String, help: &str) -> Problem {
     }
 }
 
+/// The line of a byte, from 1.
+fn line_of(text: &str, at: usize) -> usize {
+    let before = text.get(..at).unwrap_or(text);
+    before.matches('\n').count() + 1
+}
+
 fn locate(file: &str, text: &str, problem: Problem) -> RuleError {
     let before = text.get(..problem.at.start).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     RuleError {
         file: file.to_owned(),
-        line: before.matches('\n').count() + 1,
+        line: line_of(text, problem.at.start),
         column: before[line_start..].chars().count() + 1,
         problem: problem.what,
         help: problem.help,
@@ -322,85 +379,4 @@ fn locate(file: &str, text: &str, problem: Problem) -> RuleError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn error(text: &str) -> String {
-        parse("rules.toml", text).unwrap_err().to_string()
-    }
-
-    const HEAD: &str = "[[rule]]\nid = \"a\"\naction = \"Authorize\"\npart = \"answer\"\npath = \"/x\"\nreason = \"\"\n";
-
-    #[test]
-    fn errors_say_where_and_what_to_write() {
-        assert_eq!(
-            error(&format!("{HEAD}severity = \"S1\"\ncompare = \"equal\"\n")),
-            format!("rules.toml:8:11: unknown comparator \"equal\"\n  help: one of {COMPARATORS}")
-        );
-        assert!(error("[[rule]]\nid = 3\n").starts_with("rules.toml:2:6: "));
-        assert!(error(&format!("{HEAD}colour = 1\n")).contains("unknown field `colour`"));
-        assert!(error(&format!("{HEAD}compare = \"exact\"\n")).contains("has no severity"));
-        assert!(
-            error(&format!("{HEAD}severity = \"S9\"\ncompare = \"exact\"\n"))
-                .starts_with("rules.toml:7:12: ")
-        );
-        assert!(
-            error(&format!("{HEAD}severity = \"S1\"\ncompare = \"map-by\"\n"))
-                .contains("has no key")
-        );
-        assert!(
-            error(&format!(
-                "{HEAD}severity = \"S1\"\ncompare = \"set\"\ntolerance = 3\n"
-            ))
-            .contains("takes no tolerance")
-        );
-    }
-
-    #[test]
-    fn tolerances_keep_their_decimals() {
-        let rules = parse(
-            "rules.toml",
-            &format!("{HEAD}severity = \"S1\"\ncompare = \"number\"\ntolerance = 0.1\n"),
-        )
-        .unwrap();
-        assert_eq!(
-            rules[0].compare,
-            Comparator::Number(Decimal::from_str("0.1").unwrap())
-        );
-    }
-
-    #[test]
-    fn conditions_name_one_text_or_several() {
-        let rule = |when: &str| {
-            parse(
-                "rules.toml",
-                &format!("{HEAD}compare = \"ignore\"\nwhen = {{ {when} }}\n"),
-            )
-        };
-        let read = rule(r#"a = "x", b = ["y", "z"]"#).unwrap();
-        assert_eq!(read[0].when["a"], ["x"]);
-        assert_eq!(read[0].when["b"], ["y", "z"]);
-        for wrong in ["a = 1", "a = [1]"] {
-            let error = rule(wrong).unwrap_err().to_string();
-            assert!(
-                error.starts_with("rules.toml:8:14: condition a is not a text"),
-                "{error}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_tolerance_beyond_reason_is_everything() {
-        let text = format!("{HEAD}severity = \"S1\"\ncompare = \"instant\"\ntolerance = 1e27\n");
-        let rules = parse("rules.toml", &text).unwrap();
-        assert_eq!(rules[0].compare, Comparator::Instant(i64::MAX));
-    }
-
-    #[test]
-    fn an_id_is_used_once() {
-        let one = format!("{HEAD}compare = \"ignore\"\n");
-        assert!(
-            error(&format!("{one}{one}")).contains("rules.toml:9:6: rule \"a\" is there twice")
-        );
-    }
-}
+mod tests;
