@@ -8,6 +8,7 @@ use super::relations::Minted;
 use super::sessions::Sessions;
 use super::tokens::Tokens;
 use super::tree::Node;
+use super::variance::Variance;
 use crate::clock::Micros;
 use crate::facts::{Fact, Leg};
 use crate::ledger::row;
@@ -28,6 +29,7 @@ pub(super) struct World {
     /// In no order: what is done to all of them is done to each.
     pub(super) chargers: HashMap<Arc<str>, Box<Charger>>,
     pub(super) disliked: Disliked,
+    pub(super) variance: Variance,
 }
 
 /// One charger connection.
@@ -157,8 +159,10 @@ impl World {
     }
 
     /// Takes what a BootNotification says about its charger; returns it if it is news.
-    pub(super) fn boot(&mut self, charger: &Arc<str>, payload: &str) -> Option<row::Charger> {
+    pub(super) fn boot(&mut self, fact: &Fact, payload: &str) -> Option<row::Charger> {
         let node = Node::parse(payload).ok()?;
+        let charger = &fact.charger;
+        let known = &mut self.charger(charger).said;
         let text = |paths: [&str; 2]| {
             paths
                 .iter()
@@ -171,11 +175,15 @@ impl World {
             vendor: text(["/chargePointVendor", "/chargingStation/vendorName"]),
             model: text(["/chargePointModel", "/chargingStation/model"]),
             firmware: text(["/firmwareVersion", "/chargingStation/firmwareVersion"]),
+            since: known.since,
         };
-        let known = &mut self.charger(charger).said;
         if **known == said {
             return None;
         }
+        let said = row::Charger {
+            since: fact.seq,
+            ..said
+        };
         *known = Arc::new(said.clone());
         Some(said)
     }
