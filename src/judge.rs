@@ -4,6 +4,7 @@
 //! depends on nothing else, so judging a recording twice, in whatever pieces, gives the same ledger bit for bit. Time
 //! passes only as facts say so.
 
+pub mod cause;
 pub mod compare;
 pub mod records;
 pub mod rules;

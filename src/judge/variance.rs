@@ -32,7 +32,7 @@ const CHANGES: u32 = 2;
 const MUTE: [&str; 3] = ["Heartbeat", "MeterValues", "StatusNotification"];
 
 /// Members of requests that differ between equal requests, besides instants.
-const VOLATILE: [&str; 10] = [
+pub(super) const VOLATILE: [&str; 10] = [
     "eventId",
     "messageId",
     "meterStart",
@@ -108,9 +108,7 @@ impl Variance {
         let memory = self.young.get(&key.0)?;
         let inside = |field: &&Field| {
             let rest = field.path.strip_prefix(path);
-            rest.is_some_and(|rest| {
-                rest.is_empty() || (!path.is_empty() && rest.starts_with('/'))
-            })
+            rest.is_some_and(|rest| rest.is_empty() || (!path.is_empty() && rest.starts_with('/')))
         };
         let fields = memory.fields.iter().filter(inside);
         let varying = fields.filter(|field| field.changes >= CHANGES);
@@ -222,7 +220,7 @@ fn put_scalar(node: &Node<'_>, hasher: &mut DefaultHasher) {
 }
 
 /// Whether a text looks like `2026-11-24T00:00:00Z`.
-fn is_instant(text: &str) -> bool {
+pub(super) fn is_instant(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() >= 19
         && bytes[..4].iter().all(u8::is_ascii_digit)

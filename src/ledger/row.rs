@@ -322,9 +322,7 @@ pub struct Divergence {
 }
 
 /// How legacy's own answers to equal requests differ at one place.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Unstable {
     /// Different values.
     pub values: u32,

@@ -126,7 +126,13 @@ impl<'a> Batch<'a> {
         finding.until = finding.until.max(row.at);
         *self
             .sightings
-            .entry((&row.finding, &row.charger, &row.model, &row.firmware, row.run))
+            .entry((
+                &row.finding,
+                &row.charger,
+                &row.model,
+                &row.firmware,
+                row.run,
+            ))
             .or_default() += 1;
     }
 

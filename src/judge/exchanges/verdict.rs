@@ -81,9 +81,8 @@ pub(super) fn judge(mut open: Open, bench: &mut Bench<'_>) {
 /// Marks what differs at a place where legacy itself answers this request now so, now so.
 fn hold_against_legacy(open: &Open, verdict: &mut Verdict, bench: &mut Bench<'_>) {
     let legacy = match (open.origin.authority, &open.ours, &open.theirs) {
-        (Leg::Legacy, Ours::Answered(answer), _) | (Leg::Candidate, _, Theirs::Answered(answer)) => {
-            answer
-        }
+        (Leg::Legacy, Ours::Answered(answer), _)
+        | (Leg::Candidate, _, Theirs::Answered(answer)) => answer,
         _ => return,
     };
     if verdict.spoil.is_some() {
