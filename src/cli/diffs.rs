@@ -91,9 +91,9 @@ pub fn verdict(diffs: &Diffs) -> Exit {
     let comparable = |o: &views::Outcomes| o.equal + o.explained + o.divergent;
     if diffs.findings.iter().any(Finding::counts) {
         Exit::Divergence
-    } else if diffs.findings.iter().any(Finding::is_undecided) {
-        Exit::Evidence
-    } else if comparable(&diffs.outcomes) + comparable(&diffs.commands) == 0 {
+    } else if diffs.findings.iter().any(Finding::is_undecided)
+        || comparable(&diffs.outcomes) + comparable(&diffs.commands) == 0
+    {
         Exit::Evidence
     } else {
         Exit::Parity

@@ -1,5 +1,6 @@
 //! `evenkeel triage`: what people decide about a finding, kept as a fact.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -189,13 +190,13 @@ fn said(note: &Note, seq: u64) -> String {
     };
     let mut text = format!("noted as fact {seq}: {} is {}", note.finding, state.word());
     if let Some(until) = note.until {
-        text += &format!(" until {}", views::rfc3339(until));
+        let _ = write!(text, " until {}", views::rfc3339(until));
     }
     if !note.models.is_empty() {
-        text += &format!(" on {}", super::printable(&note.models.join(", ")));
+        let _ = write!(text, " on {}", super::printable(&note.models.join(", ")));
     }
     if let Some(build) = build {
-        text += &format!(", build {build}");
+        let _ = write!(text, ", build {build}");
     }
     text + "\nnotes are never removed; another one follows: --state new takes this one back\n"
 }

@@ -230,7 +230,7 @@ fn shapes(text: &str) -> Vec<&'static str> {
         ("is empty", text.is_empty()),
         ("begins with a space", text.starts_with(' ')),
         ("ends with a space", text.ends_with(' ')),
-        ("has lower-case letters", any(|c| c.is_lowercase())),
+        ("has lower-case letters", any(char::is_lowercase)),
         ("has letters outside ASCII", any(|c| !c.is_ascii())),
         (
             "has other characters than letters and digits",

@@ -4,17 +4,16 @@
 //! from message to message: times, identifiers, meter readings. A token is part of what they say. A value that changed
 //! once and stayed is another state of the world (a tag was blocked); one that changed twice varies.
 //!
-//! What is remembered is bounded, and requests that come again are forgotten last. What is forgotten is missing
-//! evidence: a divergence is then not called unstable.
+//! What is remembered of each charger is bounded, and requests that come again are forgotten last. What is forgotten is
+//! missing evidence: a divergence is then not called unstable.
 
-use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use super::tree::{Node, escape};
 use crate::ledger::row::Unstable;
 
-/// Requests in each half of what is remembered.
-const HALF: usize = 1_000;
+/// Requests of a charger that are remembered: its boot, and the sessions of a handful of drivers.
+const MOST: usize = 16;
 
 /// Longer requests carry readings and are hardly ever equal, bytes.
 const LONGEST: usize = 1_024;
@@ -51,11 +50,11 @@ const WHOLE: &str = "";
 /// What a field that is not there is taken for.
 const ABSENT: u64 = 0;
 
-/// What legacy has answered to requests that may come again.
+/// What legacy has answered to a charger's requests that may come again.
 #[derive(Debug, Default)]
 pub(super) struct Variance {
-    young: HashMap<u64, Memory>,
-    old: HashMap<u64, Memory>,
+    /// The one that came last stands last.
+    memories: Vec<Memory>,
 }
 
 /// A request, as far as another can be equal to it.
@@ -65,6 +64,7 @@ pub(super) struct Key(u64);
 /// The answers to one request.
 #[derive(Debug)]
 struct Memory {
+    key: u64,
     requests: u32,
     /// The last answer.
     whole: u64,
@@ -74,17 +74,17 @@ struct Memory {
 #[derive(Debug)]
 struct Field {
     /// JSON pointer with `*` for array indexes.
-    path: String,
+    path: Box<str>,
     last: u64,
+    /// Those that it has had; empty until it changes.
     values: Vec<u64>,
     changes: u32,
 }
 
 impl Variance {
-    /// Takes legacy's answer to a charger's request: its payload, or the code of its refusal.
+    /// Takes legacy's answer to a request: its payload, or the code of its refusal.
     pub(super) fn heard(
         &mut self,
-        charger: &str,
         action: &str,
         request: &str,
         answer: Result<&str, &str>,
@@ -92,7 +92,7 @@ impl Variance {
         if MUTE.contains(&action) || request.len() > LONGEST {
             return None;
         }
-        let key = key(charger, action, request)?;
+        let key = key(action, request)?;
         let whole = hash(&answer);
         let memory = self.remember(key);
         memory.requests = memory.requests.saturating_add(1);
@@ -105,7 +105,7 @@ impl Variance {
 
     /// How legacy's answers to this request vary at `path`, or somewhere below it; `None` if they do not.
     pub(super) fn at(&self, key: Key, path: &str) -> Option<Unstable> {
-        let memory = self.young.get(&key.0)?;
+        let memory = self.memories.iter().find(|memory| memory.key == key.0)?;
         let inside = |field: &&Field| {
             let rest = field.path.strip_prefix(path);
             rest.is_some_and(|rest| rest.is_empty() || (!path.is_empty() && rest.starts_with('/')))
@@ -119,19 +119,22 @@ impl Variance {
         })
     }
 
-    /// The memory of a request, among those that are forgotten last.
+    /// The memory of a request, as the one that came last.
     fn remember(&mut self, key: u64) -> &mut Memory {
-        if !self.young.contains_key(&key) && self.young.len() >= HALF {
-            self.old = std::mem::take(&mut self.young);
-        }
-        let kept = self.old.remove(&key);
-        self.young.entry(key).or_insert_with(|| {
-            kept.unwrap_or(Memory {
+        let known = self.memories.iter().position(|memory| memory.key == key);
+        let memory = match known {
+            Some(at) => self.memories.remove(at),
+            None => Memory {
+                key,
                 requests: 0,
                 whole: ABSENT,
                 fields: Vec::new(),
-            })
-        })
+            },
+        };
+        if self.memories.len() >= MOST {
+            self.memories.remove(0);
+        }
+        self.memories.push_mut(memory)
     }
 }
 
@@ -139,22 +142,21 @@ impl Memory {
     fn take(&mut self, answer: &[(String, u64)]) {
         let earlier = self.requests > 1;
         for known in &mut self.fields {
-            if !answer.iter().any(|(path, _)| *path == known.path) {
+            if !answer.iter().any(|(path, _)| **path == *known.path) {
                 known.take(ABSENT);
             }
         }
         for (path, value) in answer {
-            let known = self.fields.iter_mut().find(|field| field.path == *path);
+            let known = self.fields.iter_mut().find(|field| *field.path == **path);
             if let Some(known) = known {
                 known.take(*value);
             } else if self.fields.len() < FIELDS {
                 let mut field = Field {
-                    path: path.clone(),
+                    path: path.as_str().into(),
                     last: if earlier { ABSENT } else { *value },
                     values: Vec::new(),
                     changes: 0,
                 };
-                field.values.push(field.last);
                 field.take(*value);
                 self.fields.push(field);
             }
@@ -166,6 +168,9 @@ impl Field {
     fn take(&mut self, value: u64) {
         if value == self.last {
             return;
+        }
+        if self.values.is_empty() {
+            self.values.push(self.last);
         }
         self.last = value;
         self.changes = self.changes.saturating_add(1);
@@ -182,10 +187,10 @@ fn hash(of: &impl std::hash::Hash) -> u64 {
 }
 
 /// `None` if the request cannot be read.
-fn key(charger: &str, action: &str, request: &str) -> Option<u64> {
+fn key(action: &str, request: &str) -> Option<u64> {
     let node = Node::parse(request).ok()?;
     let mut hasher = DefaultHasher::new();
-    (charger, action).hash(&mut hasher);
+    action.hash(&mut hasher);
     lasting(&node, &mut hasher);
     Some(hasher.finish())
 }
@@ -203,7 +208,9 @@ fn lasting(node: &Node<'_>, hasher: &mut DefaultHasher) {
         }
         Node::Array(elements) => {
             elements.len().hash(hasher);
-            elements.iter().for_each(|element| lasting(element, hasher));
+            for element in elements {
+                lasting(element, hasher);
+            }
         }
         Node::Text(text) if is_instant(text) => {}
         scalar => put_scalar(scalar, hasher),
@@ -254,14 +261,14 @@ fn walk(node: &Node<'_>, path: &str, found: &mut Vec<(String, u64)>) {
 
 /// Elements of an array share a path: their values become one.
 fn field(node: &Node<'_>, path: String, found: &mut Vec<(String, u64)>) {
+    walk(node, &path, found);
     let mut hasher = DefaultHasher::new();
     put_scalar(node, &mut hasher);
     let value = hasher.finish().max(1);
     match found.iter_mut().find(|(known, _)| *known == path) {
         Some((_, known)) => *known = hash(&(*known, value)),
-        None => found.push((path.clone(), value)),
+        None => found.push((path, value)),
     }
-    walk(node, &path, found);
 }
 
 #[cfg(test)]
@@ -274,7 +281,7 @@ mod tests {
             let request = format!(
                 r#"{{"idTag":"T1","meterStart":{number},"timestamp":"2026-11-24T00:00:{number:02}Z"}}"#
             );
-            key = variance.heard("CP1", "StartTransaction", &request, Ok(answer));
+            key = variance.heard("StartTransaction", &request, Ok(answer));
         }
         variance.at(key.unwrap(), path)
     }
@@ -301,16 +308,15 @@ mod tests {
     }
 
     #[test]
-    fn refusals_vary_too_and_other_chargers_are_others() {
+    fn refusals_vary_too() {
         let mut variance = Variance::default();
-        let mut hear = |charger, answer| {
-            let key = variance.heard(charger, "Authorize", "{}", answer).unwrap();
+        let mut hear = |answer| {
+            let key = variance.heard("Authorize", "{}", answer).unwrap();
             variance.at(key, WHOLE)
         };
-        assert_eq!(hear("CP1", Ok("{}")), None);
-        assert_eq!(hear("CP2", Err("InternalError")), None);
-        assert_eq!(hear("CP1", Err("InternalError")), None);
-        assert_eq!(hear("CP1", Ok("{}")).unwrap().requests, 3);
+        assert_eq!(hear(Ok("{}")), None);
+        assert_eq!(hear(Err("InternalError")), None);
+        assert_eq!(hear(Ok("{}")).unwrap().requests, 3);
     }
 
     #[test]
@@ -318,16 +324,16 @@ mod tests {
         let mut variance = Variance::default();
         let yes = r#"{"s":1}"#;
         let no = r#"{"s":2}"#;
-        for number in 0..10 * HALF {
+        for number in 0..1_000 {
             let request = format!(r#"{{"idTag":"{number}"}}"#);
-            variance.heard("CP1", "Authorize", &request, Ok(yes));
-            if number % 100 == 0 {
-                let answer = if number % 200 == 0 { yes } else { no };
-                variance.heard("CP1", "Authorize", r#"{"idTag":"again"}"#, Ok(answer));
+            variance.heard("Authorize", &request, Ok(yes));
+            if number % 10 == 0 {
+                let answer = if number % 20 == 0 { yes } else { no };
+                variance.heard("Authorize", r#"{"idTag":"again"}"#, Ok(answer));
             }
         }
-        assert!(variance.young.len() + variance.old.len() <= 2 * HALF);
-        let key = variance.heard("CP1", "Authorize", r#"{"idTag":"again"}"#, Ok(yes));
+        assert_eq!(variance.memories.len(), MOST);
+        let key = variance.heard("Authorize", r#"{"idTag":"again"}"#, Ok(yes));
         let seen = variance.at(key.unwrap(), "/s").unwrap();
         assert_eq!((seen.values, seen.requests), (2, 101));
     }

@@ -29,7 +29,6 @@ pub(super) struct World {
     /// In no order: what is done to all of them is done to each.
     pub(super) chargers: HashMap<Arc<str>, Box<Charger>>,
     pub(super) disliked: Disliked,
-    pub(super) variance: Variance,
 }
 
 /// One charger connection.
@@ -66,6 +65,7 @@ pub(super) struct Charger {
     pub(super) minted: Minted,
     pub(super) history: History,
     pub(super) tokens: Tokens,
+    pub(super) variance: Variance,
     /// Its authority did not accept its last boot: it says nothing else.
     pub(super) kept_waiting: bool,
     /// What a shadow was made to believe of the charger, and since which fact.

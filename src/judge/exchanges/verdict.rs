@@ -80,10 +80,10 @@ pub(super) fn judge(mut open: Open, bench: &mut Bench<'_>) {
 
 /// Marks what differs at a place where legacy itself answers this request now so, now so.
 fn hold_against_legacy(open: &Open, verdict: &mut Verdict, bench: &mut Bench<'_>) {
-    let legacy = match (open.origin.authority, &open.ours, &open.theirs) {
-        (Leg::Legacy, Ours::Answered(answer), _)
-        | (Leg::Candidate, _, Theirs::Answered(answer)) => answer,
-        _ => return,
+    let ((Leg::Legacy, Ours::Answered(legacy), _) | (Leg::Candidate, _, Theirs::Answered(legacy))) =
+        (open.origin.authority, &open.ours, &open.theirs)
+    else {
+        return;
     };
     if verdict.spoil.is_some() {
         return;
@@ -92,9 +92,8 @@ fn hold_against_legacy(open: &Open, verdict: &mut Verdict, bench: &mut Bench<'_>
         Some(code) => Err(code.as_str()),
         None => Ok(legacy.payload.as_str()),
     };
-    let variance = &mut bench.world.variance;
-    let charger = &open.origin.charger;
-    let Some(key) = variance.heard(charger, &open.action, &open.request, answer) else {
+    let variance = &mut bench.world.charger(&open.origin.charger).variance;
+    let Some(key) = variance.heard(&open.action, &open.request, answer) else {
         return;
     };
     for draft in &mut verdict.drafts {
