@@ -322,11 +322,11 @@ fn a_recording_keeps_notes_in_a_chain_and_tells_the_cause() {
     assert_eq!(exit, 0);
     let (_, diffs) = recorded.diffs(&[]);
     assert_eq!(diffs["findings"][0]["builds"], json!(["2.4.1"]));
-    recorded.fits("diffs", &diffs);
+    Recorded::fits("diffs", &diffs);
 
     let (exit, verified) = recorded.verify();
     assert_eq!((exit, &verified["notes"]["notes"]), (0, &json!(2)));
-    recorded.fits("verify", &verified);
+    Recorded::fits("verify", &verified);
     recorded.alter("UPDATE facts SET body = CAST(replace(CAST(body AS TEXT), 'ops', 'oops') AS BLOB) WHERE kind = 62");
     let (exit, verified) = recorded.verify();
     assert_eq!((exit, verified["ok"].as_bool()), (5, Some(false)));

@@ -28,15 +28,15 @@ pub(crate) struct Recorded {
 
 impl Recorded {
     pub(crate) fn of(facts: &[Fact]) -> Self {
-        let recorded = Self {
+        let night = Self {
             dir: tempfile::tempdir().unwrap(),
         };
-        let recorder = recorded.open();
+        let recorder = night.open();
         for fact in facts {
             recorder.record(fact.clone()).unwrap();
         }
         recorder.close(Duration::from_secs(30)).unwrap();
-        recorded
+        night
     }
 
     fn place(&self) -> PathBuf {
@@ -78,7 +78,7 @@ impl Recorded {
     }
 
     /// Asserts that a result fits its published schema.
-    pub(crate) fn fits(&self, schema: &str, instance: &Value) {
+    pub(crate) fn fits(schema: &str, instance: &Value) {
         let output = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
             .args(["schema", schema])
             .output()
