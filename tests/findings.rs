@@ -12,6 +12,8 @@ mod story;
 #[path = "findings/recorded.rs"]
 mod recorded;
 
+use std::path::Path;
+
 use evenkeel::facts::{Dir, Fact};
 use evenkeel::judge::{Judge, Rules};
 use evenkeel::ledger::query::{Filter, Reader};
@@ -31,8 +33,13 @@ const DAY: i64 = 86_400;
 /// Judges facts into a ledger, in pieces of `size`, and reads it.
 fn judged(facts: &[Fact], size: usize) -> Diffs {
     let dir = tempfile::tempdir().unwrap();
+    write(facts, dir.path(), size);
+    views::diffs(&Reader::open(dir.path()).unwrap(), &Filter::default()).unwrap()
+}
+
+fn write(facts: &[Fact], dir: &Path, size: usize) {
     let rules = Rules::built_in().unwrap();
-    let mut ledger = Ledger::open(dir.path(), rules.fingerprint()).unwrap();
+    let mut ledger = Ledger::open(dir, rules.fingerprint()).unwrap();
     let mut judge = Judge::new(rules);
     for piece in facts.chunks(size) {
         let mut rows = Vec::new();
@@ -44,7 +51,6 @@ fn judged(facts: &[Fact], size: usize) -> Diffs {
             .apply(&rows, piece.last().unwrap().seq, pending)
             .unwrap();
     }
-    views::diffs(&Reader::open(dir.path()).unwrap(), &Filter::default()).unwrap()
 }
 
 fn only(diffs: Diffs) -> Finding {
@@ -228,6 +234,26 @@ fn boot(story: &mut Story, model: &str, firmware: &str) {
         answer,
         Shadow::Answers(answer),
     );
+}
+
+#[test]
+fn an_exchange_is_looked_at_with_the_firmware_of_its_time() {
+    let mut story = Story::open("CP1");
+    for firmware in ["1.0", "2.0"] {
+        boot(&mut story, "A-7", firmware);
+        agrees(&mut story, 1);
+        blocks(&mut story);
+    }
+    boot(&mut story, "A-7", "3.0");
+    let dir = tempfile::tempdir().unwrap();
+    write(&story.facts, dir.path(), 5);
+    let reader = Reader::open(dir.path()).unwrap();
+    let cases = reader.cases(&blocking(), "Authorize", 10).unwrap();
+    let seen = cases.map(|cases| {
+        let firmware = cases.into_iter().map(|case| case.firmware);
+        firmware.collect::<Vec<_>>()
+    });
+    assert_eq!(seen, [["2.0", "1.0"], ["2.0", "1.0"]]);
 }
 
 #[test]

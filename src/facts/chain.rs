@@ -116,7 +116,9 @@ mod tests {
 
     fn broken(facts: &[Fact]) -> Option<u64> {
         let mut chain = Chain::default();
-        facts.iter().for_each(|fact| chain.add(fact));
+        for fact in facts {
+            chain.add(fact);
+        }
         chain.broken
     }
 
