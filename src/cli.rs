@@ -2,6 +2,7 @@
 
 pub mod backends;
 pub mod boards;
+pub mod causes;
 pub mod check;
 pub mod child;
 pub mod codes;
@@ -22,6 +23,7 @@ pub mod schema;
 pub mod sessions;
 pub mod shadow_plane;
 pub mod tap;
+pub mod triage;
 pub mod verify;
 pub mod vitals;
 
@@ -41,7 +43,8 @@ use judging::JudgingError;
 ///
 /// First look:   evenkeel demo
 /// First tap:    evenkeel init, evenkeel check evenkeel.toml, evenkeel tap evenkeel.toml
-/// Afterwards:   evenkeel diffs RECORDING, evenkeel sessions RECORDING, evenkeel verify RECORDING
+/// Afterwards:   evenkeel diffs RECORDING, evenkeel triage --finding ID --state STATE RECORDING,
+///               evenkeel sessions RECORDING, evenkeel verify RECORDING
 /// Plumbing:     evenkeel explain CODE, evenkeel schema NAME, evenkeel completions SHELL, evenkeel man
 ///
 /// Exit codes: 0 parity, 1 divergence, 2 usage or configuration, 3 not enough evidence,
@@ -60,6 +63,7 @@ enum Verb {
     Check(check::Options),
     Tap(tap::Options),
     Diffs(diffs::Options),
+    Triage(triage::Options),
     Sessions(sessions::Options),
     Verify(verify::Options),
     Export(export::Options),
@@ -101,6 +105,7 @@ fn run(verb: &Verb) -> Result<Exit, CliError> {
         Verb::Check(options) => check::run(options),
         Verb::Tap(options) => tap::run(options),
         Verb::Diffs(options) => diffs::run(options),
+        Verb::Triage(options) => triage::run(options),
         Verb::Sessions(options) => sessions::run(options),
         Verb::Verify(options) => verify::run(options),
         Verb::Export(options) => export::run(options),

@@ -4,10 +4,12 @@
 //! depends on nothing else, so judging a recording twice, in whatever pieces, gives the same ledger bit for bit. Time
 //! passes only as facts say so.
 
+pub mod cause;
 pub mod compare;
 pub mod explain;
 pub mod records;
 pub mod rules;
+pub mod states;
 pub mod tariff;
 pub mod tree;
 
@@ -25,6 +27,7 @@ mod relations;
 mod sessions;
 mod stand_in;
 mod tokens;
+mod variance;
 mod wire;
 mod world;
 
@@ -39,6 +42,7 @@ use parity::Parity;
 pub use parity::{Place, Places, Settings};
 pub use rules::Rules;
 use stand_in::StandIn;
+use states::States;
 use world::World;
 
 /// Where rows go.
@@ -54,6 +58,7 @@ pub struct Judge {
     commands: Commands,
     stand_in: StandIn,
     parity: Parity,
+    states: States,
 }
 
 impl Judge {
@@ -67,6 +72,7 @@ impl Judge {
             commands: Commands::default(),
             stand_in: StandIn::default(),
             parity: Parity::default(),
+            states: States::default(),
         }
     }
 
@@ -79,10 +85,16 @@ impl Judge {
 
     /// Takes the next fact; `out` gets the rows that follow from it.
     pub fn feed(&mut self, fact: &Fact, out: &mut impl FnMut(Row)) {
+        self.states.hear(fact, out);
+        if matches!(fact.kind, Kind::Decision | Kind::Triage) {
+            // A human note may come days after the traffic: nobody has been silent all the while.
+            return;
+        }
+        let states = &mut self.states;
         let mut bench = Bench {
             rules: &self.rules,
             world: &mut self.world,
-            out,
+            out: &mut |row| states.pass(row, out),
         };
         if fact.at > self.now {
             self.now = fact.at;
@@ -182,7 +194,7 @@ fn message<'a>(
     match (fact.dir, envelope.kind) {
         (Some(Dir::FromCharger), MessageType::Call) => {
             if envelope.action == "BootNotification"
-                && let Some(said) = bench.world.boot(&fact.charger, envelope.payload)
+                && let Some(said) = bench.world.boot(fact, envelope.payload)
             {
                 (bench.out)(Row::Charger(said));
             }

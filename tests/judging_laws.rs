@@ -19,10 +19,13 @@ use evenkeel::ledger::query::{Filter, Reader};
 use evenkeel::ledger::row::{Outcome, Row, Subject};
 use evenkeel::ledger::{Digest, Ledger, Pending, views};
 
+use serde_json::json;
 use story::{Shadow, Story};
 
 const ACCEPTED: &str = r#"{"idTagInfo":{"status":"Accepted"}}"#;
 const BLOCKED: &str = r#"{"idTagInfo":{"status":"Blocked"}}"#;
+/// The finding of a candidate that blocks what legacy accepts.
+const REFUSING: &str = "F-01RNM407";
 const TAG: &str = r#"{"idTag":"T1"}"#;
 const START: &str =
     r#"{"connectorId":1,"idTag":"T1","meterStart":0,"timestamp":"2026-11-24T00:00:00Z"}"#;
@@ -63,6 +66,12 @@ fn night() -> Vec<Fact> {
         }
         if round % 7 == 0 {
             story.gap(Dir::ToCharger);
+        }
+        if round % 6 == 0 {
+            let state = ["accepted", "fixed"][round as usize / 6 % 2];
+            let until = story.now() + 60_000_000;
+            story.said(&json!({"finding": REFUSING, "action": "Authorize", "state": state, "until": until}));
+            story.said(&json!({"build": round.to_string()}));
         }
         let hanging = story.call("Heartbeat", "{}");
         story.sent(hanging);
@@ -122,7 +131,11 @@ fn law_8_an_interrupted_judge_resumes_without_loss_or_double_counting() {
     let view = |dir: &std::path::Path| {
         views::diffs(&Reader::open(dir).unwrap(), &Filter::default()).unwrap()
     };
-    assert_eq!(view(broken.path()), view(whole.path()));
+    let expected = view(whole.path());
+    let refusing = &expected.findings[0];
+    assert_eq!(refusing.id, REFUSING);
+    assert!(refusing.triage.is_some() && !refusing.builds.is_empty());
+    assert_eq!(view(broken.path()), expected);
 }
 
 #[test]

@@ -340,6 +340,31 @@ pub const CODES: &[Code] = &[
         "TLS towards the shadow backend cannot be set up.",
         "`ca` must be a PEM file with at least one certificate; without it the system's certificates are used and must exist.",
     ),
+    code(
+        "TRI-001",
+        "The recording has no finding of this id.",
+        "`evenkeel diffs RECORDING` lists its findings. A finding has the same id in every recording that shows it.",
+    ),
+    code(
+        "TRI-002",
+        "An acceptance lacks its owner, its reason or its end.",
+        "Give --owner, --reason and --until: what nobody answers for, or what never ends, is forgotten.",
+    ),
+    code(
+        "TRI-003",
+        "The end of an acceptance is no date, or is over already.",
+        "Write a date in UTC such as 2027-01-31, or a time such as 2027-01-31T18:00:00Z.",
+    ),
+    code(
+        "TRI-004",
+        "A note cannot be written while a recording is being made.",
+        "A recording has one writer. Stop the tap, or wait until it has ended.",
+    ),
+    code(
+        "TRI-005",
+        "The chain of human notes in the recording is broken.",
+        "A note was altered or removed. `evenkeel verify` says where; notes go into a copy that is whole.",
+    ),
 ];
 
 /// Runs the verb.

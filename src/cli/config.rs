@@ -77,6 +77,8 @@ pub struct ClientAuth {
 pub struct Backend {
     /// `ws://` or `wss://` URL; the charger's identity is appended as the last path segment.
     pub url: String,
+    /// What the operator calls its build, for the record.
+    pub build: Option<String>,
     /// PEM file with the only CAs to trust; the system's when absent.
     pub ca: Option<PathBuf>,
     /// Certificate and key for a backend that asks for one.
@@ -98,6 +100,7 @@ impl Backend {
     pub fn at(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            build: None,
             ca: None,
             client: None,
             allow_local: false,

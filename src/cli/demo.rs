@@ -48,7 +48,9 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let runtime = super::runtime()?;
     runtime.block_on(play(options, place.path()))?;
     super::judging::bring_up_to_date(place.path())?;
-    let diffs = views::diffs(&Reader::open(place.path())?, &Filter::default())?;
+    let reader = Reader::open(place.path())?;
+    let mut diffs = views::diffs(&reader, &Filter::default())?;
+    super::causes::add(place.path(), &reader, &mut diffs.findings)?;
     if options.json {
         super::say(&(super::to_json(&diffs)? + "\n"))?;
     } else {

@@ -2,6 +2,7 @@
 
 mod coverage;
 mod explain;
+mod listing;
 mod rejudged;
 
 use std::collections::BTreeMap;
@@ -16,11 +17,16 @@ use super::recording::RecordingArg;
 use super::rules;
 use crate::facts;
 use crate::ledger::query::{Exemplar, Filter, Reader};
+use crate::ledger::row::State;
 use crate::ledger::views::{self, Attempt, Diffs, Finding, StandIns};
 use crate::ocpp::{Envelope, Severity};
 use rejudged::Aside;
 
 /// Lists what differs between the two backends.
+///
+/// Exit codes: 1 if any finding listed counts as divergence. Findings that are accepted do not, nor does a claimed fix that
+/// holds. 3 if nothing was comparable, or if all that is left says nothing either way: findings where legacy itself varies,
+/// fixes that too little was seen of yet. Else 0. Accept findings with `evenkeel triage`.
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(flatten)]
@@ -37,6 +43,15 @@ pub struct Options {
     /// Only findings and commands seen on this charger.
     #[arg(long, value_name = "IDENTITY")]
     charger: Option<String>,
+    /// Only findings that stand so: new, known, accepted, fixed or regressed.
+    #[arg(long, value_name = "STATE", value_parser = state)]
+    state: Option<State>,
+    /// Only findings that this person answers for.
+    #[arg(long, value_name = "NAME")]
+    owner: Option<String>,
+    /// Only findings seen on this model of chargers.
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
     /// One finding, with the texts that differ.
     #[arg(long, value_name = "ID")]
     finding: Option<String>,
@@ -49,7 +64,11 @@ pub struct Options {
     rules: Vec<PathBuf>,
 }
 
-/// Runs the verb. Exit 1 if any finding is listed, 3 if nothing was comparable.
+fn state(word: &str) -> Result<State, String> {
+    State::from_word(word).ok_or_else(|| State::ALL.map(State::word).join(", "))
+}
+
+/// Runs the verb.
 pub fn run(options: &Options) -> Result<Exit, CliError> {
     let dir = options.recording.existing()?;
     let filter = Filter {
@@ -57,6 +76,9 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         action: options.action.clone(),
         charger: options.charger.clone(),
         finding: options.finding.clone(),
+        state: options.state,
+        owner: options.owner.clone(),
+        model: options.model.clone(),
     };
     super::judging::bring_up_to_date(&dir)?;
     let own = Reader::open(&dir)?;
@@ -72,6 +94,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         return explained(options, &dir, &reader, id);
     }
     let mut diffs = views::diffs(&reader, &filter)?;
+    super::causes::add(&dir, &reader, &mut diffs.findings)?;
     if aside.is_some() {
         diffs.rejudged = Some(rejudged::changes(&options.rules, &own, &filter, &diffs)?);
     }
@@ -106,12 +129,15 @@ fn explained(options: &Options, dir: &Path, reader: &Reader, id: &str) -> Result
     Ok(Exit::Parity)
 }
 
-/// What the counts mean as an exit code: any finding is a divergence, nothing comparable is no evidence.
+/// What the counts mean as an exit code: any finding that counts is a divergence; nothing comparable, or only findings that
+/// say nothing either way, is no evidence.
 pub fn verdict(diffs: &Diffs) -> Exit {
     let comparable = |o: &views::Outcomes| o.equal + o.explained + o.divergent;
-    if !diffs.findings.is_empty() {
+    if diffs.findings.iter().any(Finding::counts) {
         Exit::Divergence
-    } else if comparable(&diffs.outcomes) + comparable(&diffs.commands) == 0 {
+    } else if diffs.findings.iter().any(Finding::is_undecided)
+        || comparable(&diffs.outcomes) + comparable(&diffs.commands) == 0
+    {
         Exit::Evidence
     } else {
         Exit::Parity
@@ -120,28 +146,7 @@ pub fn verdict(diffs: &Diffs) -> Exit {
 
 /// The list of findings and the counts behind it, as text.
 pub fn summary(diffs: &Diffs) -> String {
-    let mut out = String::new();
-    if diffs.findings.is_empty() {
-        out.push_str("no findings\n");
-    }
-    for finding in &diffs.findings {
-        let _ = writeln!(
-            out,
-            "{severity}  {id}  {title}\n      {count} of {of} {unit}, {chargers}{models}",
-            severity = finding.severity,
-            id = finding.id,
-            title = super::printable(&finding.title),
-            count = finding.count,
-            of = finding.exposure.of,
-            unit = finding.exposure.unit,
-            chargers = counted(finding.chargers.len(), "charger"),
-            models = if finding.models.is_empty() {
-                String::new()
-            } else {
-                format!(" ({})", super::printable(&finding.models.join(", ")))
-            },
-        );
-    }
+    let mut out = listing::list(&diffs.findings);
     out.push('\n');
     for (name, outcomes) in [
         ("exchanges", &diffs.outcomes),
@@ -280,13 +285,14 @@ pub fn counted(count: usize, noun: &str) -> String {
 /// The rule, its reason and the exemplars of one finding, with the differing lines.
 fn detail(dir: &Path, reader: &Reader, finding: &Finding) -> Result<String, CliError> {
     let mut out = format!(
-        "\n{}\n  rule    {} ({})\n  seen    {} to {}\n  on      {}\n",
+        "\n{}\n  rule    {} ({})\n  seen    {} to {}\n  on      {}\n{}",
         super::printable(&finding.title),
         super::printable(&finding.rule),
         super::printable(&finding.reason),
         finding.first_seen,
         finding.last_seen,
         super::printable(&finding.chargers.join(", ")),
+        listing::around(finding),
     );
     let facts = facts::Reader::open(dir)?;
     for exemplar in reader.exemplars(&finding.id, 3)? {
@@ -303,8 +309,11 @@ fn shown(facts: &facts::Reader, exemplar: &Exemplar) -> Result<String, CliError>
             .unwrap_or_default())
     };
     let [call, authority, shadow] = exemplar.facts;
+    let seqs = exemplar.facts.iter().filter(|seq| **seq != 0);
+    let seqs: Vec<String> = seqs.map(u64::to_string).collect();
     let mut out = format!(
-        "\n  {} {} at {}\n",
+        "\n  facts {} {} {} at {}\n",
+        seqs.join(", "),
         super::printable(&exemplar.charger),
         super::printable(&exemplar.pointer),
         views::rfc3339(exemplar.at)

@@ -174,6 +174,14 @@ fn setup(config: &Config) -> Map<String, Value> {
         setup.insert(leg.word().to_owned(), json!(place));
     }
     setup.insert("authority".to_owned(), json!(config.authority.word()));
+    for (key, backend) in [
+        ("build", &config.candidate),
+        ("legacy_build", &config.legacy),
+    ] {
+        if let Some(build) = &backend.build {
+            setup.insert(key.to_owned(), json!(build));
+        }
+    }
     setup
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::error::{CliError, Exit};
 use super::recording::RecordingArg;
 use crate::facts::accounting::{Accountant, Accounting, Broken};
+use crate::facts::chain::Chain;
 use crate::facts::{self};
 use crate::ledger::query;
 
@@ -30,6 +31,7 @@ struct Verified {
     ledger: LedgerCheck,
     accounting: AccountingCheck,
     containment: ContainmentCheck,
+    notes: Chain,
     broken: Vec<Broken>,
 }
 
@@ -67,14 +69,18 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let rejudged = super::judging::rejudge(&dir, cursor.seq)?;
     let reader = facts::Reader::open(&dir)?;
     let mut accountant = Accountant::default();
+    let mut notes = Chain::default();
     for fact in reader.facts() {
-        accountant.add(&fact?);
+        let fact = fact?;
+        accountant.add(&fact);
+        notes.add(&fact);
     }
     let accounting = accountant.finish();
     let verified = conclude(
         reader.last_seq()?,
         (cursor.digest.to_string(), rejudged, cursor.seq),
         accounting,
+        notes,
     );
     if options.json {
         super::say(&(super::to_json(&verified)? + "\n"))?;
@@ -92,6 +98,7 @@ fn conclude(
     facts: u64,
     (digest, rejudged, judged_facts): (String, String, u64),
     accounting: Accounting,
+    notes: Chain,
 ) -> Verified {
     let contained = !accounting
         .broken
@@ -104,7 +111,7 @@ fn conclude(
     let same = digest == rejudged;
     Verified {
         schema: "evenkeel.verify/1",
-        ok: same && contained && whole,
+        ok: same && contained && whole && notes.broken.is_none(),
         facts,
         ledger: LedgerCheck {
             ok: same,
@@ -126,6 +133,7 @@ fn conclude(
             ok: contained,
             bytes: accounting.contained_bytes,
         },
+        notes,
         broken: accounting.broken,
     }
 }
@@ -137,6 +145,7 @@ fn shown(verified: &Verified) -> String {
         ledger,
         accounting,
         containment,
+        notes,
         ..
     } = verified;
     let _ = writeln!(
@@ -167,6 +176,15 @@ fn shown(verified: &Verified) -> String {
         "{} containment  {} bytes reached their peer exactly as sent",
         word(containment.ok),
         containment.bytes
+    );
+    let _ = writeln!(
+        out,
+        "{} notes        {}",
+        word(notes.broken.is_none()),
+        match notes.broken {
+            Some(seq) => format!("fact {seq} was altered, or one before it is missing"),
+            None => format!("{} of people, in one chain to {}", notes.notes, notes.head),
+        }
     );
     for broken in &verified.broken {
         let _ = writeln!(

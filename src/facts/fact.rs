@@ -32,7 +32,8 @@ pub enum Dir {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Kind {
-    /// The live plane started. Note: `{"run","version","legacy","candidate","authority"}`.
+    /// The live plane started. Note: `{"run","version","legacy","candidate","authority","build"?,"legacy_build"?}`, the builds
+    /// as the operator calls them.
     TapStarted = 1,
     /// The live plane stopped in order. Note: totals.
     TapStopped = 2,
@@ -98,7 +99,7 @@ pub enum Kind {
     RulesLoaded = 60,
     /// A human decision, hash-chained.
     Decision = 61,
-    /// A human note on a finding, hash-chained.
+    /// A human note on a finding, in a [`crate::facts::chain`]. Body: [`crate::judge::states::Note`]. Note: `{"prev","hash"}`.
     Triage = 62,
     /// A group's authority changed.
     AuthorityChanged = 63,

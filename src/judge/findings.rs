@@ -10,7 +10,7 @@ use super::rules::Part;
 use super::world::Origin;
 use crate::clock::Micros;
 use crate::facts::{Dir, Leg};
-use crate::ledger::row::{Divergence, Subject};
+use crate::ledger::row::{Divergence, Subject, Unstable};
 use crate::ocpp::Severity;
 use crate::ocpp::quirks::Quirk;
 
@@ -53,6 +53,8 @@ pub(super) struct Draft {
     pub(super) title: String,
     /// The charger's quirk that it is rooted in.
     pub(super) quirk: Option<Quirk>,
+    /// How legacy itself varies here.
+    pub(super) unstable: Option<Unstable>,
 }
 
 impl Draft {
@@ -81,6 +83,7 @@ impl Draft {
             severity: difference.severity,
             sides,
             quirk: None,
+            unstable: None,
         }
     }
 
@@ -105,6 +108,7 @@ impl Draft {
             sides,
             title,
             quirk: None,
+            unstable: None,
         }
     }
 
@@ -161,6 +165,10 @@ impl Draft {
             candidate: self.sides.candidate,
             title: self.title,
             quirk: self.quirk.map(Quirk::row),
+            unstable: self.unstable,
+            // Known where the row leaves the judge.
+            run: 0,
+            exposed: 0,
         }
     }
 }

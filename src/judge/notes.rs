@@ -100,6 +100,14 @@ pub(super) struct Left {
     pub(super) by: String,
 }
 
+/// Note of a `TapStarted`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Tap {
+    /// What the operator calls the candidate's build.
+    pub(super) build: Option<String>,
+}
+
 /// Note of a `PlaneStarted`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

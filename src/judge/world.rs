@@ -8,6 +8,7 @@ use super::relations::Minted;
 use super::sessions::Sessions;
 use super::tokens::Tokens;
 use super::tree::Node;
+use super::variance::Variance;
 use crate::clock::Micros;
 use crate::facts::{Fact, Leg};
 use crate::ledger::row;
@@ -64,6 +65,7 @@ pub(super) struct Charger {
     pub(super) minted: Minted,
     pub(super) history: History,
     pub(super) tokens: Tokens,
+    pub(super) variance: Variance,
     /// Its authority did not accept its last boot: it says nothing else.
     pub(super) kept_waiting: bool,
     /// What a shadow was made to believe of the charger, and since which fact.
@@ -157,8 +159,10 @@ impl World {
     }
 
     /// Takes what a BootNotification says about its charger; returns it if it is news.
-    pub(super) fn boot(&mut self, charger: &Arc<str>, payload: &str) -> Option<row::Charger> {
+    pub(super) fn boot(&mut self, fact: &Fact, payload: &str) -> Option<row::Charger> {
         let node = Node::parse(payload).ok()?;
+        let charger = &fact.charger;
+        let known = &mut self.charger(charger).said;
         let text = |paths: [&str; 2]| {
             paths
                 .iter()
@@ -171,11 +175,15 @@ impl World {
             vendor: text(["/chargePointVendor", "/chargingStation/vendorName"]),
             model: text(["/chargePointModel", "/chargingStation/model"]),
             firmware: text(["/firmwareVersion", "/chargingStation/firmwareVersion"]),
+            since: known.since,
         };
-        let known = &mut self.charger(charger).said;
         if **known == said {
             return None;
         }
+        let said = row::Charger {
+            since: fact.seq,
+            ..said
+        };
         *known = Arc::new(said.clone());
         Some(said)
     }

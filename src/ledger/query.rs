@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, Row, params};
 
-use super::row::{Outcome, Reason, Subject};
+use super::row::{Outcome, Reason, State, Subject, Unstable};
 use super::{Cursor, Digest, FILE, LedgerError, Pending, schema, tally};
 use crate::clock::Micros;
 use crate::ocpp::Severity;
@@ -13,10 +13,12 @@ use crate::ocpp::Severity;
 mod commands;
 mod coverage;
 mod judged;
+mod life;
 
 pub use commands::{Attempt, StandIns, Twins};
 pub use coverage::{Coverage, Share};
 pub use judged::Judged;
+pub use life::{Case, Life};
 
 /// How many exemplars a finding shows.
 pub const EXEMPLARS: usize = 5;
@@ -42,6 +44,12 @@ pub struct Filter {
     pub charger: Option<String>,
     /// This finding.
     pub finding: Option<String>,
+    /// Findings that stand so.
+    pub state: Option<State>,
+    /// Findings that this person answers for.
+    pub owner: Option<String>,
+    /// Findings that were seen on this model.
+    pub model: Option<String>,
 }
 
 /// Divergences with one signature.
@@ -89,6 +97,12 @@ pub struct Finding {
     pub firmware: Vec<String>,
     /// The first few exchanges, commands or handshakes that show it.
     pub exemplars: Vec<u64>,
+    /// How often it was seen where legacy itself answers equal requests differently.
+    pub unstable: u64,
+    /// The most different answers that legacy gave there.
+    pub varied: Unstable,
+    /// What has become of it.
+    pub life: Life,
 }
 
 /// Counts per outcome.
@@ -192,6 +206,13 @@ impl QuirkCount {
     }
 }
 
+impl Finding {
+    /// Whether most of it was seen where legacy itself does not say the same twice: then it says little of the candidate.
+    pub const fn is_unstable(&self) -> bool {
+        self.unstable * 2 >= self.count && self.unstable > 0
+    }
+}
+
 impl Reader {
     /// Opens the ledger of the recording `dir`.
     pub fn open(dir: &Path) -> Result<Self, LedgerError> {
@@ -271,25 +292,32 @@ impl Reader {
         let mut findings = Vec::new();
         self.each(
             "SELECT id, subject, rule, reason, direction, action, path, kind, severity, legacy, candidate, title, \
-                count, first_seen, last_seen, quirk FROM findings \
+                count, first_seen, last_seen, quirk, unstable, varied, requests, exposed FROM findings \
              WHERE severity <= ?1 AND (?2 IS NULL OR action = ?2) AND (?3 IS NULL OR id = ?3) \
                 AND (?4 IS NULL OR EXISTS (SELECT 1 FROM sightings WHERE finding = id AND charger = ?4)) \
+                AND (?5 IS NULL OR EXISTS (SELECT 1 FROM sightings WHERE finding = id AND model = ?5)) \
+                AND (?6 IS NULL OR EXISTS (SELECT 1 FROM standings WHERE finding = id AND owner = ?6)) \
+                AND (?7 IS NULL OR ?7 = coalesce((SELECT state FROM standings WHERE finding = id), 'new')) \
              ORDER BY severity, count DESC, id",
             params![
                 filter.severity.map_or(u8::MAX, schema::rank),
                 filter.action,
                 filter.finding,
-                filter.charger
+                filter.charger,
+                filter.model,
+                filter.owner,
+                filter.state.map(State::word)
             ],
             |row| {
-                findings.push(finding(row)?);
+                findings.push((finding(row)?, count(row, 19)?));
                 Ok(())
             },
         )?;
-        for finding in &mut findings {
+        for (finding, exposed) in &mut findings {
             self.expose(finding)?;
+            finding.life = self.life(finding, *exposed)?;
         }
-        Ok(findings)
+        Ok(findings.into_iter().map(|(finding, _)| finding).collect())
     }
 
     /// One finding.
@@ -470,6 +498,12 @@ fn finding(row: &Row<'_>) -> rusqlite::Result<Finding> {
         models: Vec::new(),
         firmware: Vec::new(),
         exemplars: Vec::new(),
+        unstable: count(row, 16)?,
+        varied: Unstable {
+            values: row.get(17)?,
+            requests: row.get(18)?,
+        },
+        life: Life::default(),
     })
 }
 
@@ -497,6 +531,13 @@ fn read_error<T>(result: rusqlite::Result<T>, path: &Path) -> Result<T, LedgerEr
         path: path.to_owned(),
         source,
     })
+}
+
+fn schema_error(reader: &Reader, what: &str) -> LedgerError {
+    LedgerError::Damaged {
+        path: reader.path.clone(),
+        what: what.to_owned(),
+    }
 }
 
 /// Reads how far a ledger is.

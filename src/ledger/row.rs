@@ -3,12 +3,15 @@
 //! The canonical serialisation of a row is its JSON with fields in declaration order; the ledger's digest is taken over
 //! it, so a field added, renamed or moved changes every digest.
 
+mod life;
+
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Micros;
 use crate::ocpp::Severity;
+pub use life::{Build, Standing, State, Unstable};
 
 /// One conclusion of the judge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +32,10 @@ pub enum Row {
     Quirk(QuirkSeen),
     /// A command of the shadow's has been answered in the charger's place.
     StandIn(StandIn),
+    /// Which build of the candidate a run of the tap faced.
+    Build(Build),
+    /// What people have decided about a finding, or what has become of that; a later row of the same finding replaces it.
+    Standing(Box<Standing>),
 }
 
 /// What came out of an exchange, command or handshake. `pending` is the absence of a row.
@@ -309,6 +316,12 @@ pub struct Divergence {
     pub title: String,
     /// Row of the charger's quirk that it is rooted in, if it is.
     pub quirk: Option<u8>,
+    /// Legacy's own answers to this request, if they vary at this place.
+    pub unstable: Option<Unstable>,
+    /// The run of the tap: sequence number of its start.
+    pub run: u64,
+    /// How many of its kind and action were comparable up to here, this one included; 0 if that is not counted.
+    pub exposed: u64,
 }
 
 /// A quirk, seen once.
@@ -353,6 +366,8 @@ pub struct Charger {
     pub model: String,
     /// Firmware version.
     pub firmware: String,
+    /// Sequence number of the message that said so first.
+    pub since: u64,
 }
 
 /// A command of the shadow's, answered in the charger's place. Whether the authority sent the same is in the [`Command`] whose

@@ -2,16 +2,16 @@
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, params};
 
-use super::row::{Command, Divergence, Exchange, Handshake, Row, Session, StandIn};
+use super::row::{Command, Divergence, Exchange, Handshake, Row, Session, StandIn, Standing};
 use crate::ocpp::Severity;
 
 /// Changes whenever a table does: an older ledger is judged again rather than migrated.
-const VERSION: &str = "5";
+const VERSION: &str = "6";
 
 /// Memory for pages, KiB: most rows are appended, and the tables of counts are small.
 const CACHE_KIB: i64 = 512;
 
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 15] = [
     "exchanges",
     "commands",
     "handshakes",
@@ -25,6 +25,8 @@ const TABLES: [&str; 13] = [
     "stand_ins",
     "attempts",
     "sessions",
+    "builds",
+    "standings",
 ];
 
 /// Sets the connection up and creates what is missing.
@@ -115,9 +117,21 @@ impl<'a> Inserts<'a> {
             Row::Divergence(divergence) => insert_divergence(self.db, divergence),
             Row::Charger(said) => self
                 .db
-                .prepare_cached("INSERT OR REPLACE INTO chargers VALUES (?1, ?2, ?3, ?4)")?
-                .execute([&said.charger, &said.vendor, &said.model, &said.firmware])
+                .prepare_cached("INSERT OR REPLACE INTO chargers VALUES (?1, ?2, ?3, ?4, ?5)")?
+                .execute(params![
+                    said.charger,
+                    said.since as i64,
+                    said.vendor,
+                    said.model,
+                    said.firmware
+                ])
                 .map(drop),
+            Row::Build(row) => self
+                .db
+                .prepare_cached("INSERT OR REPLACE INTO builds VALUES (?1, ?2)")?
+                .execute(params![row.run as i64, row.build])
+                .map(drop),
+            Row::Standing(row) => insert_standing(self.db, row),
             Row::StandIn(row) if row.is_attempt() => insert_attempt(self.db, row),
             // They come often: only counts are kept, see `tally`.
             Row::Quirk(_) | Row::StandIn(_) => Ok(()),
@@ -205,6 +219,18 @@ fn insert_handshake(db: &Connection, row: &Handshake) -> rusqlite::Result<()> {
         .map(drop)
 }
 
+fn insert_standing(db: &Connection, row: &Standing) -> rusqlite::Result<()> {
+    let body = to_json(row)?;
+    db.prepare_cached("INSERT OR REPLACE INTO standings VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![row.finding, row.state.word(), row.owner, body])
+        .map(drop)
+}
+
+fn to_json(row: &impl serde::Serialize) -> rusqlite::Result<String> {
+    serde_json::to_string(row)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
 fn insert_session(db: &Connection, row: &Session) -> rusqlite::Result<()> {
     let fact = |book: &Option<super::row::Book>| {
         let facts = book.as_ref().and_then(|book| book.facts.first());
@@ -215,8 +241,7 @@ fn insert_session(db: &Connection, row: &Session) -> rusqlite::Result<()> {
         "candidate" => (candidate, legacy),
         _ => (legacy, candidate),
     };
-    let body = serde_json::to_string(row)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    let body = to_json(row)?;
     db.prepare_cached(
         "INSERT OR REPLACE INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?

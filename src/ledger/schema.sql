@@ -72,7 +72,8 @@ CREATE TABLE IF NOT EXISTS divergences (
 CREATE INDEX IF NOT EXISTS divergences_of_finding ON divergences (finding, number);
 CREATE INDEX IF NOT EXISTS divergences_of_subject ON divergences (id);
 
--- Divergences with one signature.
+-- Divergences with one signature. unstable counts those at places where legacy itself varies, varied and requests are the
+-- most different answers that it gave to how many equal requests; exposed is how many were comparable up to the last one.
 CREATE TABLE IF NOT EXISTS findings (
     id         TEXT PRIMARY KEY,
     subject    TEXT NOT NULL,
@@ -89,17 +90,36 @@ CREATE TABLE IF NOT EXISTS findings (
     count      INTEGER NOT NULL,
     first_seen INTEGER NOT NULL,
     last_seen  INTEGER NOT NULL,
-    quirk      INTEGER
+    quirk      INTEGER,
+    unstable   INTEGER NOT NULL,
+    varied     INTEGER NOT NULL,
+    requests   INTEGER NOT NULL,
+    exposed    INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- Where a finding was seen.
+-- Where a finding was seen; run is the fact with which the tap started.
 CREATE TABLE IF NOT EXISTS sightings (
     finding  TEXT NOT NULL,
     charger  TEXT NOT NULL,
     model    TEXT NOT NULL,
     firmware TEXT NOT NULL,
+    run      INTEGER NOT NULL,
     count    INTEGER NOT NULL,
-    PRIMARY KEY (finding, charger, model, firmware)
+    PRIMARY KEY (finding, charger, model, firmware, run)
+) STRICT, WITHOUT ROWID;
+
+-- Which build of the candidate a run of the tap faced.
+CREATE TABLE IF NOT EXISTS builds (
+    run   INTEGER PRIMARY KEY,
+    build TEXT NOT NULL
+) STRICT;
+
+-- How findings stand that people said something about; the whole row is in body, as JSON.
+CREATE TABLE IF NOT EXISTS standings (
+    finding TEXT PRIMARY KEY,
+    state   TEXT NOT NULL,
+    owner   TEXT NOT NULL,
+    body    TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- How often what came out.
@@ -122,11 +142,14 @@ CREATE TABLE IF NOT EXISTS latencies (
     PRIMARY KEY (action, what, bucket)
 ) STRICT, WITHOUT ROWID;
 
+-- What a charger said about itself, from the fact since on.
 CREATE TABLE IF NOT EXISTS chargers (
-    charger  TEXT PRIMARY KEY,
+    charger  TEXT NOT NULL,
+    since    INTEGER NOT NULL,
     vendor   TEXT NOT NULL,
     model    TEXT NOT NULL,
-    firmware TEXT NOT NULL
+    firmware TEXT NOT NULL,
+    PRIMARY KEY (charger, since)
 ) STRICT, WITHOUT ROWID;
 
 -- How often a quirk was seen on a charger; leg and detail are empty where there is none.

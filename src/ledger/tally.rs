@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
-use super::row::{Divergence, Exchange, Outcome, Reason, Row};
+use super::row::{Divergence, Exchange, Outcome, Reason, Row, Unstable};
 use super::schema::rank;
 
 /// What a batch of rows adds to the counts.
@@ -16,7 +16,7 @@ pub(super) struct Batch<'a> {
     tallies: BTreeMap<(&'static str, &'a str, &'a str, &'static str, &'static str), u64>,
     latencies: BTreeMap<(&'a str, &'static str, u32), u64>,
     findings: BTreeMap<&'a str, Finding<'a>>,
-    sightings: BTreeMap<(&'a str, &'a str, &'a str, &'a str), u64>,
+    sightings: BTreeMap<(&'a str, &'a str, &'a str, &'a str, u64), u64>,
     quirks: BTreeMap<(u8, &'a str, &'a str, &'a str), Seen>,
     stand_ins: BTreeMap<(&'a str, &'a str, &'a str), u64>,
 }
@@ -34,6 +34,9 @@ struct Finding<'a> {
     worst: u8,
     since: i64,
     until: i64,
+    unstable: u64,
+    varied: Unstable,
+    exposed: u64,
 }
 
 impl<'a> Batch<'a> {
@@ -75,7 +78,7 @@ impl<'a> Batch<'a> {
                 *self.stand_ins.entry(key).or_default() += 1;
             }
             // Sessions are counted where they stand: a later row replaces an earlier one.
-            Row::Charger(_) | Row::Session(_) => {}
+            Row::Charger(_) | Row::Session(_) | Row::Build(_) | Row::Standing(_) => {}
         }
     }
 
@@ -115,14 +118,26 @@ impl<'a> Batch<'a> {
             worst: rank(row.severity),
             since: row.at,
             until: row.at,
+            unstable: 0,
+            varied: Unstable::default(),
+            exposed: 0,
         });
         finding.count += 1;
+        finding.unstable += u64::from(row.unstable.is_some());
+        finding.varied = finding.varied.max(row.unstable.unwrap_or_default());
+        finding.exposed = finding.exposed.max(row.exposed);
         finding.worst = finding.worst.min(rank(row.severity));
         finding.since = finding.since.min(row.at);
         finding.until = finding.until.max(row.at);
         *self
             .sightings
-            .entry((&row.finding, &row.charger, &row.model, &row.firmware))
+            .entry((
+                &row.finding,
+                &row.charger,
+                &row.model,
+                &row.firmware,
+                row.run,
+            ))
             .or_default() += 1;
     }
 
@@ -149,12 +164,19 @@ impl<'a> Batch<'a> {
             )?
             .execute(params![action, what, bucket, count as i64])?;
         }
-        for ((finding, charger, model, firmware), count) in self.sightings {
+        for ((finding, charger, model, firmware, run), count) in self.sightings {
             db.prepare_cached(
-                "INSERT INTO sightings VALUES (?1, ?2, ?3, ?4, ?5) \
+                "INSERT INTO sightings VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
                  ON CONFLICT DO UPDATE SET count = count + excluded.count",
             )?
-            .execute(params![finding, charger, model, firmware, count as i64])?;
+            .execute(params![
+                finding,
+                charger,
+                model,
+                firmware,
+                run as i64,
+                count as i64
+            ])?;
         }
         for ((quirk, charger, leg, detail), seen) in self.quirks {
             db.prepare_cached(
@@ -189,11 +211,16 @@ impl<'a> Batch<'a> {
 impl Finding<'_> {
     fn flush(&self, db: &Connection, id: &str) -> rusqlite::Result<()> {
         db.prepare_cached(
-            "INSERT INTO findings VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) \
+            "INSERT INTO findings VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) \
              ON CONFLICT DO UPDATE SET count = count + excluded.count, \
                 severity = min(severity, excluded.severity), \
                 first_seen = min(first_seen, excluded.first_seen), \
-                last_seen = max(last_seen, excluded.last_seen)",
+                last_seen = max(last_seen, excluded.last_seen), \
+                unstable = unstable + excluded.unstable, \
+                (varied, requests) = (SELECT max(old, new) / 4294967296, max(old, new) % 4294967296 FROM \
+                    (SELECT varied * 4294967296 + requests AS old, \
+                        excluded.varied * 4294967296 + excluded.requests AS new)), \
+                exposed = max(exposed, excluded.exposed)",
         )?
         .execute(params![
             id,
@@ -212,6 +239,10 @@ impl Finding<'_> {
             self.since,
             self.until,
             self.first.quirk,
+            self.unstable as i64,
+            self.varied.values,
+            self.varied.requests,
+            self.exposed as i64,
         ])
         .map(drop)
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::LedgerError;
 use super::query::{self, Filter, Reader};
-use super::row::Subject;
+use super::row::{Standing, State, Subject};
 use crate::clock::Micros;
 use crate::ocpp::{Severity, quirks};
 
@@ -142,6 +142,80 @@ pub struct Finding {
     pub firmware: Vec<String>,
     /// The first few that show it.
     pub exemplars: Vec<u64>,
+    /// How it stands.
+    pub state: State,
+    /// What people said about it last.
+    pub triage: Option<Triage>,
+    /// Builds of the candidate that it was seen on.
+    pub builds: Vec<String>,
+    /// How many were comparable since it was last seen (and, if fixed, since that is claimed).
+    pub without: u64,
+    /// Whether it has stopped occurring, by its rate so far.
+    pub stopped: bool,
+    /// How legacy itself varies, where it does.
+    pub unstable: Option<Unstable>,
+    /// What most likely brings it about: a conclusion, not a fact.
+    pub cause: Option<Cause>,
+}
+
+/// What people said last about a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Triage {
+    /// `seq` of the note.
+    pub note: u64,
+    /// When, RFC 3339.
+    pub at: String,
+    /// Who answers for it; empty if nobody was named.
+    pub owner: String,
+    /// Why; empty if nothing was said.
+    pub reason: String,
+    /// When an acceptance ends, RFC 3339.
+    pub until: Option<String>,
+    /// Models that an acceptance is for; empty for all.
+    pub models: Vec<String>,
+    /// How often it may be seen under an acceptance.
+    pub at_most: Option<u64>,
+    /// The build that is said to be free of it.
+    pub build: Option<String>,
+    /// Whether that build has not been seen yet.
+    pub awaited: bool,
+    /// What changed the state since; empty if nothing did.
+    pub since: String,
+}
+
+/// Where legacy's own answers to equal requests differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unstable {
+    /// How many of the finding's divergences are there.
+    pub count: u64,
+    /// The most different values that legacy gave,
+    pub values: u32,
+    /// to this many equal requests.
+    pub requests: u32,
+    /// Whether that is most of the finding, which then says little of the candidate.
+    pub apart: bool,
+}
+
+/// What separates divergent from equal exchanges best.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// The attribute, in words: `firmware`, `model`, `idTag`.
+    pub attribute: String,
+    /// What it is where they diverge.
+    pub value: String,
+    /// Exchanges with it.
+    pub with: Support,
+    /// Exchanges without it.
+    pub without: Support,
+}
+
+/// How many of how many diverge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Support {
+    /// Those that show the finding.
+    pub divergent: u64,
+    /// All that were looked at.
+    pub of: u64,
 }
 
 /// A denominator.
@@ -282,6 +356,12 @@ impl Quirk {
 
 impl From<query::Finding> for Finding {
     fn from(finding: query::Finding) -> Self {
+        let unstable = (finding.unstable > 0).then(|| Unstable {
+            count: finding.unstable,
+            values: finding.varied.values,
+            requests: finding.varied.requests,
+            apart: finding.is_unstable(),
+        });
         Self {
             exposure: Exposure {
                 of: finding.of,
@@ -305,7 +385,57 @@ impl From<query::Finding> for Finding {
             models: finding.models,
             firmware: finding.firmware,
             exemplars: finding.exemplars,
+            state: finding.life.state(),
+            builds: finding.life.builds,
+            without: finding.life.without,
+            stopped: finding.life.stopped,
+            unstable,
+            triage: finding.life.standing.map(Triage::from),
+            cause: None,
         }
+    }
+}
+
+impl From<Standing> for Triage {
+    fn from(standing: Standing) -> Self {
+        Self {
+            note: standing.id,
+            at: rfc3339(standing.at),
+            owner: standing.owner,
+            reason: standing.reason,
+            until: standing.until.map(rfc3339),
+            models: standing.models,
+            at_most: standing.at_most,
+            build: standing.build,
+            awaited: standing.awaited,
+            since: standing.since,
+        }
+    }
+}
+
+impl Finding {
+    /// Whether it is a divergence for the gate and the exit code: nobody accepted it, no fix that holds by now is claimed,
+    /// and it is not apart.
+    pub fn counts(&self) -> bool {
+        let awaited = self.triage.as_ref().is_some_and(|triage| triage.awaited);
+        match self.state {
+            State::Accepted => false,
+            State::Fixed => awaited && !self.is_apart(),
+            State::New | State::Known | State::Regressed => !self.is_apart(),
+        }
+    }
+
+    /// Whether it says nothing either way: most of it is where legacy itself varies, or a fix is claimed and too little was
+    /// seen since to believe it.
+    pub fn is_undecided(&self) -> bool {
+        let unproven = self.state == State::Fixed && !self.stopped;
+        !self.counts() && self.state != State::Accepted && (self.is_apart() || unproven)
+    }
+
+    /// Whether most of it is where legacy itself varies.
+    pub fn is_apart(&self) -> bool {
+        let unstable = self.unstable.as_ref();
+        unstable.is_some_and(|unstable| unstable.apart)
     }
 }
 

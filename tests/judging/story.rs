@@ -82,6 +82,25 @@ impl Story {
         self.push(Fact::new(Kind::TapStarted, 0));
     }
 
+    /// The same story; the tap was told the candidate's build.
+    pub(crate) fn facing(mut self, build: &str) -> Self {
+        self.facts[0].note = json!({ "build": build }).to_string();
+        self
+    }
+
+    /// The tap stops and begins again, against this build of the candidate.
+    pub(crate) fn restarted(mut self, build: &str) -> Self {
+        self.stopped();
+        self.push(Fact::new(Kind::TapStarted, 0).note(&json!({ "build": build })));
+        self.connect_again();
+        self
+    }
+
+    /// Somebody writes a note.
+    pub(crate) fn said(&mut self, note: &Value) {
+        self.push(Fact::new(Kind::Triage, 0).body(note.to_string()));
+    }
+
     /// The same story with another subprotocol.
     pub(crate) fn speaking(mut self, subprotocol: &str) -> Self {
         for fact in &mut self.facts {

@@ -15,6 +15,7 @@ use crate::live::backend::PLACEHOLDER;
 #[serde(deny_unknown_fields)]
 pub(super) struct BackendSection {
     url: Spanned<String>,
+    build: Option<String>,
     ca: Option<Spanned<PathBuf>>,
     cert: Option<Spanned<PathBuf>>,
     key: Option<Spanned<PathBuf>>,
@@ -71,6 +72,7 @@ impl Checker<'_> {
         }
         Ok(Backend {
             url: url.clone(),
+            build: section.build,
             ca: section.ca.map(|ca| self.certificates(&ca)).transpose()?,
             client: self.pair(section.cert.as_ref(), section.key.as_ref())?,
             allow_local: section.allow_local,

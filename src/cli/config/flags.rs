@@ -25,6 +25,9 @@ pub struct Flags {
     /// WebSocket URL of the candidate CSMS.
     #[arg(long, value_name = "URL")]
     pub candidate: Option<String>,
+    /// What the candidate's build is called: findings tell which builds show them.
+    #[arg(long, value_name = "BUILD")]
+    pub candidate_build: Option<String>,
     /// Directory of the recording.
     #[arg(long, value_name = "DIR")]
     pub recording: Option<PathBuf>,
@@ -51,6 +54,9 @@ impl Flags {
         }
         if let Some(url) = &self.candidate {
             config.candidate.url = checked("--candidate", url)?;
+        }
+        if self.candidate_build.is_some() {
+            config.candidate.build.clone_from(&self.candidate_build);
         }
         if let Some(recording) = &self.recording {
             config.recording.clone_from(recording);

@@ -156,7 +156,7 @@ fn shadow_values(shadow: &Shadow) -> Vec<(String, String)> {
     .into()
 }
 
-fn backend_values(name: &str, backend: &Backend) -> [(String, String); 8] {
+fn backend_values(name: &str, backend: &Backend) -> [(String, String); 9] {
     let password = match &backend.password {
         None => "none".to_owned(),
         Some(SecretRef::File(file)) => format!("file {}", file.display()),
@@ -165,6 +165,13 @@ fn backend_values(name: &str, backend: &Backend) -> [(String, String); 8] {
     };
     [
         (format!("{name}.url"), backend.url.clone()),
+        (
+            format!("{name}.build"),
+            backend
+                .build
+                .clone()
+                .unwrap_or_else(|| "unknown".to_owned()),
+        ),
         (
             format!("{name}.ca"),
             backend

@@ -66,6 +66,7 @@ pub(super) fn judge(mut open: Open, bench: &mut Bench<'_>) {
         };
     }
     verdict.drafts = findings::once_each(verdict.drafts);
+    hold_against_legacy(&open, &mut verdict, bench);
     let findings: Vec<_> = verdict.drafts.iter().map(Draft::finding).collect();
     let root = verdict
         .drafts
@@ -75,6 +76,32 @@ pub(super) fn judge(mut open: Open, bench: &mut Bench<'_>) {
         .map(|(_, finding)| finding.clone());
     remember(&open, &verdict, root.as_deref(), bench);
     emit(open, verdict, bench);
+}
+
+/// Marks what differs at a place where legacy itself answers this request now so, now so.
+fn hold_against_legacy(open: &Open, verdict: &mut Verdict, bench: &mut Bench<'_>) {
+    let ((Leg::Legacy, Ours::Answered(legacy), _) | (Leg::Candidate, _, Theirs::Answered(legacy))) =
+        (open.origin.authority, &open.ours, &open.theirs)
+    else {
+        return;
+    };
+    if verdict.spoil.is_some() {
+        return;
+    }
+    let answer = match &legacy.refused {
+        Some(code) => Err(code.as_str()),
+        None => Ok(legacy.payload.as_str()),
+    };
+    let variance = &mut bench.world.charger(&open.origin.charger).variance;
+    let Some(key) = variance.heard(&open.action, &open.request, answer) else {
+        return;
+    };
+    for draft in &mut verdict.drafts {
+        let about_a_field = ["value", "type", "missing", "extra", "order"].contains(&draft.kind);
+        if draft.kind == "error" || (about_a_field && !draft.path.is_empty()) {
+            draft.unstable = variance.at(key, &draft.path);
+        }
+    }
 }
 
 /// What a strict backend makes of a charger's quirk is the charger's.
