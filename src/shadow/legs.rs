@@ -23,7 +23,7 @@ use super::exchanges::{Called, Exchanges, Half};
 use super::leg;
 use super::link::{self, Common, Ending, Handshake, Link};
 use super::memory::Memory;
-use super::model::Import;
+use super::model::{Heard, Import};
 use super::pace::Pace;
 use super::plane::{ConnInfo, LegHost};
 use super::queue::{Gate, Mirrored, Traffic};
@@ -144,8 +144,12 @@ impl Legs {
         facts.dedup_by_key(|fact| fact.seq);
         for fact in facts {
             if let (Some(dir), Some(Ok(message))) = (fact.dir, fact.text().map(Envelope::parse)) {
-                let when = (fact.seq, fact.at);
-                memory.model.hear(spoken, dir, when, &message);
+                let heard = Heard {
+                    conn: fact.conn,
+                    seq: fact.seq,
+                    at: fact.at,
+                };
+                memory.model.hear(spoken, dir, heard, &message);
             }
         }
     }
@@ -364,6 +368,7 @@ fn owed_message(version: Version, owed: &Undelivered) -> Option<Mirrored> {
         kept: true,
         failed: 0,
         solicited: 0,
+        asked: false,
     })
 }
 
