@@ -211,17 +211,17 @@ impl Asker {
         why: String,
         by_tap: bool,
     ) {
-        let refused = Refused {
-            charger: charger.clone(),
-            peer: self.peer.to_string(),
-            authority: self.authority,
-            by_tap,
-            status,
-            why: why.clone(),
-            untold: 0,
-        };
-        if roster.refused(self.conn, refused) {
-            tracing::info!(conn = self.conn, charger, peer = %self.peer, status, by_tap, why, "connection refused");
-        }
+        roster.refused(
+            self.conn,
+            Refused {
+                charger,
+                peer: self.peer.to_string(),
+                authority: self.authority,
+                by_tap,
+                status,
+                why,
+                untold: 0,
+            },
+        );
     }
 }

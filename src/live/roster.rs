@@ -201,19 +201,37 @@ impl Roster {
         Ok(entry)
     }
 
-    /// A charger got no connection. Says whether that is told, not only counted.
-    pub fn refused(&self, conn: u64, mut refused: Refused) -> bool {
+    /// A charger got no connection. Of many that the tap turned away some are counted only.
+    pub fn refused(&self, conn: u64, mut refused: Refused) {
         self.metrics.refused.add(1);
         let now = Clock::system().now();
         if refused.by_tap {
             self.metrics.unlisted.add(1);
             let Some(untold) = self.inner.borrow_mut().unlisted.turned_away(now) else {
-                return false;
+                return;
             };
             refused.untold = untold;
         }
+        let Refused {
+            charger,
+            peer,
+            by_tap,
+            status,
+            why,
+            untold,
+            ..
+        } = &refused;
+        tracing::info!(
+            conn,
+            charger,
+            peer,
+            status,
+            by_tap,
+            why,
+            untold,
+            "connection refused"
+        );
         self.push(&Record::Refused(conn, now, refused));
-        true
     }
 
     /// Notes how many frames a direction has seen. Called before their bytes are forwarded.
