@@ -102,7 +102,7 @@ impl Judge {
             self.commands.expire(self.now, &mut bench);
             self.parity.expire(self.now, &mut bench);
             while let Some(conn) = bench.world.departed(self.now) {
-                self.exchanges.lost(Some(conn), &mut bench);
+                self.exchanges.lost(Some(conn), false, &mut bench);
                 bench.world.forget(conn);
             }
         }
@@ -269,7 +269,7 @@ fn ended(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench:
     let conn = bench.world.conn(fact);
     conn.shadow_open = false;
     if conn.closed {
-        exchanges.lost(Some(fact.conn), bench);
+        exchanges.lost(Some(fact.conn), false, bench);
         bench.world.forget(fact.conn);
         return;
     }
@@ -287,7 +287,7 @@ fn ended(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench:
 /// Frames were lost on a connection, or (without one) anywhere.
 fn gap(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench: &mut Bench<'_>) {
     let conn = (fact.conn != 0).then_some(fact.conn);
-    exchanges.gap(conn, bench);
+    exchanges.gap(conn, notes::read::<notes::Lossy>(fact).facts > 0, bench);
     commands.spoil(conn);
     if let Some(conn) = conn {
         if let Some(known) = bench.world.conns.get_mut(&conn) {
@@ -321,7 +321,8 @@ fn restarted(
     if fact.kind != Kind::TapStopped {
         commands.spoil(None);
     }
-    exchanges.lost(None, bench);
+    // A plane that begins anew delivers what its predecessor kept, or says that it does not.
+    exchanges.lost(None, fact.kind == Kind::TapStopped, bench);
     commands.close(bench);
     match fact.kind {
         Kind::PlaneStarted => {

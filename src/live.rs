@@ -36,6 +36,7 @@ pub mod stream;
 pub mod supervise;
 pub mod tank;
 pub mod tls;
+pub mod unlisted;
 pub mod walker;
 
 pub use backend::Backend;

@@ -8,6 +8,7 @@ pub mod commands;
 pub mod credentials;
 pub mod dial;
 pub mod exchanges;
+pub mod identities;
 pub mod leg;
 pub mod legs;
 pub mod link;

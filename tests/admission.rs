@@ -228,6 +228,40 @@ fn only_listed_chargers_come_in_and_the_legacy_is_not_blamed() {
 }
 
 #[test]
+fn a_flood_of_strangers_is_told_in_part_and_counted_wholly() {
+    const STRANGERS: u64 = 1_300;
+    let (rig, mut shadow) = Rig::start(only_cp1);
+    let begun = std::time::Instant::now();
+    for n in 0..STRANGERS {
+        let mut stranger = rig.charger();
+        stranger
+            .write_all(request(&format!("X{n}")).as_bytes())
+            .unwrap();
+        assert_eq!(read_head(&mut stranger), NOT_FOUND);
+    }
+    let (_charger, _authority) = rig.line("CP1");
+    let (mut told, mut counted) = (0, 0);
+    loop {
+        match shadow.next().unwrap() {
+            Heard::Refused(refused) => {
+                told += 1;
+                counted += 1 + refused.untold;
+            }
+            Heard::Opened(_, opened) => {
+                assert_eq!(opened.charger, "CP1");
+                break;
+            }
+            _ => {}
+        }
+    }
+    // A thousand at first, ten a second from then on.
+    let most = 1_000 + 10 * (1 + begun.elapsed().as_secs());
+    assert!(told <= most && told >= 1_000.min(most), "{told}");
+    assert!(counted <= STRANGERS);
+    assert_eq!(rig.metrics.counters().unlisted, STRANGERS);
+}
+
+#[test]
 fn a_listed_charger_opens_no_door_for_others() {
     let (rig, mut shadow) = Rig::start(only_cp1);
     for follows in [

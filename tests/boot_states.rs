@@ -107,6 +107,88 @@ fn a_pending_candidate_is_booted_at_again_and_its_dwell_is_recorded() {
     });
 }
 
+const INVENTORY: &str = r#"[2,"r","NotifyReport",{"requestId":5,"generatedAt":"2026-01-01T00:00:00Z","seqNo":0,"reportData":[
+    {"component":{"name":"OCPPCommCtrlr"},"variable":{"name":"HeartbeatInterval"},"variableAttribute":[{"value":"300"}]}]}]"#;
+
+/// Lets the charger's authority ask for its inventory, and the charger report.
+fn inventoried(world: &World) {
+    world.authority(r#"[2,"g","GetBaseReport",{"requestId":5,"reportBase":"FullInventory"}]"#);
+    world.charger(r#"[3,"g",{"status":"Accepted"}]"#);
+    world.charger(INVENTORY);
+    world.authority(r#"[3,"r",{}]"#);
+}
+
+const ASK: &str = r#"[2,"c","GetBaseReport",{"requestId":0,"reportBase":"FullInventory"}]"#;
+
+#[test]
+fn a_pending_candidate_gets_the_reports_that_it_asked_for() {
+    run(async {
+        let (_candidate, world, mut conn) =
+            answered("ocpp2.0.1", r#"{"status":"Pending","interval":300}"#).await;
+        inventoried(&world);
+        world.charger(r#"[2,"h","Heartbeat",{}]"#);
+        conn.send(ASK).await;
+        assert_eq!(
+            conn.text().await.unwrap(),
+            r#"[3,"c",{"status":"Accepted"}]"#
+        );
+        let report = conn.expect("NotifyReport").await;
+        assert!(report.payload.contains(r#""requestId":0"#));
+        conn.answer(&report, "{}").await;
+    });
+}
+
+#[test]
+fn reports_asked_for_before_a_boot_is_left_pending_come_nevertheless() {
+    run(async {
+        let candidate = Candidate::listen().await;
+        let world = World::new(&candidate, |_| {});
+        world.open("ocpp2.0.1");
+        let mut conn = candidate.accept().await;
+        world.charger(BOOT);
+        world.authority(r#"[3,"b",{"status":"Accepted","interval":300}]"#);
+        inventoried(&world);
+        let boot = conn.expect("BootNotification").await;
+        conn.send(ASK).await;
+        assert_eq!(
+            conn.text().await.unwrap(),
+            r#"[3,"c",{"status":"Accepted"}]"#
+        );
+        conn.answer(&boot, r#"{"status":"Pending","interval":300}"#)
+            .await;
+        let report = conn.expect("NotifyReport").await;
+        assert!(report.payload.contains(r#""requestId":0"#));
+    });
+}
+
+#[test]
+fn a_pending_candidate_gets_what_it_triggered_too_and_nothing_else() {
+    run(async {
+        let (_candidate, world, mut conn) =
+            answered("ocpp1.6", r#"{"status":"Pending","interval":300}"#).await;
+        let trigger = |id: &str| {
+            format!(
+                r#"[2,"{id}","TriggerMessage",{{"requestedMessage":"StatusNotification","connectorId":1}}]"#
+            )
+        };
+        world.charger(r#"[2,"h","Heartbeat",{}]"#);
+        world.authority(&trigger("l"));
+        world.charger(r#"[3,"l",{"status":"Accepted"}]"#);
+        world.charger(
+            r#"[2,"n","StatusNotification",{"connectorId":1,"status":"Available","errorCode":"NoError"}]"#,
+        );
+        conn.send(&trigger("c")).await;
+        assert_eq!(
+            conn.text().await.unwrap(),
+            r#"[3,"c",{"status":"Accepted"}]"#
+        );
+        let status = conn.expect("StatusNotification").await;
+        assert_eq!(status.id, "n", "the charger's own, before the heartbeat");
+        conn.answer(&status, "{}").await;
+        assert_eq!(world.count(Kind::ShadowWithheld), 0);
+    });
+}
+
 #[test]
 fn what_a_pending_candidate_is_not_told_is_bounded() {
     run(async {

@@ -283,11 +283,11 @@ fn every_place_where_a_backend_names_an_identifier_finds_its_twin() {
         for (shadow, same) in [("7", true), ("12", false), ("8", false)] {
             let mut commands = Commands::default();
             let ours = frame(site, "12");
-            commands.authority_called(version, &Envelope::parse(&ours).unwrap(), 0);
+            commands.authority_called(version, &Envelope::parse(&ours).unwrap(), (1, 0));
             let theirs = frame(site, shadow);
             let theirs = Envelope::parse(&theirs).unwrap();
             commands.shadow_called(version, &theirs, 1, &relation, i64::MAX);
-            assert_eq!(commands.has_twin("id"), same, "{site:?} {shadow}");
+            assert_eq!(commands.has_twin(1, "id"), same, "{site:?} {shadow}");
         }
         seen += 1;
     }

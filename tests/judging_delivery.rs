@@ -11,6 +11,7 @@ mod rows;
 #[path = "judging/story.rs"]
 mod story;
 
+use evenkeel::facts::Dir;
 use evenkeel::ledger::row::{Outcome, Row};
 use rows::{ACCEPTED, BLOCKED, TAG, exchanges, found, judge, outcomes, started};
 use serde_json::json;
@@ -70,6 +71,62 @@ fn what_waits_for_the_chargers_return_is_compared_when_it_is_delivered() {
             ]
         );
         assert_eq!(exchanges(&rows)[2].conn, 1, "where the charger said it");
+    }
+}
+
+#[test]
+fn what_waits_while_a_plane_restarts_is_compared_when_it_is_delivered_or_given_up() {
+    for (killed, delivered, outcome) in [
+        (false, true, "divergent"),
+        (true, true, "divergent"),
+        (false, false, "not comparable shadow-gap"),
+    ] {
+        let mut story = Story::open("CP1");
+        session(&mut story);
+        let call = story.call("StopTransaction", STOP);
+        story.answer(call, ACCEPTED);
+        let outstanding = story.call("Heartbeat", "{}");
+        story.answer(outstanding, "{}");
+        story.sent(outstanding);
+        story.shadow_closed();
+        story.close();
+        if killed {
+            story.killed();
+        } else {
+            story.plane_restarted();
+        }
+        story.connect_again();
+        if delivered {
+            let sent = story.sent(call);
+            story.shadow_answer(sent, &format!(r#"[3,"x",{BLOCKED}]"#));
+        } else {
+            story.withheld(call, "StopTransaction", "restart");
+        }
+        assert_eq!(
+            outcomes(&judge(&story.facts)),
+            [
+                "StartTransaction explained".to_owned(),
+                "Heartbeat not comparable shadow-gap".to_owned(),
+                format!("StopTransaction {outcome}")
+            ]
+        );
+    }
+}
+
+#[test]
+fn a_gap_takes_nothing_from_what_only_the_shadow_has_yet_to_hear() {
+    for facts in [false, true] {
+        let mut story = Story::open("CP1");
+        let call = story.call("StopTransaction", STOP);
+        story.answer(call, ACCEPTED);
+        story.shadow_closed();
+        story.gap(Dir::ToCharger);
+        if facts {
+            let gap = story.facts.last_mut().unwrap();
+            gap.note = r#"{"why":"recorder full","bytes":9,"facts":2}"#.into();
+        }
+        let waits = outcomes(&judge(&story.facts)).is_empty();
+        assert_eq!(waits, !facts);
     }
 }
 

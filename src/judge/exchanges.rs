@@ -205,11 +205,15 @@ impl Exchanges {
         }
     }
 
-    /// Frames of a connection were lost: what is open there may have lost its answer.
-    pub(super) fn gap(&mut self, conn: Option<u64>, bench: &mut Bench<'_>) {
+    /// Frames of a connection were lost: what is open there may have lost its answer. What the authority has answered and
+    /// the shadow has yet to be sent has lost nothing, unless `facts` were lost too, that say so.
+    pub(super) fn gap(&mut self, conn: Option<u64>, facts: bool, bench: &mut Bench<'_>) {
         let spoil = Spoil::plain(Reason::ShadowGap);
         let touched = self.touched(conn);
         for call in touched {
+            if !facts && self.open.get(&call).is_some_and(|open| open.is_kept()) {
+                continue;
+            }
             if let Some(open) = self.open.get_mut(&call) {
                 open.spoil.get_or_insert_with(|| spoil.clone());
             }
@@ -235,10 +239,10 @@ impl Exchanges {
     }
 
     /// Nothing more comes for a connection (or for all of them): what is open is lost, but for what waits for the
-    /// charger's next connection.
-    pub(super) fn lost(&mut self, conn: Option<u64>, bench: &mut Bench<'_>) {
+    /// charger's next connection, unless it is lost `for_good`.
+    pub(super) fn lost(&mut self, conn: Option<u64>, for_good: bool, bench: &mut Bench<'_>) {
         for call in self.touched(conn) {
-            if conn.is_some() && self.open.get(&call).is_some_and(|open| open.is_kept()) {
+            if !for_good && self.open.get(&call).is_some_and(|open| open.is_kept()) {
                 continue;
             }
             if let Some(open) = self.open.get_mut(&call) {

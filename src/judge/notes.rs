@@ -108,6 +108,14 @@ pub(super) struct Tap {
     pub(super) build: Option<String>,
 }
 
+/// Note of a `Gap`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Lossy {
+    /// How many facts lie in it, where it is not only about frames.
+    pub(super) facts: u64,
+}
+
 /// Note of a `PlaneStarted`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -211,7 +211,6 @@ impl Asker {
         why: String,
         by_tap: bool,
     ) {
-        tracing::info!(conn = self.conn, charger, peer = %self.peer, status, by_tap, why, "connection refused");
         roster.refused(
             self.conn,
             Refused {
@@ -221,6 +220,7 @@ impl Asker {
                 by_tap,
                 status,
                 why,
+                untold: 0,
             },
         );
     }

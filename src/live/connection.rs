@@ -149,7 +149,6 @@ impl Porch {
 
     /// Answers in a backend's place that this identity is not known.
     async fn turn_away(&self, mut charger: Stream, asker: &Asker, identity: String) {
-        self.shared.metrics.unlisted.add(1);
         asker.turned_away(&self.shared.roster, identity, UNLISTED.to_owned());
         let farewell = async {
             charger.write_all(NOT_FOUND).await?;

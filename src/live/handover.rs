@@ -122,6 +122,14 @@ pub struct Refused {
     pub status: Option<u16>,
     /// Why, in words: `refused by legacy`, `legacy unreachable: ...`, `charger left`, ...
     pub why: String,
+    /// How many more the tap has turned away since the last one that was told: of a flood not each is.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub untold: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_none(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Bytes of one frame.
@@ -187,6 +195,9 @@ pub struct Counters {
     pub accepted: u64,
     /// Connections refused so far.
     pub refused: u64,
+    /// Those among them that the tap itself turned away, told one by one or not.
+    #[serde(default)]
+    pub unlisted: u64,
     /// Frames seen so far, both directions.
     pub frames: u64,
     /// Frames that fell into gaps so far.

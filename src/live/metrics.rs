@@ -75,6 +75,7 @@ impl Metrics {
             open: self.open.get(),
             accepted: self.accepted.get(),
             refused: self.refused.get(),
+            unlisted: self.unlisted.get(),
             frames: self.frames.get(),
             lost: self.lost.get(),
             bytes: self.bytes.get(),

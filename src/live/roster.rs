@@ -19,6 +19,7 @@ use super::metrics::Metrics;
 use super::secret::Secret;
 use super::seen;
 use super::tank::{Offer, SLICE, Tank};
+use super::unlisted::Unlisted;
 use super::walker::Step;
 use crate::clock::{Clock, Micros};
 use crate::facts::Dir;
@@ -52,6 +53,7 @@ struct Inner {
     open: HashMap<u64, Rc<Entry>>,
     /// What the chargers of open connections log in with, as far as the shadow plane needs it.
     logins: HashMap<u64, Secret>,
+    unlisted: Unlisted,
     /// Whether somebody takes what is put in the tank.
     attached: bool,
     /// Ended connections whose records are still in the tank, with their position behind them.
@@ -135,6 +137,7 @@ impl Roster {
                 board,
                 open: HashMap::new(),
                 logins: HashMap::new(),
+                unlisted: Unlisted::default(),
                 attached: false,
                 leaving: VecDeque::new(),
                 untold: VecDeque::new(),
@@ -198,10 +201,37 @@ impl Roster {
         Ok(entry)
     }
 
-    /// A charger got no connection.
-    pub fn refused(&self, conn: u64, refused: Refused) {
+    /// A charger got no connection. Of many that the tap turned away some are counted only.
+    pub fn refused(&self, conn: u64, mut refused: Refused) {
         self.metrics.refused.add(1);
-        self.push(&Record::Refused(conn, Clock::system().now(), refused));
+        let now = Clock::system().now();
+        if refused.by_tap {
+            self.metrics.unlisted.add(1);
+            let Some(untold) = self.inner.borrow_mut().unlisted.turned_away(now) else {
+                return;
+            };
+            refused.untold = untold;
+        }
+        let Refused {
+            charger,
+            peer,
+            by_tap,
+            status,
+            why,
+            untold,
+            ..
+        } = &refused;
+        tracing::info!(
+            conn,
+            charger,
+            peer,
+            status,
+            by_tap,
+            why,
+            untold,
+            "connection refused"
+        );
+        self.push(&Record::Refused(conn, now, refused));
     }
 
     /// Notes how many frames a direction has seen. Called before their bytes are forwarded.

@@ -47,6 +47,8 @@ struct Command {
     number: u64,
     version: Version,
     at: Micros,
+    /// The connection of the authority's that it came on; 0 for the shadow's, which are told apart by their numbers.
+    conn: u64,
     id: Box<str>,
     action: Box<str>,
     payload: Box<str>,
@@ -131,9 +133,15 @@ impl Real {
 }
 
 impl Commands {
-    /// The authority commands; returns the identifiers that a twin of the shadow's teaches.
-    pub fn authority_called(&mut self, version: Version, call: &Envelope<'_>, at: Micros) -> Pairs {
+    /// The authority commands on connection `conn`; returns the identifiers that a twin of the shadow's teaches.
+    pub fn authority_called(
+        &mut self,
+        version: Version,
+        call: &Envelope<'_>,
+        (conn, at): (u64, Micros),
+    ) -> Pairs {
         let mut command = Command::read(version, call, at, None);
+        command.conn = conn;
         let mut pairs = Vec::new();
         if let Some(twin) = command.twin_in(&mut self.shadow, WINDOW) {
             pairs = pair(&command.minted, &twin.minted);
@@ -147,13 +155,14 @@ impl Commands {
         pairs
     }
 
-    /// The charger answered a command of the authority's.
-    pub fn charger_answered(&mut self, message: &Envelope<'_>) -> Option<Answered> {
+    /// The charger answered a command of the authority's on connection `conn`. On another one the same message id means
+    /// another command.
+    pub fn charger_answered(&mut self, conn: u64, message: &Envelope<'_>) -> Option<Answered> {
         let command = self
             .authority
             .iter_mut()
             .rev()
-            .find(|command| *command.id == *message.id && command.answer.is_none())?;
+            .find(|command| command.is(conn, &message.id) && command.answer.is_none())?;
         let answer = Real::read(message)?;
         command.answer = Some(answer.clone());
         let done = Answered {
@@ -176,11 +185,11 @@ impl Commands {
         Some(done)
     }
 
-    /// Whether the shadow has sent the same as this command of the authority's, given its message id.
-    pub fn has_twin(&self, id: &str) -> bool {
+    /// Whether the shadow has sent the same as this command of the authority's, given its connection and message id.
+    pub fn has_twin(&self, conn: u64, id: &str) -> bool {
         self.authority
             .iter()
-            .any(|command| command.id.as_ref() == id && command.twin.is_some())
+            .any(|command| command.is(conn, id) && command.twin.is_some())
     }
 
     /// The shadow commands; returns what the authority's twin gives. `reuse` is how old a twin's answer may be, µs.
@@ -267,6 +276,7 @@ impl Command {
             number: 0,
             version,
             at,
+            conn: 0,
             id: call.id.as_ref().into(),
             action: call.action.as_ref().into(),
             // Nobody asks what the shadow's said.
@@ -277,6 +287,10 @@ impl Command {
             twin: None,
             waits: false,
         }
+    }
+
+    fn is(&self, conn: u64, id: &str) -> bool {
+        self.conn == conn && *self.id == *id
     }
 
     fn twin_in<'a>(&self, others: &'a mut VecDeque<Self>, window: Micros) -> Option<&'a mut Self> {
@@ -331,7 +345,7 @@ mod tests {
 
     fn answered(commands: &mut Commands, id: &str, payload: &str) -> Option<Answered> {
         let text = format!(r#"[3,"{id}",{payload}]"#);
-        commands.charger_answered(&call(&text))
+        commands.charger_answered(1, &call(&text))
     }
 
     fn learned() -> Vec<(Class, String, String)> {
@@ -342,22 +356,40 @@ mod tests {
     fn the_same_command_from_both_teaches_its_ids_in_either_order() {
         let relation = Relation::new();
         let mut commands = Commands::default();
-        commands.authority_called(Version::V201, &call(START), 0);
+        commands.authority_called(Version::V201, &call(START), (1, 0));
         let twin = commands.shadow_called(Version::V201, &call(START_TWIN), 5, &relation, WINDOW);
         assert_eq!((twin.pairs, twin.answer), (learned(), None));
         assert!(twin.under_way);
 
         let mut commands = Commands::default();
         commands.shadow_called(Version::V201, &call(START_TWIN), 0, &relation, WINDOW);
-        let pairs = commands.authority_called(Version::V201, &call(START), 5);
+        let pairs = commands.authority_called(Version::V201, &call(START), (1, 5));
         assert_eq!(pairs, learned());
+    }
+
+    #[test]
+    fn a_message_id_means_something_on_its_own_connection_only() {
+        let relation = Relation::new();
+        let mut commands = Commands::default();
+        commands.authority_called(Version::V201, &call(START), (1, 0));
+        let reset = START.replace("RequestStartTransaction", "Reset");
+        commands.authority_called(Version::V201, &call(&reset), (2, 1));
+        let accepted = call(r#"[3,"l1",{"status":"Accepted"}]"#);
+        let first = commands.charger_answered(1, &accepted).unwrap();
+        assert_eq!(first.action.as_ref(), "RequestStartTransaction");
+        assert_eq!(commands.charger_answered(1, &accepted), None, "only once");
+        assert_eq!(commands.charger_answered(3, &accepted), None);
+        let second = commands.charger_answered(2, &accepted).unwrap();
+        assert_eq!(second.action.as_ref(), "Reset");
+        commands.shadow_called(Version::V201, &call(START_TWIN), 5, &relation, WINDOW);
+        assert!(commands.has_twin(1, "l1") && !commands.has_twin(2, "l1"));
     }
 
     #[test]
     fn the_real_answer_is_handed_on_once() {
         let relation = Relation::new();
         let mut commands = Commands::default();
-        commands.authority_called(Version::V201, &call(START), 0);
+        commands.authority_called(Version::V201, &call(START), (1, 0));
         let answered = answered(&mut commands, "l1", r#"{"status":"Accepted"}"#);
         assert_eq!(answered.unwrap().action.as_ref(), "RequestStartTransaction");
         let twin = commands.shadow_called(Version::V201, &call(START_TWIN), 5, &relation, WINDOW);
@@ -372,7 +404,7 @@ mod tests {
         let other = START_TWIN.replace("\"A\"", "\"B\"");
         for (text, at) in [(other.as_str(), 5), (START_TWIN, WINDOW + 1)] {
             let mut commands = Commands::default();
-            commands.authority_called(Version::V201, &call(START), 0);
+            commands.authority_called(Version::V201, &call(START), (1, 0));
             let twin = commands.shadow_called(Version::V201, &call(text), at, &relation, WINDOW);
             assert_eq!((twin.pairs, twin.answer), (Vec::new(), None));
         }
@@ -387,7 +419,7 @@ mod tests {
         for (shadow, same) in [("7", true), ("100", false), ("8", false)] {
             let mut commands = Commands::default();
             let authority = stop("100");
-            commands.authority_called(Version::V16, &call(&authority), 0);
+            commands.authority_called(Version::V16, &call(&authority), (1, 0));
             answered(&mut commands, "x", "{}");
             let text = stop(shadow);
             let twin = commands.shadow_called(Version::V16, &call(&text), 1, &relation, WINDOW);
@@ -401,7 +433,7 @@ mod tests {
         let mut commands = Commands::default();
         let ask = |id| format!(r#"[2,"x","GetReport",{{"requestId":{id}}}]"#);
         let (authority, shadow) = (ask(1), ask(2));
-        commands.authority_called(Version::V201, &call(&authority), 0);
+        commands.authority_called(Version::V201, &call(&authority), (1, 0));
         answered(&mut commands, "x", r#"{"status":"Accepted"}"#);
         let twin = commands.shadow_called(Version::V201, &call(&shadow), 1, &relation, WINDOW);
         assert_eq!((twin.pairs, twin.answer), (Vec::new(), None));
@@ -414,9 +446,9 @@ mod tests {
         let asked = commands.shadow_called(Version::V201, &call(START_TWIN), 0, &relation, WINDOW);
         assert!(!asked.under_way);
         assert_eq!(commands.real_answer(asked.number), None);
-        commands.authority_called(Version::V201, &call(START), 2);
+        commands.authority_called(Version::V201, &call(START), (1, 2));
         assert_eq!(commands.real_answer(asked.number), None);
-        commands.charger_answered(&call(r#"[4,"l1","InternalError","no \"luck\"",{}]"#));
+        commands.charger_answered(1, &call(r#"[4,"l1","InternalError","no \"luck\"",{}]"#));
         let error = Real::Error(r#""InternalError","no \"luck\"""#.into());
         assert_eq!(commands.real_answer(asked.number), Some((error, learned())));
     }
@@ -431,7 +463,7 @@ mod tests {
             )
         };
         let schedule = r#"{"status":"Accepted","connectorId":1}"#;
-        commands.authority_called(Version::V16, &call(&ask("q", 600)), 0);
+        commands.authority_called(Version::V16, &call(&ask("q", 600)), (1, 0));
         answered(&mut commands, "q", schedule);
         let asked = |commands: &mut Commands, duration, at| {
             let text = ask("s", duration);
@@ -444,7 +476,7 @@ mod tests {
         assert_eq!(asked(&mut commands, 60, 3), None, "another question");
         assert_eq!(asked(&mut commands, 600, 600_000_001), None, "too old");
         let set = r#"[2,"p","SetChargingProfile",{"connectorId":1,"csChargingProfiles":{}}]"#;
-        commands.authority_called(Version::V16, &call(set), 4);
+        commands.authority_called(Version::V16, &call(set), (1, 4));
         answered(&mut commands, "p", r#"{"status":"Accepted"}"#);
         assert_eq!(asked(&mut commands, 600, 5), None, "another profile since");
     }
@@ -454,7 +486,11 @@ mod tests {
         let relation = Relation::new();
         for (reuse, expected) in [(10, true), (4, false)] {
             let mut commands = Commands::default();
-            commands.authority_called(Version::V16, &call(r#"[2,"r","Reset",{"type":"Soft"}]"#), 0);
+            commands.authority_called(
+                Version::V16,
+                &call(r#"[2,"r","Reset",{"type":"Soft"}]"#),
+                (1, 0),
+            );
             answered(&mut commands, "r", r#"{"status":"Accepted"}"#);
             let reset = call(r#"[2,"c","Reset",{"type":"Soft"}]"#);
             let twin = commands.shadow_called(Version::V16, &reset, 5, &relation, reuse);
@@ -476,7 +512,7 @@ mod tests {
         ] {
             let mut commands = Commands::default();
             let text = format!(r#"[2,"x","{action}",{{}}]"#);
-            commands.authority_called(version, &call(&text), 0);
+            commands.authority_called(version, &call(&text), (1, 0));
             answered(&mut commands, "x", r#"{"status":"Accepted"}"#);
             let twin = commands.shadow_called(version, &call(&text), 1, &relation, WINDOW);
             assert_eq!((twin.answer, twin.under_way), (None, false), "{action}");
@@ -496,7 +532,7 @@ mod tests {
         ] {
             let mut commands = Commands::default();
             let (theirs, ours) = (update("l", "https://a/fw-2.bin"), update("c", place));
-            commands.authority_called(Version::V16, &call(&theirs), 0);
+            commands.authority_called(Version::V16, &call(&theirs), (1, 0));
             let twin =
                 commands.shadow_called(Version::V16, &call(&ours), 1, &Relation::new(), WINDOW);
             assert_eq!(twin.under_way, same, "{place}");

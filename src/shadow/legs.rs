@@ -20,10 +20,11 @@ use crate::ocpp::{Class, Envelope, MessageType, Version};
 
 use super::dial::Dialler;
 use super::exchanges::{Called, Exchanges, Half};
+use super::identities::Identities;
 use super::leg;
 use super::link::{self, Common, Ending, Handshake, Link};
 use super::memory::Memory;
-use super::model::Import;
+use super::model::{Heard, Import};
 use super::pace::Pace;
 use super::plane::{ConnInfo, LegHost};
 use super::queue::{Gate, Mirrored, Traffic};
@@ -33,14 +34,42 @@ use super::settings::{ShadowSettings, Takeover};
 pub struct Legs {
     backends: Vec<Backend>,
     links: RefCell<HashMap<u64, Rc<Link>>>,
-    /// Links whose charger has gone while the backend still owes answers.
-    parting: RefCell<Vec<Rc<Link>>>,
+    identities: RefCell<Identities>,
+    parting: RefCell<Parting>,
     memories: RefCell<Memories>,
     running: Rc<Running>,
 }
 
 /// What is kept per shadow backend and charger.
 type Memories = HashMap<(Leg, Arc<str>), Rc<RefCell<Memory>>>;
+
+/// Links whose charger has gone while the backend still owes answers.
+#[derive(Default)]
+struct Parting {
+    links: HashMap<Arc<str>, Vec<Rc<Link>>>,
+    /// How many chargers there may be before those whose legs are over are taken out.
+    enough: usize,
+}
+
+impl Parting {
+    fn push(&mut self, link: Rc<Link>) {
+        if self.links.len() >= self.enough {
+            self.links.retain(|_, links| {
+                links.retain(|link| !link.is_gone());
+                !links.is_empty()
+            });
+            self.enough = 64.max(2 * self.links.len());
+        }
+        let links = self.links.entry(Arc::clone(&link.charger)).or_default();
+        links.retain(|link| !link.is_gone());
+        links.push(link);
+    }
+
+    /// Earlier connections of a charger whose legs are still delivering.
+    fn of(&self, charger: &Arc<str>) -> Vec<Rc<Link>> {
+        self.links.get(charger).cloned().unwrap_or_default()
+    }
+}
 
 /// A backend that may be a shadow: both may, once some chargers have moved.
 struct Backend {
@@ -86,6 +115,7 @@ impl Legs {
         Ok(Self {
             backends,
             links: RefCell::default(),
+            identities: RefCell::default(),
             parting: RefCell::default(),
             memories: RefCell::default(),
             running: Rc::default(),
@@ -144,8 +174,12 @@ impl Legs {
         facts.dedup_by_key(|fact| fact.seq);
         for fact in facts {
             if let (Some(dir), Some(Ok(message))) = (fact.dir, fact.text().map(Envelope::parse)) {
-                let when = (fact.seq, fact.at);
-                memory.model.hear(spoken, dir, when, &message);
+                let heard = Heard {
+                    conn: fact.conn,
+                    seq: fact.seq,
+                    at: fact.at,
+                };
+                memory.model.hear(spoken, dir, heard, &message);
             }
         }
     }
@@ -219,22 +253,15 @@ impl Legs {
         Rc::clone(self.memories.borrow_mut().entry(key).or_default())
     }
 
-    /// Earlier connections of a charger whose legs are still delivering.
-    fn parting(&self, charger: &Arc<str>) -> Vec<Rc<Link>> {
-        let parting = self.parting.borrow();
-        let of_charger = parting.iter().filter(|link| link.charger == *charger);
-        of_charger.map(Rc::clone).collect()
-    }
-
     /// Ends the legs of a charger's open connections towards `shadow`. The links stay: what these connections still carry is
     /// accounted for by them.
     fn replace(&self, shadow: Leg, charger: &Arc<str>) {
         let links = self.links.borrow();
-        let same = |link: &&Rc<Link>| {
-            link.charger == *charger && link.common().settings.leg == shadow && !link.is_gone()
-        };
+        let same = |link: &&Rc<Link>| link.common().settings.leg == shadow && !link.is_gone();
+        let identities = self.identities.borrow();
         let mut parting = self.parting.borrow_mut();
-        for link in links.values().filter(same) {
+        let open = identities.of(charger).filter_map(|conn| links.get(&conn));
+        for link in open.filter(same) {
             link.replace();
             parting.push(Rc::clone(link));
         }
@@ -271,6 +298,9 @@ impl LegHost for Legs {
             self.replace(shadow, &info.charger);
         }
         self.links.borrow_mut().insert(info.conn, Rc::clone(&link));
+        self.identities
+            .borrow_mut()
+            .insert(&info.charger, info.conn);
         if version.is_none() {
             let note = json!({"why": "version", "subprotocol": info.subprotocol});
             link.record(Kind::ShadowRefused, &note);
@@ -282,7 +312,7 @@ impl LegHost for Legs {
         let task = Task(Rc::clone(&self.running));
         let (dialler, pace) = (Rc::clone(&backend.dialler), Rc::clone(&backend.pace));
         let resumed = info.resumed;
-        let before = self.parting(&info.charger);
+        let before = self.parting.borrow().of(&info.charger);
         spawn_local(async move {
             // One connection after the other, as the charger had them: the backend hears the end of the last one first.
             for link in before {
@@ -313,15 +343,16 @@ impl LegHost for Legs {
         let link = self.links.borrow_mut().remove(&conn);
         if let Some(link) = link {
             link.drain(Ending::Closed, link::DRAIN);
-            let mut parting = self.parting.borrow_mut();
-            parting.retain(|link| !link.is_gone());
-            parting.push(link);
+            self.identities.borrow_mut().remove(&link.charger, conn);
+            self.parting.borrow_mut().push(link);
         }
     }
 
     fn stopping(&self) {
         let links = std::mem::take(&mut *self.links.borrow_mut());
-        for link in links.values().chain(self.parting.borrow().iter()) {
+        self.identities.borrow_mut().clear();
+        let parting = self.parting.borrow();
+        for link in links.values().chain(parting.links.values().flatten()) {
             link.drain(Ending::Stopping, link::STOPPING);
         }
     }
@@ -364,6 +395,7 @@ fn owed_message(version: Version, owed: &Undelivered) -> Option<Mirrored> {
         kept: true,
         failed: 0,
         solicited: 0,
+        asked: false,
     })
 }
 

@@ -159,6 +159,13 @@ impl Memory {
         }
     }
 
+    /// Whether the shadow has sent the same as a command of the authority's, given its Message fact.
+    pub fn asked_too(&self, command: u64) -> bool {
+        self.solicited
+            .id(command)
+            .is_some_and(|(conn, id)| self.commands.has_twin(conn, id))
+    }
+
     /// Whether the transaction that a command names is known and not over.
     pub fn is_ongoing(&self, command: &Envelope<'_>) -> bool {
         member_text(command.payload, &[Step::Key("transactionId")]).is_some_and(|literal| {

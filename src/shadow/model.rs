@@ -31,6 +31,7 @@ pub mod view;
 
 pub use configuration::is_same_setting;
 pub use evidence::{Evidence, Label, Source};
+pub use hear::Heard;
 pub use import::Import;
 
 use certificates::Certificates;
@@ -106,8 +107,8 @@ pub struct Model {
 struct Learned {
     /// The last word on jobs that report back, by action.
     jobs: BTreeMap<&'static str, Said>,
-    /// A boot that the authority has not answered: message id and fact.
-    booting: Option<(Box<str>, u64)>,
+    /// A boot that the authority has not answered. Boxed, as most of the time there is none.
+    booting: Option<Box<Booting>>,
     asked: VecDeque<Asked>,
     /// When each part was last told in a lesson.
     told: BTreeMap<Part, Micros>,
@@ -121,9 +122,24 @@ struct Learned {
     lockless: BTreeMap<i64, Source>,
 }
 
+/// A boot that waits for the authority's answer.
+#[derive(Debug)]
+struct Booting {
+    conn: u64,
+    id: Box<str>,
+    fact: u64,
+}
+
+impl Booting {
+    fn is(&self, conn: u64, id: &str) -> bool {
+        self.conn == conn && *self.id == *id
+    }
+}
+
 /// A command of the authority's whose answer teaches something.
 #[derive(Debug)]
 struct Asked {
+    conn: u64,
     id: Box<str>,
     action: Box<str>,
     payload: Box<str>,

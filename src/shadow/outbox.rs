@@ -89,6 +89,7 @@ mod tests {
             kept: true,
             failed: 0,
             solicited: 0,
+            asked: false,
         })
     }
 

@@ -17,6 +17,9 @@ use super::translate::member_text;
 /// How many settings, and how many profiles or messages, are pretended at most per charger.
 const MOST: usize = 256;
 
+/// How many bytes are pretended at most per charger.
+const MOST_BYTES: usize = 256 << 10;
+
 /// Actions that can be simulated. Not here: what starts or stops a session, moves a charger, replaces its firmware or
 /// closes it. A phantom session would falsify every bill after it.
 pub const ACTIONS: [&str; 10] = [
@@ -86,6 +89,11 @@ impl Overlay {
     /// Pretends to obey. `base` is the payload that would be answered otherwise. `None`: even a simulation says no.
     pub fn obey(&mut self, version: Version, call: &Envelope<'_>, base: &str) -> Option<Told> {
         let payload = call.payload;
+        // Of a list only its version is kept.
+        let is_kept = call.action != "SendLocalList";
+        if is_kept && self.bytes() + payload.len() > MOST_BYTES {
+            return None;
+        }
         match call.action.as_ref() {
             "ChangeConfiguration" if effect::notice(version, &call.action, payload).is_none() => {
                 self.set_key(payload)
@@ -163,6 +171,22 @@ impl Overlay {
     /// Whether the next boot follows a pretended restart; true once.
     pub fn take_restart(&mut self) -> bool {
         std::mem::take(&mut self.restarted)
+    }
+
+    /// What the pretended texts take.
+    fn bytes(&self) -> usize {
+        let keys = self.keys.values();
+        let keys = keys.map(|(name, value)| 2 * name.len() + value.len());
+        let variables = self
+            .variables
+            .iter()
+            .map(|(name, value)| name.len() + value.len());
+        let profiles = self.profiles.iter();
+        let profiles =
+            profiles.map(|(id, (place, profile))| id.len() + place.len() + profile.len());
+        let messages = self.messages.iter().map(|(id, text)| id.len() + text.len());
+        let texts = keys.chain(variables).chain(profiles).chain(messages);
+        texts.sum()
     }
 
     fn set_key(&mut self, payload: &str) -> Option<Told> {
@@ -251,6 +275,9 @@ impl Overlay {
 
     fn send_list(&mut self, version: Version, payload: &str) -> Option<Told> {
         let literal = member_text(payload, &[Step::Key(version_member(version))])?;
+        if literal.len() > 64 {
+            return None;
+        }
         let number = |literal: &str| Identifier::read(literal).text().parse::<i64>().ok();
         let is_old = self
             .list

@@ -109,6 +109,7 @@ mod tests {
             kept: false,
             failed: 0,
             solicited: 0,
+            asked: false,
         }
     }
 

@@ -178,7 +178,9 @@ impl Queue {
     pub fn set_gate(&mut self, gate: Gate) -> Vec<Withheld> {
         if gate != self.gate && gate != Gate::Open {
             self.synthetic.retain(|call| {
-                gate.passes_synthetic() && call.action.as_ref() == "BootNotification"
+                // What the backend asked for is due whether it has accepted the charger or not.
+                let due = gate == Gate::Pending && call.why == "trigger";
+                due || gate.passes_synthetic() && call.action.as_ref() == "BootNotification"
             });
         }
         self.gate = gate;
@@ -235,6 +237,20 @@ impl Queue {
         self.waiting.get(at).cloned().map(Call::Mirrored)
     }
 
+    /// Notes which of the messages that an authority's command caused the backend asked for too: those do not wait until it
+    /// has accepted the charger.
+    pub fn note_asked(&mut self, is_asked: impl Fn(&Mirrored) -> bool) {
+        for message in &mut self.waiting {
+            if message.solicited != 0 && !message.asked && is_asked(message) {
+                Rc::make_mut(message).asked = true;
+            }
+        }
+    }
+
+    fn passes(&self, message: &Mirrored) -> bool {
+        self.gate.passes(message.traffic) || (self.gate == Gate::Pending && message.asked)
+    }
+
     fn next_mirrored(&self) -> Option<usize> {
         // A charger that boots says so before it delivers what it kept.
         let fresh = self.waiting.iter().position(|message| !message.kept);
@@ -247,7 +263,7 @@ impl Queue {
         // While the backend has not accepted the charger a BootNotification overtakes the kept messages, as on a charger.
         self.waiting.iter().position(|message| {
             let rests = self.resting && message.traffic == Traffic::Transaction;
-            self.gate.passes(message.traffic) && !rests
+            self.passes(message) && !rests
         })
     }
 

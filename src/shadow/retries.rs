@@ -54,12 +54,18 @@ mod tests {
     use super::*;
     use crate::facts::Dir;
     use crate::ocpp::Envelope;
+    use crate::shadow::model::Heard;
 
     /// A model of a charger that answered one command of its authority's so.
     fn told(version: Version, command: &str, answer: &str) -> Model {
         let mut model = Model::default();
         for (seq, dir, text) in [(1, Dir::ToCharger, command), (2, Dir::FromCharger, answer)] {
-            model.hear(version, dir, (seq, 0), &Envelope::parse(text).unwrap());
+            let heard = Heard {
+                conn: 1,
+                seq,
+                at: 0,
+            };
+            model.hear(version, dir, heard, &Envelope::parse(text).unwrap());
         }
         model
     }

@@ -44,7 +44,8 @@ struct Cause {
     /// The command's Message fact.
     seq: u64,
     at: Micros,
-    /// Its message id.
+    /// The connection that it came on, and its message id there.
+    conn: u64,
     id: Box<str>,
     effect: Effect,
     /// It has had its effect.
@@ -65,8 +66,13 @@ enum Effect {
 }
 
 impl Solicited {
-    /// The authority commands.
-    pub fn commanded(&mut self, version: Version, call: &Envelope<'_>, seq: u64, at: Micros) {
+    /// The authority commands on connection `conn`; the Message fact of it is `seq`.
+    pub fn commanded(
+        &mut self,
+        version: Version,
+        call: &Envelope<'_>,
+        (conn, seq, at): (u64, u64, Micros),
+    ) {
         let mut effects: Vec<Effect> = identifiers::sites(version, &call.action, Part::Request)
             .filter(|site| site.role == Role::Named && site.class == Class::ReservationId)
             .filter_map(|site| json::first(call.payload, site.path))
@@ -98,6 +104,7 @@ impl Solicited {
             self.causes.push_back(Cause {
                 seq,
                 at,
+                conn,
                 id: call.id.as_ref().into(),
                 effect,
                 spent: false,
@@ -105,15 +112,16 @@ impl Solicited {
         }
     }
 
-    /// The charger refused a command: nothing follows from it.
-    pub fn refused(&mut self, id: &str) {
-        self.causes.retain(|cause| cause.id.as_ref() != id);
+    /// The charger refused a command on connection `conn`: nothing follows from it.
+    pub fn refused(&mut self, conn: u64, id: &str) {
+        self.causes
+            .retain(|cause| cause.conn != conn || cause.id.as_ref() != id);
     }
 
-    /// The message id of a command, given its Message fact.
-    pub fn id(&self, seq: u64) -> Option<&str> {
+    /// The connection and the message id of a command, given its Message fact.
+    pub fn id(&self, seq: u64) -> Option<(u64, &str)> {
         let cause = self.causes.iter().find(|cause| cause.seq == seq)?;
-        Some(&cause.id)
+        Some((cause.conn, &cause.id))
     }
 
     /// The command that caused a charger's CALL: its Message fact.
@@ -219,7 +227,7 @@ mod tests {
     fn commanded(version: Version, text: &str) -> Solicited {
         let mut solicited = Solicited::default();
         let call = Envelope::parse(text).unwrap();
-        solicited.commanded(version, &call, 7, 0);
+        solicited.commanded(version, &call, (1, 7, 0));
         solicited
     }
 
@@ -235,7 +243,13 @@ mod tests {
             "all parts"
         );
         assert_eq!(cause(&mut solicited, Version::V201, &report(5)), None);
-        solicited.refused("c");
+        solicited.refused(2, "c");
+        assert_eq!(
+            cause(&mut solicited, Version::V201, &report(4)),
+            Some(7),
+            "another connection's"
+        );
+        solicited.refused(1, "c");
         assert_eq!(cause(&mut solicited, Version::V201, &report(4)), None);
     }
 

@@ -245,6 +245,7 @@ pub fn acceptance(answer: &str) -> (Acceptance, Option<i64>) {
 mod tests {
     use super::*;
     use crate::facts::Dir;
+    use crate::shadow::model::Heard;
 
     fn model() -> Model {
         let mut model = Model::default();
@@ -255,7 +256,12 @@ mod tests {
             r#"[2,"4","MeterValues",{"connectorId":1,"meterValue":[]}]"#,
         ]) {
             let call = Envelope::parse(call).unwrap();
-            model.hear(Version::V16, Dir::FromCharger, (seq, 0), &call);
+            let heard = Heard {
+                conn: 1,
+                seq,
+                at: 0,
+            };
+            model.hear(Version::V16, Dir::FromCharger, heard, &call);
         }
         model
     }

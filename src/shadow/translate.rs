@@ -230,7 +230,11 @@ pub fn member_text<'a>(payload: &'a str, path: &[Step]) -> Option<&'a str> {
     json::first(payload, path)
 }
 
+/// Bytes of the longest identifier that is kept, several times what any version allows: each is held for every charger.
+const LONGEST: usize = 256;
+
 /// Identifiers that a backend mints in a payload, as JSON text, in text order.
+/// Longer ones are no identifiers: what names them stays here, unmapped.
 pub fn mints(version: Version, action: &str, part: Part, payload: &str) -> Vec<(Class, String)> {
     identifiers::sites(version, action, part)
         .filter(|site| site.role == Role::Mint)
@@ -240,7 +244,7 @@ pub fn mints(version: Version, action: &str, part: Part, payload: &str) -> Vec<(
                 .into_iter()
                 .map(|at| (site.class, payload[at].to_owned()))
         })
-        .filter(|(_, literal)| literal != "null")
+        .filter(|(_, literal)| literal != "null" && literal.len() <= LONGEST)
         .collect()
 }
 

@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
@@ -21,6 +22,8 @@ use std::time::{Duration, Instant};
 use evenkeel::facts::{Fact, Kind, Reader};
 use evenkeel::judge::{Judge, Rules};
 use evenkeel::ledger::row::{Exchange, Row};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
@@ -234,12 +237,18 @@ impl Tap {
         eventually(text, || self.log().iter().any(|line| line.contains(text)));
     }
 
-    /// Waits until the pipe that nobody reads is full, up to the last line that did not fit any more.
+    /// Asserts that the log has been choked until now: behind what fills its pipe a line of the tap's waits for room. Leaves
+    /// the pipe full again.
     pub fn is_choked(&self) {
         let pipe = self.unread.as_ref().unwrap();
-        eventually("the log pipe is full", || {
-            rustix::io::ioctl_fionread(pipe).unwrap() > PIPE as u64 / 2
+        assert_eq!(stuff(pipe), 0, "the log pipe was full");
+        drain(pipe);
+        let mut stuck = String::new();
+        eventually("the tap's lines come as soon as there is room", || {
+            stuck.push_str(&drain(pipe));
+            stuck.contains("connection opened")
         });
+        stuff(pipe);
     }
 
     /// Ctrl-C, and how the tap ended.
@@ -284,8 +293,33 @@ impl Drop for Tap {
     }
 }
 
-/// Size of the log pipe that nobody reads, in bytes: the smallest, so that it is soon full.
+/// Size of the log pipe that nobody reads, in bytes: the smallest there is.
 const PIPE: usize = 4096;
+
+/// Fills a pipe to the brim, as somebody else would who logs to the same one; returns how many bytes there was room for.
+fn stuff(pipe: &ChildStderr) -> usize {
+    let end = format!("/proc/self/fd/{}", pipe.as_raw_fd());
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK;
+    let end = rustix::fs::open(end, flags, Mode::empty()).unwrap();
+    let mut room = 0;
+    loop {
+        match rustix::io::write(&end, b"\n") {
+            Ok(written) => room += written,
+            Err(Errno::AGAIN) => return room,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// Takes what is in a pipe, without waiting for more.
+fn drain(pipe: &ChildStderr) -> String {
+    let mut text = vec![0; rustix::io::ioctl_fionread(pipe).unwrap() as usize];
+    let read = match text.len() {
+        0 => 0,
+        _ => rustix::io::read(pipe, &mut text).unwrap(),
+    };
+    String::from_utf8_lossy(&text[..read]).into_owned()
+}
 
 type Found = (String, String, Option<ChildStderr>);
 
@@ -314,6 +348,7 @@ fn read_log(
             let addresses = (url.clone(), health.clone());
             if log_unread {
                 fcntl_setpipe_size(stderr.get_ref(), PIPE).unwrap();
+                stuff(stderr.get_ref());
                 let _ = found.send((addresses.0, addresses.1, Some(stderr.into_inner())));
                 return;
             }

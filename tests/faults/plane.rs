@@ -235,7 +235,6 @@ fn a_log_that_nobody_reads_is_not_felt() {
     survives(|| {
         Box::new(Plane {
             setup: |setup| {
-                setup.log = Some("trace");
                 setup.log_unread = true;
             },
             end: |tap, _| tap.is_choked(),

@@ -242,14 +242,19 @@ impl Story {
         self.shadow(call, action, shadow);
     }
 
+    pub(crate) fn withheld(&mut self, call: u64, action: &str, why: &str) {
+        let leg = self.authority.other();
+        self.push_here(Kind::ShadowWithheld, |fact| {
+            fact.via(leg, Dir::FromCharger)
+                .because(call)
+                .note(&json!({"why":why,"action":action,"id":"x"}))
+        });
+    }
+
     fn shadow(&mut self, call: u64, action: &str, shadow: Shadow<'_>) {
         let leg = self.authority.other();
         if let Shadow::Withheld(why) = shadow {
-            self.push_here(Kind::ShadowWithheld, |fact| {
-                fact.via(leg, Dir::FromCharger)
-                    .because(call)
-                    .note(&json!({"why":why,"action":action,"id":"x"}))
-            });
+            self.withheld(call, action, why);
             return;
         }
         let sent = self.sent(call);

@@ -214,7 +214,6 @@ impl Splice {
         if let Phase::Between(between) = &self.phase {
             let asker = between.asker(self.shared.epoch());
             asker.turned_away(&self.shared.roster, identity, UNLISTED.to_owned());
-            self.shared.metrics.unlisted.add(1);
         }
         self.forward(End::Authority, NOT_FOUND, cx)?;
         if let Poll::Ready(flushed) = self.poll_flush(End::Authority, cx) {

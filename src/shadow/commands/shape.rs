@@ -1,6 +1,7 @@
 //! What two equal commands of two backends have in common, as canonical text.
 
 use serde_json::{Map, Number, Value};
+use sha2::{Digest as _, Sha256};
 
 use crate::ocpp::identifiers::{self, Part, Role};
 use crate::ocpp::json::Step;
@@ -14,10 +15,13 @@ const PLACES: [&str; 4] = ["location", "remoteLocation", "retries", "retryInterv
 /// Members whose case means nothing: 1.6 configuration keys and tokens.
 const CASELESS: [&str; 3] = ["key", "idTag", "parentIdTag"];
 
+/// How many bytes of a shape are kept as they are.
+const LONGEST: usize = 256;
+
 /// The payload with everything taken out that may differ between two equal commands, in canonical text.
 pub(super) fn shape(version: Version, call: &Envelope<'_>, relation: Option<&Relation>) -> String {
     let Ok(mut payload) = serde_json::from_str::<Value>(call.payload) else {
-        return call.payload.to_owned();
+        return short(call.payload.to_owned());
     };
     for site in identifiers::sites(version, &call.action, Part::Request) {
         match (site.role, relation) {
@@ -56,7 +60,15 @@ pub(super) fn shape(version: Version, call: &Envelope<'_>, relation: Option<&Rel
         }
     }
     canonical(&mut payload);
-    payload.to_string()
+    short(payload.to_string())
+}
+
+/// A long text by its digest: commands are remembered for every charger, and a backend may send long ones.
+fn short(text: String) -> String {
+    if text.len() <= LONGEST {
+        return text;
+    }
+    format!("{:x}", Sha256::digest(text))
 }
 
 fn visit(value: &mut Value, path: &[Step], change: &mut impl FnMut(&mut Value)) {
@@ -111,5 +123,23 @@ fn file_name(location: &Value) -> Option<Value> {
 fn fold(members: &mut Map<String, Value>, name: &str) {
     if let Some(Value::String(text)) = members.get_mut(name) {
         text.make_ascii_lowercase();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_command_is_known_by_little() {
+        let list = |tag: &str| {
+            let tags = format!(r#"{{"idTag":"{tag}"}},"#).repeat(10_000);
+            let payload = format!(r#"{{"listVersion":1,"localAuthorizationList":[{tags}null]}}"#);
+            let text = format!(r#"[2,"1","SendLocalList",{payload}]"#);
+            shape(Version::V16, &Envelope::parse(&text).unwrap(), None)
+        };
+        assert_eq!(list("A"), list("A"));
+        assert_ne!(list("A"), list("B"));
+        assert!(list("A").len() <= LONGEST);
     }
 }

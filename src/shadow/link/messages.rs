@@ -11,6 +11,7 @@ use crate::ocpp::{Envelope, MessageType, Version};
 use crate::shadow::commands::Real;
 use crate::shadow::exchanges::{Called, Half, Reply, Taught};
 use crate::shadow::memory::{Contradiction, Memory};
+use crate::shadow::model::Heard;
 use crate::shadow::queue::{Mirrored, Traffic, Withheld};
 use crate::shadow::solicited;
 use crate::shadow::translate::{self, answer_mints, mints};
@@ -19,7 +20,12 @@ impl Link {
     /// Lets the model hear a message, and records what a later run must hear again.
     fn hear(&self, dir: Dir, seq: u64, at: Micros, message: &Envelope<'_>) {
         let model = &mut self.memory.borrow_mut().model;
-        if let Some(lesson) = model.hear(self.version, dir, (seq, at), message) {
+        let heard = Heard {
+            conn: self.conn,
+            seq,
+            at,
+        };
+        if let Some(lesson) = model.hear(self.version, dir, heard, message) {
             self.record(Kind::ModelLearned, &lesson.note());
         }
     }
@@ -48,9 +54,9 @@ impl Link {
         let is_result = message.kind == MessageType::CallResult;
         let mut memory = self.memory.borrow_mut();
         if solicited::is_refusal(is_result.then_some(message.payload)) {
-            memory.solicited.refused(&message.id);
+            memory.solicited.refused(self.conn, &message.id);
         }
-        let Some(command) = memory.commands.charger_answered(message) else {
+        let Some(command) = memory.commands.charger_answered(self.conn, message) else {
             return;
         };
         if is_result {
@@ -86,6 +92,7 @@ impl Link {
             kept: false,
             failed: 0,
             solicited,
+            asked: false,
         };
         let total = self.common.settings.queue_bytes_total;
         let room = total.saturating_sub(self.common.queued.get());
@@ -103,8 +110,12 @@ impl Link {
         match message.kind {
             MessageType::Call => {
                 let mut memory = self.memory.borrow_mut();
-                memory.solicited.commanded(self.version, &message, seq, at);
-                let pairs = memory.commands.authority_called(self.version, &message, at);
+                let when = (self.conn, seq, at);
+                memory.solicited.commanded(self.version, &message, when);
+                let when = (self.conn, at);
+                let pairs = memory
+                    .commands
+                    .authority_called(self.version, &message, when);
                 let taught = Taught {
                     pairs,
                     cause: seq,

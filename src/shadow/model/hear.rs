@@ -2,8 +2,8 @@
 
 use super::evidence::Source;
 use super::{
-    Asked, Lesson, MOST_CONNECTORS, Model, Part, Place, Said, infer, number, place, remember,
-    status,
+    Asked, Booting, Lesson, MOST_CONNECTORS, Model, Part, Place, Said, infer, number, place,
+    remember, status,
 };
 use crate::clock::Micros;
 use crate::facts::Dir;
@@ -57,33 +57,43 @@ const SETTERS: [(&str, &str, &str); 2] = [
     ("SetMonitoringLevel", "severity", "ActiveMonitoringLevel"),
 ];
 
+/// A message as it was heard.
+#[derive(Debug, Clone, Copy)]
+pub struct Heard {
+    /// The connection, on which its message id means something.
+    pub conn: u64,
+    /// Its fact.
+    pub seq: u64,
+    /// When.
+    pub at: Micros,
+}
+
 impl Model {
-    /// Hears a message between charger and authority, recorded as fact `seq`. Returns what a later run must hear again, if
+    /// Hears a message between charger and authority. Returns what a later run must hear again, if
     /// that changed.
     pub fn hear(
         &mut self,
         version: Version,
         dir: Dir,
-        (seq, at): (u64, Micros),
+        heard: Heard,
         message: &Envelope<'_>,
     ) -> Option<Lesson> {
+        let at = heard.at;
         let part = match (dir, message.kind) {
             (Dir::FromCharger, MessageType::Call | MessageType::Send) => {
-                self.charger_called(version, (seq, at), message)
+                self.charger_called(version, heard, message)
             }
             (Dir::FromCharger, MessageType::CallResult) => {
-                self.charger_answered(version, (seq, at), &message.id, Some(message.payload))
+                self.charger_answered(version, heard, &message.id, Some(message.payload))
             }
             (Dir::FromCharger, MessageType::CallError) => {
-                self.charger_answered(version, (seq, at), &message.id, None)
+                self.charger_answered(version, heard, &message.id, None)
             }
             (Dir::ToCharger, MessageType::Call) => {
-                self.authority_called((seq, at), message);
+                self.authority_called(heard, message);
                 None
             }
-            (Dir::ToCharger, MessageType::CallResult) => {
-                self.authority_answered((seq, at), message)
-            }
+            (Dir::ToCharger, MessageType::CallResult) => self.authority_answered(heard, message),
             (Dir::ToCharger | Dir::FromCharger, _) => None,
         };
         let (part, differs) = part?;
@@ -102,7 +112,7 @@ impl Model {
     fn charger_called(
         &mut self,
         version: Version,
-        (seq, at): (u64, Micros),
+        Heard { conn, seq, at }: Heard,
         call: &Envelope<'_>,
     ) -> Option<(Part, bool)> {
         let payload = call.payload;
@@ -111,7 +121,11 @@ impl Model {
         match call.action.as_ref() {
             "BootNotification" => {
                 self.boot = Some(Said::new(at, payload));
-                learned.booting = Some((call.id.as_ref().into(), seq));
+                learned.booting = Some(Box::new(Booting {
+                    conn,
+                    id: call.id.as_ref().into(),
+                    fact: seq,
+                }));
                 None
             }
             "StatusNotification" => {
@@ -126,7 +140,9 @@ impl Model {
             }
             "StartTransaction" => {
                 let connector = number(payload, "connectorId");
-                learned.transactions.starting(&call.id, connector, source);
+                learned
+                    .transactions
+                    .starting((conn, &call.id), connector, source);
                 None
             }
             "StopTransaction" => {
@@ -153,7 +169,7 @@ impl Model {
         }
     }
 
-    fn authority_called(&mut self, (seq, at): (u64, Micros), call: &Envelope<'_>) {
+    fn authority_called(&mut self, Heard { conn, seq, at }: Heard, call: &Envelope<'_>) {
         let action = call.action.as_ref();
         let source = Source::learned(at, [seq, 0]);
         match action {
@@ -169,6 +185,7 @@ impl Model {
                 self.learned.asked.pop_front();
             }
             self.learned.asked.push_back(Asked {
+                conn,
                 id: call.id.as_ref().into(),
                 action: action.into(),
                 payload: call.payload.into(),
@@ -181,7 +198,7 @@ impl Model {
     fn charger_answered(
         &mut self,
         version: Version,
-        (seq, at): (u64, Micros),
+        Heard { conn, seq, at }: Heard,
         id: &str,
         answer: Option<&str>,
     ) -> Option<(Part, bool)> {
@@ -189,7 +206,7 @@ impl Model {
             .learned
             .asked
             .iter()
-            .rposition(|asked| *asked.id == *id)?;
+            .rposition(|asked| asked.conn == conn && *asked.id == *id)?;
         let asked = self.learned.asked.remove(place)?;
         let (request, source) = (
             asked.payload.as_ref(),
@@ -272,10 +289,12 @@ impl Model {
 
     fn authority_answered(
         &mut self,
-        (seq, at): (u64, Micros),
+        Heard { conn, seq, at }: Heard,
         answer: &Envelope<'_>,
     ) -> Option<(Part, bool)> {
-        if let Some((_, boot)) = self.learned.booting.take_if(|(id, _)| **id == *answer.id) {
+        let booting = &mut self.learned.booting;
+        if let Some(booting) = booting.take_if(|booting| booting.is(conn, &answer.id)) {
+            let boot = booting.fact;
             let before = self.heartbeat.map(|(interval, _)| interval);
             if status(answer.payload) == Some("Accepted") {
                 let interval = member_text(answer.payload, &[Step::Key("interval")]);
@@ -287,7 +306,7 @@ impl Model {
             let now = self.heartbeat.map(|(interval, _)| interval);
             return Some((Part::Boot, now != before));
         }
-        if self.learned.transactions.awaits(&answer.id) {
+        if self.learned.transactions.awaits(conn, &answer.id) {
             let id = member_text(answer.payload, &[Step::Key("transactionId")])?;
             let started = self.learned.transactions.started(id.trim_matches('"'), seq);
             return started.then_some((Part::Transactions, true));

@@ -12,6 +12,7 @@ const REPORT: &str = r#"[2,"r","NotifyReport",{"requestId":5,"generatedAt":"2026
 #[derive(Default)]
 struct Line {
     model: Model,
+    conn: u64,
     seq: u64,
     lessons: Vec<Lesson>,
     version: Option<Version>,
@@ -29,9 +30,13 @@ impl Line {
         self.seq += 1;
         let message = Envelope::parse(text).unwrap();
         let version = self.version.unwrap_or(Version::V16);
-        let when = (self.seq, self.seq as Micros * 1_000_000);
+        let heard = Heard {
+            conn: self.conn,
+            seq: self.seq,
+            at: self.seq as Micros * 1_000_000,
+        };
         self.lessons
-            .extend(self.model.hear(version, dir, when, &message));
+            .extend(self.model.hear(version, dir, heard, &message));
     }
 
     fn up(&mut self, text: &str) {
@@ -64,6 +69,22 @@ fn what_was_never_listed_is_inferred_from_traffic() {
     assert_eq!(available(2, true), Some(Evidence::learned(3_000_000)));
     assert_eq!(available(2, false), None);
     assert_eq!(available(3, true), None, "unknown is not available");
+}
+
+#[test]
+fn an_answer_on_another_connection_answers_another_command() {
+    let mut line = Line::default();
+    line.down(r#"[2,"1","GetConfiguration",{}]"#);
+    line.up(r#"[2,"1","BootNotification",{}]"#);
+    line.conn = 2;
+    line.up(r#"[3,"1",{"status":"Accepted"}]"#);
+    line.down(r#"[3,"1",{"status":"Accepted","interval":7}]"#);
+    assert!(line.lessons.is_empty());
+    line.conn = 0;
+    line.up(r#"[3,"1",{"configurationKey":[{"key":"Foo","readonly":false,"value":"1"}]}]"#);
+    assert_eq!(line.last(), (Part::Configuration, [1, 5].as_slice()));
+    line.down(r#"[3,"1",{"status":"Accepted","interval":300}]"#);
+    assert_eq!(line.last(), (Part::Boot, [2, 6].as_slice()));
 }
 
 #[test]

@@ -18,8 +18,17 @@ const MOST_FACTS: usize = 8;
 pub struct Transactions {
     /// By id: a 1.6 transaction has the one that the authority assigned.
     ongoing: BTreeMap<Box<str>, Transaction>,
-    /// A 1.6 start that the authority has not answered: message id, connector, source.
-    starting: Option<(Box<str>, i64, Source)>,
+    /// A 1.6 start that the authority has not answered. Boxed, as most of the time there is none.
+    starting: Option<Box<Starting>>,
+}
+
+/// A start that waits for the authority's answer.
+#[derive(Debug)]
+struct Starting {
+    conn: u64,
+    id: Box<str>,
+    connector: i64,
+    source: Source,
 }
 
 /// One transaction.
@@ -35,22 +44,30 @@ struct Transaction {
 
 impl Transactions {
     /// A 1.6 `StartTransaction` came.
-    pub fn starting(&mut self, id: &str, connector: i64, source: Source) {
-        self.starting = Some((id.into(), connector, source));
+    pub fn starting(&mut self, (conn, id): (u64, &str), connector: i64, source: Source) {
+        self.starting = Some(Box::new(Starting {
+            conn,
+            id: id.into(),
+            connector,
+            source,
+        }));
     }
 
-    /// The message id of the start that waits for its answer.
-    pub fn awaits(&self, id: &str) -> bool {
+    /// Whether the start with this message id on this connection waits for its answer.
+    pub fn awaits(&self, conn: u64, id: &str) -> bool {
         self.starting
             .as_ref()
-            .is_some_and(|(starting, ..)| **starting == *id)
+            .is_some_and(|starting| starting.conn == conn && *starting.id == *id)
     }
 
     /// The authority answered a 1.6 start. A transaction that it refuses goes on all the same until the charger stops it.
     pub fn started(&mut self, transaction: &str, answer: u64) -> bool {
-        let Some((_, connector, source)) = self.starting.take() else {
+        let Some(starting) = self.starting.take() else {
             return false;
         };
+        let Starting {
+            connector, source, ..
+        } = *starting;
         // A connector has one transaction: an older one ended unseen.
         self.ongoing
             .retain(|_, other| other.connector != Some(connector));
@@ -233,12 +250,12 @@ mod tests {
     #[test]
     fn a_transaction_of_16_has_the_id_that_the_authority_assigned() {
         let mut transactions = Transactions::default();
-        transactions.starting("m", 1, source(1));
-        assert!(transactions.awaits("m") && !transactions.awaits("n"));
+        transactions.starting((1, "m"), 1, source(1));
+        assert!(transactions.awaits(1, "m") && !transactions.awaits(1, "n"));
         assert!(transactions.started("7", 2));
         assert_eq!(transactions.any_at(Some(1)), Some(Evidence::learned(1)));
         assert_eq!(transactions.any_at(Some(2)), None);
-        transactions.starting("o", 1, source(5));
+        transactions.starting((1, "o"), 1, source(5));
         transactions.started("8", 6);
         assert_eq!(transactions.facts().collect::<Vec<_>>(), [5, 6]);
         assert!(transactions.stopped("8") && !transactions.stopped("8"));

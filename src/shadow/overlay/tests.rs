@@ -170,3 +170,23 @@ fn every_action_is_one_that_backends_send_and_has_a_topic() {
         }));
     }
 }
+
+#[test]
+fn what_is_pretended_is_bounded_in_bytes_too() {
+    let mut overlay = Overlay::default();
+    let long = "x".repeat(30_000);
+    let obeyed = (0..MOST).take_while(|id| {
+        let message = format!(r#"{{"message":{{"id":{id},"message":{{"content":"{long}"}}}}}}"#);
+        obey(&mut overlay, Version::V201, "SetDisplayMessage", &message).is_some()
+    });
+    assert_eq!(obeyed.count(), MOST_BYTES / 30_000);
+    assert!(overlay.bytes() <= MOST_BYTES);
+    let list = format!(
+        r#"{{"versionNumber":1{},"updateType":"Full"}}"#,
+        "0".repeat(90)
+    );
+    assert_eq!(
+        obey(&mut overlay, Version::V201, "SendLocalList", &list),
+        None
+    );
+}

@@ -14,6 +14,7 @@ use crate::live::handover::{Closed, Counters, Gap, Hello, Opened, Part, Record, 
 use crate::live::secret::Secret;
 use crate::ocpp::Version;
 use crate::ocpp::quirks::{Quirks, in_handshake};
+use crate::shadow::identities::Identities;
 use crate::shadow::observe::{self, Observed, Observer, What};
 
 /// What the shadow plane is configured with.
@@ -45,6 +46,7 @@ pub struct Table<L, S> {
     run: Option<String>,
     /// Boxed: a map keeps room for as many again.
     conns: HashMap<u64, Box<Conn>>,
+    identities: Identities,
     counters: Counters,
     roll_call: Option<RollCall>,
     last_run: Option<String>,
@@ -84,6 +86,7 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
             settings,
             run: None,
             conns: HashMap::new(),
+            identities: Identities::default(),
             counters: Counters::default(),
             roll_call: Some(RollCall {
                 missing: resume.open,
@@ -185,10 +188,10 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
     }
 
     fn opened(&mut self, conn: u64, at: Micros, opened: Opened) {
-        self.tell_takeover(conn, &opened);
+        let charger: Arc<str> = Arc::from(opened.charger.as_str());
+        self.tell_takeover(conn, &charger, &opened.peer);
         let mut accounted = [0, 0];
         let mut resumed = opened.seen != [0, 0];
-        let charger: Arc<str> = Arc::from(opened.charger.as_str());
         if let Some(roll_call) = &mut self.roll_call {
             if roll_call.closed.contains(&conn) {
                 return;
@@ -229,14 +232,15 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
             slot,
             observer,
         };
+        self.identities.insert(&known.info.charger, conn);
         self.conns.insert(conn, Box::new(known));
     }
 
     /// Two connections of one identity: mostly the older one is dead and does not know it, but it may be an impostor.
-    fn tell_takeover(&self, conn: u64, opened: &Opened) {
-        let conns = self.conns.values();
-        for older in conns.filter(|known| *known.info.charger == *opened.charger) {
-            tracing::warn!(charger = %opened.charger.escape_debug(), conn, peer = opened.peer,
+    fn tell_takeover(&self, conn: u64, charger: &Arc<str>, peer: &str) {
+        let older = self.identities.of(charger);
+        for older in older.filter_map(|older| self.conns.get(&older)) {
+            tracing::warn!(charger = %charger.escape_debug(), conn, peer,
                 older = older.info.conn, older_peer = older.peer, "a second connection of one identity");
         }
     }
@@ -296,6 +300,7 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
             }
             return;
         };
+        self.identities.remove(&known.info.charger, conn);
         self.record_closed(&known.info.charger, conn, known.info.authority, at, note);
         if self.roll_call.is_none() {
             self.legs.closed(conn, at);

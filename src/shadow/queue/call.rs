@@ -63,6 +63,8 @@ pub struct Mirrored {
     pub failed: u8,
     /// The command of the authority's that caused it: its Message fact; 0 if none is known.
     pub solicited: u64,
+    /// The backend sent that command too.
+    pub asked: bool,
 }
 
 impl Mirrored {

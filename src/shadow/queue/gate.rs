@@ -9,7 +9,8 @@ pub enum Gate {
     Connecting,
     /// Everything goes.
     Open,
-    /// Connected, but the backend has not accepted the charger yet: only a BootNotification goes, the rest waits.
+    /// Connected, but the backend has not accepted the charger yet: a BootNotification goes and what the backend asked
+    /// for (B02.FR.02), the rest waits.
     Pending,
     /// Connected, but the backend rejects the charger: only a BootNotification goes, and nothing waits.
     Rejected,

@@ -13,6 +13,7 @@ fn message(seq: u64, traffic: Traffic) -> Mirrored {
         kept: false,
         failed: 0,
         solicited: 0,
+        asked: false,
     }
 }
 

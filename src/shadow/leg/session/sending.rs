@@ -8,7 +8,7 @@ use crate::clock::{Clock, Micros};
 use crate::facts::{Dir, Kind};
 use crate::ocpp::{Class, Envelope};
 use crate::shadow::exchanges::Taught;
-use crate::shadow::queue::{Call, Mirrored, Queue, Synthetic, Traffic};
+use crate::shadow::queue::{Call, Gate, Mirrored, Queue, Synthetic, Traffic};
 use crate::shadow::socket::SocketEnd;
 use crate::shadow::solicited::{self, SIDE_EFFECT, SOLICITED};
 use crate::shadow::translate::{self, Plan, Rewrite, Translated};
@@ -63,6 +63,7 @@ const fn is_not(flag: &bool) -> bool {
 impl Session<'_> {
     /// Sends until a CALL is outstanding or nothing may go.
     pub(super) async fn pump(&mut self) -> Result<(), SocketEnd> {
+        self.note_asked();
         // While the charger may still introduce itself nothing else goes first.
         while self.prime_at.is_none() {
             match self.link.queue(Queue::next) {
@@ -76,6 +77,16 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A backend may ask before it accepts the charger; what it asked for does not wait then.
+    fn note_asked(&self) {
+        if self.link.queue(Queue::gate) != Gate::Pending {
+            return;
+        }
+        let memory = self.link.memory.borrow();
+        self.link
+            .with_queue(|queue| queue.note_asked(|call| memory.asked_too(call.solicited)));
     }
 
     async fn send_synthetic(&mut self, call: &Synthetic) -> Result<(), SocketEnd> {
@@ -144,11 +155,7 @@ impl Session<'_> {
             return None;
         }
         let memory = self.link.memory.borrow();
-        let asked_too = memory
-            .solicited
-            .id(call.solicited)
-            .is_some_and(|id| memory.commands.has_twin(id));
-        if call.solicited != 0 && !asked_too {
+        if call.solicited != 0 && !memory.asked_too(call.solicited) {
             return Some(SOLICITED);
         }
         (!self.link.common().settings.certificates).then_some(SIDE_EFFECT)
