@@ -11,7 +11,9 @@ pub mod diffs;
 pub mod error;
 pub mod export;
 pub mod health;
+pub mod import;
 pub mod init;
+pub mod interrupt;
 pub mod judging;
 pub mod logging;
 pub mod models;
@@ -62,6 +64,7 @@ enum Verb {
     Diffs(diffs::Options),
     Sessions(sessions::Options),
     Verify(verify::Options),
+    Import(import::Options),
     Export(export::Options),
     #[command(hide = true)]
     Explain(codes::Options),
@@ -103,6 +106,7 @@ fn run(verb: &Verb) -> Result<Exit, CliError> {
         Verb::Diffs(options) => diffs::run(options),
         Verb::Sessions(options) => sessions::run(options),
         Verb::Verify(options) => verify::run(options),
+        Verb::Import(options) => import::run(options),
         Verb::Export(options) => export::run(options),
         Verb::Explain(options) => codes::run(options),
         Verb::Schema(options) => schema::run(*options),

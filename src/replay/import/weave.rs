@@ -93,9 +93,9 @@ pub fn weave(sources: &[Source], version: Option<Version>, place: Place) -> Wove
         }
     }
     for sides in chargers.values_mut() {
-        sides
-            .each_mut()
-            .map(|lines| lines.sort_by_key(|line| line.entry.at));
+        for lines in sides {
+            lines.sort_by_key(|line| line.entry.at);
+        }
     }
     let set_by = twins::ahead(&chargers);
     let mut woven = Woven {
