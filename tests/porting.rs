@@ -117,7 +117,12 @@ fn law_6_two_imported_logs_are_judged_like_a_night() {
     );
     let outcomes = &diffs["outcomes"];
     assert_eq!(outcomes["divergent"], 1, "{outcomes}");
-    assert_eq!(outcomes["not_comparable"]["total"], 0, "{outcomes}");
+    // The session of a blocked tag follows from that finding.
+    assert_eq!(
+        outcomes["not_comparable"],
+        json!({"tainted": 3, "total": 3})
+    );
+    assert_eq!(outcomes["equal"], 4, "{outcomes}");
     assert_eq!(outcomes["pending"], 0, "{outcomes}");
     assert_eq!(diffs["commands"]["equal"], 1, "{}", diffs["commands"]);
 
@@ -461,7 +466,7 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     /// Whatever a file holds, it is refused or becomes facts that add up and can be judged.
     #[test]

@@ -21,7 +21,7 @@ use table::Table;
 /// JSON Lines have a JSON Schema (`evenkeel schema fact`, `session-row`, `cdr-row`, `status-row`); CSV has the same keys as columns, in
 /// the same order, without `v`. Times are RFC 3339 in UTC, energy is Wh, times of duration are hours, amounts are exact
 /// decimals. In CSV a list is joined with "; ", and a cell that a spreadsheet would run as a formula begins with an apostrophe.
-/// There is no Parquet: DuckDB and others make it from either form.
+/// There is no Parquet: `DuckDB` and others make it from either form.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Options {

@@ -18,10 +18,10 @@ use landing::Landing;
 /// Reads logs of chargers and their backend into a recording.
 ///
 /// Formats, recognised by content (--format says it instead):
-///   debugkit    OCPP DebugKit trace 1.0: object with `events`, one event a line, or an array of messages
+///   debugkit    OCPP `DebugKit` trace 1.0: object with `events`, one event a line, or an array of messages
 ///   open-trace  Open OCPP Trace records, one a line or in an array
-///   steve       SteVe's log file: lines of its WebSocketLogger, also packed with gzip
-///   citrineos   rows of CitrineOS's table OCPPMessages: CSV with a heading, JSON, JSON Lines
+///   steve       SteVe's log file: lines of its `WebSocketLogger`, also packed with gzip
+///   citrineos   rows of CitrineOS's table `OCPPMessages`: CSV with a heading, JSON, JSON Lines
 ///   python      log of the Python package ocpp: `ID: receive message [...]`, `ID: send [...]`
 ///   plain       a message a line, perhaps a time before it; needs --charger
 ///   facts       `evenkeel export facts`, into a new recording

@@ -4,7 +4,7 @@
 //! a tap between the chargers and the authority would have recorded. Messages keep the text that the log has. A line that
 //! cannot be read is listed and leaves a gap: what it may have held is not comparable, never equal.
 //!
-//! Formats were read from their programs: OCPP DebugKit's trace format 1.0 and Open OCPP Trace records (as DebugKit documents them),
+//! Formats were read from their programs: the trace format 1.0 of OCPP `DebugKit` and Open OCPP Trace records as it documents them,
 //! SteVe's `WebSocketLogger` behind its logback patterns, CitrineOS's table `OCPPMessages` (with and without `raw`), and
 //! the logger of the Python package `ocpp`.
 

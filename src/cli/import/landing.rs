@@ -22,7 +22,7 @@ const PAGE: usize = 2_000;
 const QUEUE: usize = 1 << 30;
 
 /// How long the last facts may take to the disk.
-const CLOSING: Duration = Duration::from_secs(60);
+const CLOSING: Duration = Duration::from_mins(1);
 
 /// How often a disk that does not get on is looked at.
 const LOOK: Duration = Duration::from_millis(500);

@@ -10,7 +10,7 @@ const LOOK: usize = 256 << 10;
 /// The form of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// OCPP DebugKit: an object with `events`, one event a line, or an array of messages.
+    /// OCPP `DebugKit`: an object with `events`, one event a line, or an array of messages.
     Debugkit,
     /// Open OCPP Trace records, one a line or in an array.
     OpenTrace,

@@ -39,7 +39,7 @@ struct Record<'a> {
     error_description: Option<String>,
 }
 
-/// A DebugKit trace as one object.
+/// A `DebugKit` trace as one object.
 #[derive(Deserialize)]
 struct Trace<'a> {
     #[serde(default)]

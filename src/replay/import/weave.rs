@@ -5,6 +5,7 @@
 //! is ahead or far behind, and nothing of it comes before what caused it. Pure: the same logs give the same facts.
 
 mod charger;
+mod steps;
 mod twins;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,9 +107,10 @@ pub fn weave(sources: &[Source], version: Option<Version>, place: Place) -> Wove
     let mut last_conn = place.last_conn;
     for (name, [ours, theirs]) in chargers {
         // What only the other backend's log knows is that backend's own.
-        let (authority, ours, theirs) = match ours.is_empty() {
-            true => (authority.other(), theirs, ours),
-            false => (authority, ours, theirs),
+        let (authority, ours, theirs) = if ours.is_empty() {
+            (authority.other(), theirs, ours)
+        } else {
+            (authority, ours, theirs)
         };
         let spoken = version.unwrap_or_else(|| spoken(ours.iter().chain(&theirs)));
         let mut charger = Charger::new(name, authority, spoken, &mut drafts, &mut last_conn);
