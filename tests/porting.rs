@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step of a test should end it")]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use chrono_tz::Tz;
-use evenkeel::facts::Leg;
 use evenkeel::facts::accounting::Accounting;
+use evenkeel::facts::{Fact, Kind, Leg, Limits, Recorder};
 use evenkeel::judge::{Judge, Rules};
 use evenkeel::replay::import::weave::Place;
 use evenkeel::replay::import::{Format, Reading, Source, read, weave};
@@ -437,6 +439,67 @@ fn tables_have_their_columns_and_filters() {
         4,
     );
     assert!(said.contains("EXP-001"), "{said}");
+}
+
+#[test]
+fn a_record_of_a_backend_is_a_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let recorder = Recorder::open(dir.path(), Limits::default()).unwrap();
+    let record = json!({"country_code": "DE", "party_id": "ABC", "id": "C1", "session_id": "S1", "currency": "EUR",
+        "start_date_time": "2026-03-01T18:00:00Z", "end_date_time": "2026-03-01T18:20:00Z", "total_energy": 2.5,
+        "total_time": 0.5, "total_cost": {"excl_vat": 1.25}, "cdr_token": {"uid": "-TAG"}});
+    let note = json!({"reader": "old", "form": "ocpi", "kind": "cdr", "id": "C1", "url": "x", "read_at": 1});
+    for body in [record.to_string(), "[]".to_owned()] {
+        let mut fact = Fact::new(Kind::BackendRecord, 1).body(body).note(&note);
+        fact.leg = Some(Leg::Legacy);
+        recorder.record(fact).unwrap();
+    }
+    recorder.close(Duration::from_secs(30)).unwrap();
+    let path = dir.path().to_str().unwrap();
+    let (out, _) = ends(&["export", "cdrs", path], 0);
+    let rows: Vec<Value> = out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let schema = serde_json::from_str(&ends(&["schema", "cdr-row"], 0).0).unwrap();
+    let valid = jsonschema::validator_for(&schema).unwrap();
+    assert!(
+        rows.len() == 2 && rows.iter().all(|row| valid.is_valid(row)),
+        "{out}"
+    );
+    assert_eq!(
+        (&rows[0]["energy_wh"], &rows[0]["excl_vat"]),
+        (&json!("2500"), &json!("1.25"))
+    );
+    assert_eq!(rows[0]["start"], "2026-03-01T18:00:00.000Z");
+    assert!(rows[1]["unreadable"].is_string(), "{out}");
+    let (csv, _) = ends(&["export", "cdrs", path, "--format", "csv"], 0);
+    assert!(csv.contains(",'-TAG,"), "{csv}");
+}
+
+#[test]
+fn a_backend_that_never_answers_is_silent_and_a_packed_log_is_unpacked() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows = std::fs::read_to_string(fixture("citrineos.csv")).unwrap();
+    let unanswered: String = rows
+        .lines()
+        .filter(|row| !(row.contains("\"a5\"") && row.contains("\"csms\"")))
+        .map(|row| row.to_owned() + "\n")
+        .collect();
+    let (log, packed) = (dir.path().join("rows.csv"), dir.path().join("steve.log.gz"));
+    std::fs::write(&log, unanswered).unwrap();
+    let file = std::fs::File::create(&packed).unwrap();
+    let mut packer = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    packer
+        .write_all(&std::fs::read(fixture("steve.log")).unwrap())
+        .unwrap();
+    packer.finish().unwrap();
+    let imported = Imported::of(&[packed.to_str().unwrap(), "--shadow", log.to_str().unwrap()]);
+    let silent = imported.facts("shadow-silent");
+    assert_eq!(silent.len(), 1);
+    assert_eq!(silent[0]["note"]["action"], "MeterValues");
+    assert_eq!(silent[0]["note"]["waited_us"], 30_000_000);
+    assert_eq!(imported.verify()["ok"], true);
 }
 
 /// A line of a log, whole or damaged.

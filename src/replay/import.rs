@@ -151,6 +151,8 @@ struct Found {
     at: Option<Micros>,
     charger: Option<String>,
     version: Option<Version>,
+    /// Number of a row of a database: tells those of the same time apart.
+    row: Option<u64>,
     said: Said,
 }
 

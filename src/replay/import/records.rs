@@ -93,7 +93,15 @@ pub(super) fn read(bytes: &[u8], format: Format, zone: Tz) -> Result<Vec<Found>,
 
 /// Rows of a database come in any order.
 fn in_order(mut found: Vec<Found>) -> Vec<Found> {
-    found.sort_by_key(|entry| entry.at);
+    // What cannot be read stays beside its neighbour.
+    let mut near = found.iter().find_map(|entry| entry.at);
+    for entry in &mut found {
+        match (entry.at, &entry.said) {
+            (None, Said::Bad(_)) => entry.at = near,
+            (at, _) => near = at.or(near),
+        }
+    }
+    found.sort_by_key(|entry| (entry.at, entry.row));
     found
 }
 
@@ -187,6 +195,7 @@ impl Record<'_> {
             line,
             at,
             charger: name.or_else(|| plain(self.station_id)),
+            row: plain(self.id).and_then(|id| id.parse().ok()),
             version: versions
                 .into_iter()
                 .find_map(|told| version(told.as_deref())),
@@ -284,6 +293,7 @@ fn cells(heading: &::csv::StringRecord, row: &::csv::StringRecord, line: u64, zo
         charger: cell("ocppConnectionName")
             .or_else(|| cell("stationId"))
             .map(str::to_owned),
+        row: cell("id").and_then(|id| id.parse().ok()),
         version: version(cell("protocol")),
         said,
     }
