@@ -489,11 +489,10 @@ fn a_backend_that_never_answers_is_silent_and_a_packed_log_is_unpacked() {
     let (log, packed) = (dir.path().join("rows.csv"), dir.path().join("steve.log.gz"));
     std::fs::write(&log, unanswered).unwrap();
     let file = std::fs::File::create(&packed).unwrap();
-    let mut packer = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
-    packer
-        .write_all(&std::fs::read(fixture("steve.log")).unwrap())
+    let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    gzip.write_all(&std::fs::read(fixture("steve.log")).unwrap())
         .unwrap();
-    packer.finish().unwrap();
+    gzip.finish().unwrap();
     let imported = Imported::of(&[packed.to_str().unwrap(), "--shadow", log.to_str().unwrap()]);
     let silent = imported.facts("shadow-silent");
     assert_eq!(silent.len(), 1);
