@@ -12,7 +12,9 @@ pub mod diffs;
 pub mod error;
 pub mod export;
 pub mod health;
+pub mod import;
 pub mod init;
+pub mod interrupt;
 pub mod judging;
 pub mod logging;
 pub mod models;
@@ -66,6 +68,7 @@ enum Verb {
     Triage(triage::Options),
     Sessions(sessions::Options),
     Verify(verify::Options),
+    Import(import::Options),
     Export(export::Options),
     #[command(hide = true)]
     Explain(codes::Options),
@@ -108,6 +111,7 @@ fn run(verb: &Verb) -> Result<Exit, CliError> {
         Verb::Triage(options) => triage::run(options),
         Verb::Sessions(options) => sessions::run(options),
         Verb::Verify(options) => verify::run(options),
+        Verb::Import(options) => import::run(options),
         Verb::Export(options) => export::run(options),
         Verb::Explain(options) => codes::run(options),
         Verb::Schema(options) => schema::run(*options),

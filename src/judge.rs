@@ -152,6 +152,7 @@ impl Judge {
             | Kind::ConnRefused
             | Kind::Control
             | Kind::ModelLearned
+            | Kind::LogImported
             | Kind::RulesLoaded
             | Kind::Decision
             | Kind::Triage

@@ -1,3 +1,4 @@
-//! Simulated chargers and backends.
+//! Simulated chargers and backends, and logs of other programs read as facts.
 
+pub mod import;
 pub mod sim;

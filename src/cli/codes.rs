@@ -263,6 +263,43 @@ pub const CODES: &[Code] = &[
         "Judging by other rules needs room for another ledger in the directory for temporary files (TMPDIR).",
     ),
     code(
+        "EXP-001",
+        "An export cannot be written to its file.",
+        "The directory must exist and be writable. The file appears under its name only when it is whole.",
+    ),
+    code(
+        "IMP-001",
+        "A log cannot be read.",
+        "Check the path and the file's permissions.",
+    ),
+    code(
+        "IMP-002",
+        "A file is no log in a form that can be imported, or it leaves something open.",
+        "`evenkeel import --help` lists the forms. --format names one where the content does not tell, --charger the charger of \
+         messages that name none.",
+    ),
+    code(
+        "IMP-003",
+        "A log is in the recording already.",
+        "It is known by its SHA-256. --again imports it once more; then everything in it counts twice.",
+    ),
+    code(
+        "IMP-004",
+        "A log has lines that cannot be read, and --strict was given.",
+        "The lines are listed above with their reasons. Without --strict the rest is imported, and what may be lost counts as a gap.",
+    ),
+    code(
+        "IMP-005",
+        "The recording has a log of the other backend about the same charger.",
+        "Facts are judged in their order and never changed. Import both logs in one go: `evenkeel import FILE --shadow FILE --into \
+         RECORDING`.",
+    ),
+    code(
+        "IMP-006",
+        "The imported facts cannot go there.",
+        "Name a directory that does not exist, or for logs a recording.",
+    ),
+    code(
         "LED-001",
         "The ledger cannot be read or written.",
         "ledger.db is derived: remove it and ask again, and it is rebuilt from facts.db.",

@@ -1,15 +1,29 @@
-//! `evenkeel export`: facts as JSON Lines, for other tools.
+//! `evenkeel export`: what a recording holds, in stable forms for other tools.
 
-use std::io::{BufWriter, Write as _};
+mod cdrs;
+mod facts;
+mod sessions;
+mod status;
+mod table;
 
-use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+use chrono::DateTime;
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::error::{CliError, Exit};
 use super::recording::RecordingArg;
-use crate::facts::{Reader, export};
+use crate::clock::Micros;
+use table::Table;
 
 /// Writes what a recording holds in stable, documented forms.
+///
+/// JSON Lines have a JSON Schema (`evenkeel schema fact`, `session-row`, `cdr-row`, `status-row`); CSV has the same keys as columns, in
+/// the same order, without `v`. Times are RFC 3339 in UTC, energy is Wh, times of duration are hours, amounts are exact
+/// decimals. In CSV a list is joined with "; ", and a cell that a spreadsheet would run as a formula begins with an apostrophe.
+/// There is no Parquet: `DuckDB` and others make it from either form.
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub struct Options {
     #[command(subcommand)]
     what: What,
@@ -17,37 +31,76 @@ pub struct Options {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Every fact, one JSON object per line (schema evenkeel.fact/1), in order.
-    Facts(RecordingArg),
+    /// Every fact in order (schema evenkeel.fact/1).
+    Facts(Export),
+    /// Sessions as the charger, legacy and the candidate tell them (schema evenkeel.session-row/1).
+    Sessions(Export),
+    /// Session and CDR records read from backends (schema evenkeel.cdr-row/1).
+    Cdrs(Export),
+    /// Status of each connector over time, as the charger told it (schema evenkeel.status-row/1).
+    Status(Export),
+}
+
+/// What to write, and where.
+#[derive(Debug, Args)]
+struct Export {
+    #[command(flatten)]
+    recording: RecordingArg,
+    /// Form of the output.
+    #[arg(long, value_enum, default_value_t = Format::Jsonl)]
+    format: Format,
+    /// File to write instead of stdout; it appears when it is whole.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Only what is about this charger.
+    #[arg(long, value_name = "IDENTITY")]
+    charger: Option<String>,
+    /// Only from this time on (RFC 3339).
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    since: Option<Micros>,
+    /// Only before this time (RFC 3339).
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    until: Option<Micros>,
+}
+
+/// Form of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One JSON object a line.
+    Jsonl,
+    /// Comma-separated values with a heading (RFC 4180).
+    Csv,
+}
+
+fn instant(text: &str) -> Result<Micros, String> {
+    DateTime::parse_from_rfc3339(text)
+        .map(|at| at.timestamp_micros())
+        .map_err(|error| format!("{error}; write for example 2026-03-01T18:00:00Z"))
+}
+
+impl Export {
+    /// Whether the filters let something of this charger and time through.
+    fn takes(&self, charger: &str, at: Micros) -> bool {
+        self.charger
+            .as_deref()
+            .is_none_or(|wanted| wanted == charger)
+            && self.since.is_none_or(|since| at >= since)
+            && self.until.is_none_or(|until| at < until)
+    }
 }
 
 /// Runs the verb.
 pub fn run(options: &Options) -> Result<Exit, CliError> {
-    let What::Facts(recording) = &options.what;
-    let reader = Reader::open(&recording.existing()?)?;
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    for fact in reader.facts() {
-        let line = export::to_line(&fact?).map_err(|error| {
-            CliError::new(
-                Exit::Integrity,
-                "REC-004",
-                format!("cannot export: {error}"),
-            )
-        })?;
-        if let Err(error) = writeln!(out, "{line}") {
-            return stdout_gone(&error);
-        }
-    }
-    match out.flush() {
-        Ok(()) => Ok(Exit::Parity),
-        Err(error) => stdout_gone(&error),
-    }
+    let (export, columns, write): (_, _, Writer) = match &options.what {
+        What::Facts(export) => (export, facts::COLUMNS, facts::write),
+        What::Sessions(export) => (export, sessions::COLUMNS, sessions::write),
+        What::Cdrs(export) => (export, cdrs::COLUMNS, cdrs::write),
+        What::Status(export) => (export, status::COLUMNS, status::write),
+    };
+    let mut table = Table::open(export, columns)?;
+    let written = write(export, &mut table);
+    table.close(written)
 }
 
-/// A reader that has seen enough (`| head`) is no error.
-fn stdout_gone(error: &std::io::Error) -> Result<Exit, CliError> {
-    if error.kind() == std::io::ErrorKind::BrokenPipe {
-        return Ok(Exit::Parity);
-    }
-    Err(super::cannot_say(error))
-}
+/// Writes rows until there are no more or the table wants none.
+type Writer = fn(&Export, &mut Table) -> Result<(), CliError>;

@@ -16,6 +16,12 @@ pub struct Options {
 pub enum Schema {
     /// A line of `export facts`: evenkeel.fact/1.
     Fact,
+    /// A line of `export sessions`: evenkeel.session-row/1.
+    SessionRow,
+    /// A line of `export cdrs`: evenkeel.cdr-row/1.
+    CdrRow,
+    /// A line of `export status`: evenkeel.status-row/1.
+    StatusRow,
     /// `diffs --json` and `demo --json`: evenkeel.diffs/1.
     Diffs,
     /// `diffs --explain --json`: evenkeel.explain/1.
@@ -33,6 +39,9 @@ impl Schema {
     pub const fn text(self) -> &'static str {
         match self {
             Self::Fact => include_str!("../facts/fact.schema.json"),
+            Self::SessionRow => include_str!("export/session-row.schema.json"),
+            Self::CdrRow => include_str!("export/cdr-row.schema.json"),
+            Self::StatusRow => include_str!("export/status-row.schema.json"),
             Self::Diffs => include_str!("../ledger/diffs.schema.json"),
             Self::Explain => include_str!("diffs/explain.schema.json"),
             Self::Sessions => include_str!("../ledger/sessions.schema.json"),

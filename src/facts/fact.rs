@@ -95,6 +95,9 @@ pub enum Kind {
     BackendRecord = 50,
     /// A reader has been through what a backend has. Note: [`crate::judge::records::Sweep`].
     BackendRead = 51,
+    /// A log of another program was read into the recording: what follows from it is marked with `imported`, its file and
+    /// line. Note: `{"file","sha256","format","messages","bad","bad_lines","talk","untimed"}`.
+    LogImported = 52,
     /// Rules were loaded. Note: `{"file","hash"}`.
     RulesLoaded = 60,
     /// A human decision, hash-chained.
@@ -278,7 +281,7 @@ impl Dir {
 
 impl Kind {
     /// Every kind, by number.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::TapStarted,
         Self::TapStopped,
         Self::Tick,
@@ -303,6 +306,7 @@ impl Kind {
         Self::ModelLearned,
         Self::BackendRecord,
         Self::BackendRead,
+        Self::LogImported,
         Self::RulesLoaded,
         Self::Decision,
         Self::Triage,
@@ -346,6 +350,7 @@ impl Kind {
             Self::ModelLearned => "model-learned",
             Self::BackendRecord => "backend-record",
             Self::BackendRead => "backend-read",
+            Self::LogImported => "log-imported",
             Self::RulesLoaded => "rules-loaded",
             Self::Decision => "decision",
             Self::Triage => "triage",
