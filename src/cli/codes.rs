@@ -193,6 +193,13 @@ pub const CODES: &[Code] = &[
          requests or of their reportData elements}}}}. Every key but \"chargers\" may be left out.",
     ),
     code(
+        "CFG-050",
+        "The file of `sessions.places` holds a mistake.",
+        "The message names file and line. The form, as CSV: a first line `backend,place,charger,connector,time_zone`, then \
+         `both,NL*ABC*E1,CP1,1,Europe/Berlin`; `backend` is legacy, candidate or both, `place` the EVSE's or location's identifier \
+         there, and the last two may be empty. A file that ends in .toml has `[[place]]` with the same keys.",
+    ),
+    code(
         "CLI-001",
         "There is no verb of this name.",
         "`evenkeel --help` lists the verbs.",
@@ -308,6 +315,11 @@ pub const CODES: &[Code] = &[
         "RULE-002",
         "A rule file holds a mistake.",
         "The message gives line, column and what to write. The built-in rules are written in the same form.",
+    ),
+    code(
+        "RULE-003",
+        "What a recording says about sessions cannot be read.",
+        "Each start of a tap keeps what `[sessions]` says as a fact. This one is damaged, or from a newer program.",
     ),
     code(
         "TAP-001",

@@ -2,10 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
+use super::config::Config;
 use super::error::{CliError, Exit};
+use super::places;
 use crate::facts::{Kind, Reader};
-use crate::judge::Rules;
 use crate::judge::rules::RuleError;
+use crate::judge::{Rules, Settings, SettingsError};
+
+/// What the note of a fact says that keeps what the operator says about sessions.
+pub const SESSIONS: &str = "sessions";
 
 /// The built-in rules behind those of `files`.
 pub fn load(files: &[PathBuf]) -> Result<Rules, CliError> {
@@ -46,18 +53,42 @@ pub fn joined(files: &[PathBuf]) -> Result<String, CliError> {
         }))
 }
 
-/// The rules that a recording was made with: each start of a tap keeps the operator's rules as a fact.
+/// The rules of a configuration, with what it says about sessions.
+pub fn of_config(config: &Config) -> Result<Rules, CliError> {
+    Ok(load(&config.rules)?.with_sessions(places::load(&config.sessions)?))
+}
+
+/// Whether a fact that tells of rules is about sessions.
+#[derive(Default, Deserialize)]
+struct Note {
+    #[serde(default)]
+    about: String,
+}
+
+/// The rules that a recording was made with: each start of a tap keeps the operator's rules as a fact, and what the
+/// operator says about sessions as another.
 pub fn of_recording(dir: &Path) -> Result<Rules, CliError> {
     let reader = Reader::open(dir)?;
     let rules = Rules::built_in().map_err(|error| broken(&error))?;
     let (mut last, mut text) = (0, String::new());
+    let mut sessions = Settings::default();
     while let Some(fact) = reader.of_kind(Kind::RulesLoaded, last, 1)?.pop() {
         last = fact.seq;
-        text = String::from_utf8_lossy(&fact.body).into_owned();
+        let note: Note = serde_json::from_str(&fact.note).unwrap_or_default();
+        if note.about == SESSIONS {
+            sessions = Settings::from_json(&fact.body).map_err(|error| unreadable(&error))?;
+        } else {
+            text = String::from_utf8_lossy(&fact.body).into_owned();
+        }
     }
     rules
         .with_file("the recording's rules", &text)
+        .map(|rules| rules.with_sessions(sessions))
         .map_err(|error| broken(&error))
+}
+
+fn unreadable(error: &SettingsError) -> CliError {
+    CliError::new(Exit::Integrity, "RULE-003", error.to_string())
 }
 
 fn broken(error: &RuleError) -> CliError {

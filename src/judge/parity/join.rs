@@ -15,7 +15,7 @@ const QUARTER: Micros = 900 * SECOND;
 
 /// Where a backend's words for a place lie on the wire. Empty unless the operator supplies a map: without one, places are
 /// not compared, and records are joined without them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Places {
     /// By backend and EVSE; by backend and location where there is one EVSE.
     pub by_evse: BTreeMap<(Leg, String), Place>,
