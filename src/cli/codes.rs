@@ -225,6 +225,11 @@ pub const CODES: &[Code] = &[
         "Every demo is a recording of its own. Name a new directory, or remove the old one.",
     ),
     code(
+        "DEMO-004",
+        "The demo's configuration could not be written.",
+        "It is a file in the directory for temporary files, removed at the end.",
+    ),
+    code(
         "ENV-001",
         "A file cannot be written.",
         "Check that its directory exists, is writable and has room.",

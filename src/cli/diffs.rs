@@ -66,7 +66,11 @@ pub fn verdict(diffs: &Diffs) -> Exit {
     let comparable = |o: &views::Outcomes| o.equal + o.explained + o.divergent;
     if !diffs.findings.is_empty() {
         Exit::Divergence
-    } else if comparable(&diffs.outcomes) + comparable(&diffs.commands) == 0 {
+    } else if comparable(&diffs.outcomes)
+        + comparable(&diffs.commands)
+        + comparable(&diffs.sessions)
+        == 0
+    {
         Exit::Evidence
     } else {
         Exit::Parity
@@ -102,6 +106,7 @@ pub fn summary(diffs: &Diffs) -> String {
         ("exchanges", &diffs.outcomes),
         ("commands", &diffs.commands),
         ("handshakes", &diffs.handshakes),
+        ("sessions", &diffs.sessions),
     ] {
         self::outcomes(&mut out, name, outcomes);
     }

@@ -95,9 +95,7 @@ fn read_books(config: &Config, recorder: &Recorder) -> Option<backends::plane::P
     if config.readers.is_empty() {
         return None;
     }
-    let settings = super::backends::readers(&config.readers)
-        .inspect_err(|error| tracing::error!(error = %error.message, "no backend records are read"))
-        .ok()?;
+    let settings = super::backends::usable(&config.readers);
     let (dir, recorder) = (&config.recording, recorder.clone());
     backends::plane::Plane::spawn(settings, dir, recorder, LOOKBACK)
         .inspect_err(|error| tracing::error!(%error, "no backend records are read"))

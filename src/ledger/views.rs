@@ -27,6 +27,8 @@ pub struct Diffs {
     pub commands: Outcomes,
     /// Shadow handshakes by outcome.
     pub handshakes: Outcomes,
+    /// Sessions by outcome; pending ones are open or wait for records.
+    pub sessions: Outcomes,
     /// Findings, worst and most frequent first.
     pub findings: Vec<Finding>,
     /// Oddities that no backend is to be blamed for, by row of the catalogue.
@@ -123,7 +125,7 @@ pub struct Finding {
 pub struct Exposure {
     /// How many were comparable.
     pub of: u64,
-    /// What they are: `exchanges`, `commands` or `handshakes`.
+    /// What they are: `exchanges`, `commands`, `handshakes` or `sessions`.
     pub unit: String,
 }
 
@@ -189,6 +191,7 @@ pub fn diffs(reader: &Reader, filter: &Filter) -> Result<Diffs, LedgerError> {
         outcomes: reader.outcomes(Subject::Exchange)?.into(),
         commands: reader.outcomes(Subject::Command)?.into(),
         handshakes: reader.outcomes(Subject::Handshake)?.into(),
+        sessions: reader.outcomes(Subject::Session)?.into(),
         findings: reader
             .findings(filter)?
             .into_iter()
