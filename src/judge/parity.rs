@@ -292,8 +292,8 @@ impl Parity {
         let quiet = self.settings.quiet;
         let waiting = self.loose.iter();
         let due = waiting
-            .filter(|(_, (since, record))| since + quiet <= now && fits(record))
-            .map(|(key, _)| (now, key.clone()));
+            .filter(|(_, (_, record))| fits(record))
+            .map(|(key, (since, _))| (now.max(since + quiet), key.clone()));
         self.due_records.extend(due);
     }
 
@@ -303,6 +303,15 @@ impl Parity {
             return;
         };
         let place = self.settings.places.of(record);
+        let charger = place.as_ref().map(|place| place.charger.as_str());
+        let patience = if record.end.is_some() { DAY } else { KEEP };
+        let mut open = self.wires.open(charger);
+        if since + patience > now && open.any(|open| join::goes_on(record, open)) {
+            // It is tried again when that session ends; an earlier one of the same driver is not it.
+            self.due_records.insert((since + patience, key.clone()));
+            return;
+        }
+        drop(open);
         let linked = record
             .session
             .as_ref()
@@ -322,7 +331,6 @@ impl Parity {
             }
             Joined::None => {
                 let is_older = record.start.zip(self.began);
-                let patience = if record.end.is_some() { DAY } else { KEEP };
                 if is_older.is_some_and(|(start, began)| start < began) {
                     self.release(key, now, Reason::ColdStart, bench);
                 } else if since + patience <= now {

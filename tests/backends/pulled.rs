@@ -371,11 +371,15 @@ fn the_books_of_a_simulated_backend_say_what_its_chargers_told() {
             cuts: false,
             flaws: &[],
         };
-        let open = SimOcpi::start(backend.log(), books.clone(), TOKEN).await.unwrap();
+        let open = SimOcpi::start(backend.log(), books.clone(), TOKEN)
+            .await
+            .unwrap();
         let base = open.url().replace("/ocpi/versions", "");
         let report = read(Access::Ocpi(ocpi(&base)), dir.path()).await;
         assert_eq!(report.broken(), None);
-        let locked = SimOcpi::start(backend.log(), books, "another").await.unwrap();
+        let locked = SimOcpi::start(backend.log(), books, "another")
+            .await
+            .unwrap();
         let base = locked.url().replace("/ocpi/versions", "");
         let report = read(Access::Ocpi(ocpi(&base)), dir.path()).await;
         assert!(report.broken().unwrap().contains("401"), "{report:?}");
