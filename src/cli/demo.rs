@@ -99,7 +99,11 @@ async fn play(options: &Options, recording: &Path) -> Result<(), CliError> {
             eprintln!("simulated charger {charger}: {error}");
         }
     }
-    tap.stop();
+    // On another thread: the backends go on answering what the tap still has for them.
+    let stopped = tokio::task::spawn_blocking(move || tap.stop()).await;
+    if let Err(error) = stopped {
+        eprintln!("the tap was not stopped in order: {error}");
+    }
     Ok(())
 }
 

@@ -354,7 +354,7 @@ fn the_books_of_a_simulated_backend_say_what_its_chargers_told() {
         let backend = SimBackend::start(Dialect::default()).await.unwrap();
         let mut told = Vec::new();
         for version in [Version::V16, Version::V201] {
-            let spec = Spec::new(format!("c-{}", version.number()), version);
+            let spec = Spec::new(&format!("c-{}", version.number()), version);
             let mut charger = SimCharger::connect(&backend.url(), spec).await.unwrap();
             charger.boot().await.unwrap();
             for _ in 0..2 {
