@@ -19,6 +19,7 @@ pub mod judging;
 pub mod logging;
 pub mod models;
 pub mod paperwork;
+mod places;
 pub mod recording;
 pub mod rules;
 pub mod schema;

@@ -39,7 +39,7 @@ use crate::ocpp::{Envelope, MessageType};
 use commands::Commands;
 use exchanges::{Bench, Exchanges};
 use parity::Parity;
-pub use parity::{Place, Places, Settings};
+pub use parity::{Place, Places, Settings, SettingsError};
 pub use rules::Rules;
 use stand_in::StandIn;
 use states::States;
@@ -64,6 +64,7 @@ pub struct Judge {
 impl Judge {
     /// A judge that has seen nothing yet.
     pub fn new(rules: Rules) -> Self {
+        let parity = Parity::new(rules.sessions().clone());
         Self {
             rules,
             now: Micros::MIN,
@@ -71,16 +72,9 @@ impl Judge {
             exchanges: Exchanges::default(),
             commands: Commands::default(),
             stand_in: StandIn::default(),
-            parity: Parity::default(),
+            parity,
             states: States::default(),
         }
-    }
-
-    /// The same judge, which knows what the operator says about sessions and CDRs.
-    #[must_use]
-    pub fn with_settings(mut self, settings: Settings) -> Self {
-        self.parity = Parity::new(settings);
-        self
     }
 
     /// Takes the next fact; `out` gets the rows that follow from it.

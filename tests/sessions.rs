@@ -20,7 +20,7 @@ mod wire;
 use std::collections::BTreeMap;
 
 use evenkeel::facts::{Fact, Leg, Limits, Recorder};
-use evenkeel::judge::{Judge, Rules};
+use evenkeel::judge::{Judge, Place, Rules, Settings};
 use evenkeel::ledger::Digest;
 use evenkeel::ledger::row::{Outcome, Reason, Row, Session};
 use serde_json::{Value, json};
@@ -529,4 +529,80 @@ fn the_verb_lists_shows_and_fits_its_schema() {
     assert!(text.contains("1 of 2 sessions, 1 charger"), "{text}");
     let (code, text) = evenkeel(&["verify"], dir.path());
     assert_eq!(code, Some(0), "{text}");
+}
+
+/// The kinds of what was found about sessions by other settings than the usual.
+fn kinds_by(settings: Settings, facts: &[Fact]) -> Vec<String> {
+    let rules = Rules::built_in().unwrap().with_sessions(settings);
+    let mut judge = Judge::new(rules);
+    let mut rows = Vec::new();
+    for fact in facts {
+        judge.feed(fact, &mut |row| rows.push(row));
+    }
+    kinds(&rows)
+}
+
+#[test]
+fn places_lie_where_the_operator_says() {
+    let mut story = Story::open("CP1");
+    let start = charge(&mut story, 1);
+    story.pass(120);
+    Books::of(1, start).read_into(&mut story);
+    let settings = |connector: &str| {
+        let mut settings = Settings::default();
+        for (leg, connector) in [(Leg::Legacy, "1"), (Leg::Candidate, connector)] {
+            let place = Place {
+                charger: "CP1".to_owned(),
+                connector: Some(connector.to_owned()),
+                zone: None,
+            };
+            let name = (leg, format!("{}-E1", leg.word()));
+            settings.places.by_evse.insert(name, place);
+        }
+        settings
+    };
+    assert_eq!(kinds_by(settings("1"), &story.facts), Vec::<String>::new());
+    assert_eq!(kinds_by(settings("2"), &story.facts), ["place"]);
+}
+
+#[test]
+fn settings_are_part_of_the_rules_fingerprint() {
+    let rules = || Rules::built_in().unwrap();
+    let plain = rules().fingerprint().to_owned();
+    let same = rules().with_sessions(Settings::default());
+    assert_eq!(same.fingerprint(), plain);
+    let other = rules().with_sessions(Settings {
+        cdr_slo: 1,
+        ..Settings::default()
+    });
+    assert_ne!(other.fingerprint(), plain);
+    let with_file = other.with_file("none.toml", "").unwrap();
+    assert_ne!(with_file.fingerprint(), plain);
+    assert_eq!(with_file.sessions().cdr_slo, 1);
+}
+
+#[test]
+fn a_session_object_read_before_its_end_says_nothing_beside_the_cdr() {
+    let rows = judged(|books| books.legacy[0]["status"] = "ACTIVE".into());
+    assert_eq!(kinds(&rows), Vec::<String>::new());
+    assert_eq!(sessions(&rows)[0].outcome, Some(Outcome::Equal));
+}
+
+#[test]
+fn law_10_a_record_that_no_longer_fits_is_given_up_with_a_row() {
+    let mut story = Story::open("CP1");
+    for number in 0..20_002 {
+        let record = json!({"id": format!("C{number:05}"), "start_date_time": story.rfc3339()});
+        story.record(Leg::Candidate, "ocpi", "cdr", &record);
+    }
+    let rows = judge(&story.facts);
+    let lost: Vec<_> = sessions(&rows)
+        .into_iter()
+        .map(|row| (row.candidate_names, row.outcome, row.reason))
+        .collect();
+    let row = |name: &str| {
+        let outcome = Some(Outcome::NotComparable);
+        (vec![name.to_owned()], outcome, Some(Reason::TooMany))
+    };
+    assert_eq!(lost, [row("C00000"), row("C00001")]);
 }

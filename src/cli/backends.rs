@@ -103,6 +103,19 @@ async fn once(
     read_once(settings, &mut shelf, options.since).await
 }
 
+/// Readers with their secrets; what is wrong with one is told, and does not keep the others from reading.
+pub fn usable(configured: &[configured::Reader]) -> Vec<Settings> {
+    let each = configured.iter().filter_map(|one| {
+        let leg = one.leg.word();
+        let told = |error: &CliError| {
+            tracing::error!(reader = %one.name, leg, code = error.code, why = %error.message.escape_debug(),
+                "a reader of backend records is left out");
+        };
+        reader(one).inspect_err(told).ok()
+    });
+    each.collect()
+}
+
 /// Readers with their secrets.
 pub fn readers(configured: &[configured::Reader]) -> Result<Vec<Settings>, CliError> {
     configured.iter().map(reader).collect()

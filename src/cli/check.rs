@@ -29,7 +29,7 @@ pub struct Options {
 /// Runs the verb.
 pub fn run(options: &Options) -> Result<Exit, CliError> {
     let config = config::load(&options.config)?;
-    let rules = super::rules::load(&config.rules)?;
+    let rules = super::rules::of_config(&config)?;
     try_out(&config)?;
     super::models::load(config.shadow.models.as_deref())?;
     let unread = match super::backends::readers(&config.readers) {

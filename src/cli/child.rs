@@ -21,20 +21,19 @@ pub struct TapChild {
 }
 
 impl TapChild {
-    /// Starts `evenkeel tap` on a free loopback port and waits until it listens. Its log lines go to `log`.
+    /// Starts `evenkeel tap` with a configuration and a variable of its environment, and waits until it listens. Its log
+    /// lines go to `log`.
     pub fn start(
-        legacy: &str,
-        candidate: &str,
-        recording: &Path,
+        config: &Path,
+        (variable, value): (&str, &str),
         mut log: impl FnMut(&str) + Send + 'static,
     ) -> Result<Self, CliError> {
         let program = std::env::current_exe().map_err(|error| cannot(&error))?;
         let mut child = Command::new(program)
-            .args(["tap", "--end-with-parent", "--listen", "127.0.0.1:0"])
-            .args(["--legacy", legacy, "--candidate", candidate])
-            .arg("--recording")
-            .arg(recording)
+            .args(["tap", "--end-with-parent"])
+            .arg(config)
             .env("NO_COLOR", "1")
+            .env(variable, value)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

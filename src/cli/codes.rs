@@ -193,6 +193,13 @@ pub const CODES: &[Code] = &[
          requests or of their reportData elements}}}}. Every key but \"chargers\" may be left out.",
     ),
     code(
+        "CFG-050",
+        "The file of `sessions.places` holds a mistake.",
+        "The message names file and line. The form, as CSV: a first line `backend,place,charger,connector,time_zone`, then \
+         `both,NL*ABC*E1,CP1,1,Europe/Berlin`; `backend` is legacy, candidate or both, `place` the EVSE's or location's identifier \
+         there, and the last two may be empty. A file that ends in .toml has `[[place]]` with the same keys.",
+    ),
+    code(
         "CLI-001",
         "There is no verb of this name.",
         "`evenkeel --help` lists the verbs.",
@@ -221,6 +228,11 @@ pub const CODES: &[Code] = &[
         "DIFF-001",
         "Nothing in the recording has the id that was to be explained.",
         "Give the id of a finding, as `evenkeel diffs` lists it, or the number of an exchange's or command's fact.",
+    ),
+    code(
+        "DEMO-004",
+        "The demo's configuration could not be written.",
+        "It is a file in the directory for temporary files, removed at the end.",
     ),
     code(
         "ENV-001",
@@ -355,6 +367,11 @@ pub const CODES: &[Code] = &[
         "RULE-002",
         "A rule file holds a mistake.",
         "The message gives line, column and what to write. The built-in rules are written in the same form.",
+    ),
+    code(
+        "RULE-003",
+        "What a recording says about sessions cannot be read.",
+        "Each start of a tap keeps what `[sessions]` says as a fact. This one is damaged, or from a newer program.",
     ),
     code(
         "TAP-001",

@@ -15,6 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::Leg;
+use crate::judge::Settings;
 use crate::live::backend::PLACEHOLDER;
 pub use file::load;
 
@@ -50,6 +51,8 @@ pub struct Config {
     pub health: Option<SocketAddr>,
     /// The operator's rule files, first match first.
     pub rules: Vec<PathBuf>,
+    /// What is said about sessions and CDRs.
+    pub sessions: Sessions,
     /// Where the books of the backends are read.
     pub readers: Vec<readers::Reader>,
 }
@@ -137,6 +140,32 @@ pub enum SecretRef {
     HexFile(PathBuf),
     /// An environment variable.
     Env(String),
+}
+
+/// What is said about sessions and CDRs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sessions {
+    /// The file that says where the backends' places lie.
+    pub places: Option<PathBuf>,
+    /// How soon a session object is expected.
+    pub session_slo: Duration,
+    /// How soon a CDR is expected.
+    pub cdr_slo: Duration,
+    /// How long after its last news a record is taken as it is.
+    pub quiet: Duration,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        let settings = Settings::default();
+        let span = |micros: i64| Duration::from_micros(micros.unsigned_abs());
+        Self {
+            places: None,
+            session_slo: span(settings.session_slo),
+            cdr_slo: span(settings.cdr_slo),
+            quiet: span(settings.quiet),
+        }
+    }
 }
 
 /// Limits of the shadow leg.

@@ -1,4 +1,6 @@
-//! `evenkeel demo`: twelve simulated chargers, two simulated backends, one real tap, six seeded divergences.
+//! `evenkeel demo`: twelve simulated chargers, two simulated backends with their books, one real tap, seeded divergences.
+
+mod setup;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,7 +15,8 @@ use super::error::{CliError, Exit};
 use crate::ledger::feed::{Event, Feed};
 use crate::ledger::query::{Filter, Reader};
 use crate::ledger::views;
-use crate::replay::sim::world::{DemoWorld, SEEDED};
+use crate::replay::sim::world::{DemoWorld, SEEDED, SEEDED_BOOKS};
+use setup::Setup;
 
 /// Shows a tap at work: no configuration, nothing outside loopback.
 #[derive(Debug, Args)]
@@ -70,7 +73,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
 }
 
 async fn play(options: &Options, recording: &Path) -> Result<(), CliError> {
-    let world = DemoWorld::start(options.seed, SPEED)
+    let world = DemoWorld::start(options.seed, SPEED, setup::TOKEN)
         .await
         .map_err(|error| {
             CliError::new(
@@ -79,17 +82,14 @@ async fn play(options: &Options, recording: &Path) -> Result<(), CliError> {
                 format!("cannot start the simulated backends: {error}"),
             )
         })?;
-    let mut tap = TapChild::start(
-        &world.legacy.url(),
-        &world.candidate.url(),
-        recording,
-        |line| {
-            // The demo is about what is compared; the tap's own trouble still has to be seen.
-            if line.contains("ERROR") || line.contains("error[") {
-                eprintln!("tap: {line}");
-            }
-        },
-    )?;
+    let setup = Setup::write(&world, options.seed, recording)?;
+    let token = (setup::VARIABLE, setup::TOKEN);
+    let mut tap = TapChild::start(setup.config(), token, |line| {
+        // The demo is about what is compared; the tap's own trouble still has to be seen.
+        if line.contains("ERROR") || line.contains("error[") {
+            eprintln!("tap: {line}");
+        }
+    })?;
     if !options.headless {
         banner(&tap, recording)?;
     }
@@ -101,17 +101,22 @@ async fn play(options: &Options, recording: &Path) -> Result<(), CliError> {
             eprintln!("simulated charger {charger}: {error}");
         }
     }
-    tap.stop();
+    // On another thread: the backends go on answering what the tap still has for them.
+    let stopped = tokio::task::spawn_blocking(move || tap.stop()).await;
+    if let Err(error) = stopped {
+        eprintln!("the tap was not stopped in order: {error}");
+    }
     Ok(())
 }
 
 fn banner(tap: &TapChild, recording: &Path) -> Result<(), CliError> {
     super::say(&format!(
         "DEMO  chargers -> {} -> legacy, copied to candidate; recording {}\n      \
-         twelve chargers at {SPEED} times speed; {} things differ on purpose. Ctrl-C ends it.\n\n",
+         twelve chargers at {SPEED} times speed; {} things differ on the line and {} in the books, on purpose. Ctrl-C ends it.\n\n",
         tap.url(),
         recording.display(),
-        SEEDED.len()
+        SEEDED.len(),
+        SEEDED_BOOKS.len(),
     ))
 }
 

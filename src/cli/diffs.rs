@@ -84,7 +84,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let own = Reader::open(&dir)?;
     let aside = match options.rules.as_slice() {
         [] => None,
-        files => Some(Aside::judge(&dir, rules::load(files)?)?),
+        files => Some(Aside::judge(&dir, rules::instead(&dir, files)?)?),
     };
     let reader = match &aside {
         Some(aside) => aside.reader()?,
@@ -136,7 +136,8 @@ pub fn verdict(diffs: &Diffs) -> Exit {
     if diffs.findings.iter().any(Finding::counts) {
         Exit::Divergence
     } else if diffs.findings.iter().any(Finding::is_undecided)
-        || comparable(&diffs.outcomes) + comparable(&diffs.commands) == 0
+        || comparable(&diffs.outcomes) + comparable(&diffs.commands) + comparable(&diffs.sessions)
+            == 0
     {
         Exit::Evidence
     } else {
@@ -152,6 +153,7 @@ pub fn summary(diffs: &Diffs) -> String {
         ("exchanges", &diffs.outcomes),
         ("commands", &diffs.commands),
         ("handshakes", &diffs.handshakes),
+        ("sessions", &diffs.sessions),
     ] {
         self::outcomes(&mut out, name, outcomes);
     }

@@ -4,10 +4,15 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::config::Config;
 use super::error::{CliError, Exit};
+use super::places;
 use crate::facts::{Fact, Kind, Reader};
-use crate::judge::Rules;
 use crate::judge::rules::RuleError;
+use crate::judge::{Rules, Settings, SettingsError};
+
+/// What the note of a fact says that keeps what the operator says about sessions.
+pub const SESSIONS: &str = "sessions";
 
 /// The built-in rules behind those of `files`, of which the first comes first.
 pub fn load(files: &[PathBuf]) -> Result<Rules, CliError> {
@@ -73,15 +78,40 @@ pub fn joined(files: &[PathBuf]) -> Result<String, CliError> {
         }))
 }
 
-/// The rules that a recording was made with: each start of a tap keeps the operator's rules as a fact.
+/// The rules of a configuration, with what it says about sessions.
+pub fn of_config(config: &Config) -> Result<Rules, CliError> {
+    Ok(load(&config.rules)?.with_sessions(places::load(&config.sessions)?))
+}
+
+/// Whether a fact that tells of rules is about sessions.
+#[derive(Default, Deserialize)]
+struct Note {
+    #[serde(default)]
+    about: String,
+}
+
+/// The rules that a recording was made with: each start of a tap keeps the operator's rules as a fact, and what the
+/// operator says about sessions as another.
 pub fn of_recording(dir: &Path) -> Result<Rules, CliError> {
     let reader = Reader::open(dir)?;
     let (mut last, mut files) = (0, Vec::new());
+    let mut sessions = Settings::default();
     while let Some(fact) = reader.of_kind(Kind::RulesLoaded, last, 1)?.pop() {
         last = fact.seq;
-        files = separated(&fact);
+        let note: Note = serde_json::from_str(&fact.note).unwrap_or_default();
+        if note.about == SESSIONS {
+            sessions = Settings::from_json(&fact.body).map_err(|error| unreadable(&error))?;
+        } else {
+            files = separated(&fact);
+        }
     }
-    stacked(&files)
+    Ok(stacked(&files)?.with_sessions(sessions))
+}
+
+/// Other rules for a recording, with what its operator said about sessions.
+pub fn instead(dir: &Path, files: &[PathBuf]) -> Result<Rules, CliError> {
+    let sessions = of_recording(dir)?.sessions().clone();
+    Ok(load(files)?.with_sessions(sessions))
 }
 
 /// The note of a `RulesLoaded`.
@@ -116,6 +146,10 @@ fn separated(fact: &Fact) -> Vec<(String, String)> {
         return vec![("the recording's rules".to_owned(), text)];
     }
     files
+}
+
+fn unreadable(error: &SettingsError) -> CliError {
+    CliError::new(Exit::Integrity, "RULE-003", error.to_string())
 }
 
 fn broken(error: &RuleError) -> CliError {

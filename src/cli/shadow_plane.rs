@@ -17,7 +17,7 @@ use super::config::{Backend, Config, SecretRef};
 use super::error::{CliError, Exit};
 use super::judging::JudgeThread;
 use super::logging::{self, LogFormat};
-use super::{models, rules, tap};
+use super::{models, places, rules, tap};
 use crate::backends;
 use crate::clock::Clock;
 use crate::facts::resume::Resume;
@@ -72,7 +72,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let recording = Reader::open(&config.recording)?;
     let resume = Resume::read(&recording)?;
     let boards = Boards::open(&options.seen, &config.recording, recording)?;
-    let rules = rules::load(&config.rules)?;
+    let rules = rules::of_config(&config)?;
     let judge = JudgeThread::spawn(&config.recording, rules, recorder.follow())?;
     let readers = read_books(&config, &recorder);
     let runtime = super::runtime()?;
@@ -95,9 +95,7 @@ fn read_books(config: &Config, recorder: &Recorder) -> Option<backends::plane::P
     if config.readers.is_empty() {
         return None;
     }
-    let settings = super::backends::readers(&config.readers)
-        .inspect_err(|error| tracing::error!(error = %error.message, "no backend records are read"))
-        .ok()?;
+    let settings = super::backends::usable(&config.readers);
     let (dir, recorder) = (&config.recording, recorder.clone());
     backends::plane::Plane::spawn(settings, dir, recorder, LOOKBACK)
         .inspect_err(|error| tracing::error!(%error, "no backend records are read"))
@@ -151,14 +149,18 @@ async fn shadow(
     }
 }
 
-/// The operator's rules go into the recording, so that it can be judged again anywhere.
+/// The operator's rules, and what is said about sessions, go into the recording, so that it can be judged again anywhere.
 fn tell_rules(config: &Config, recorder: &Recorder) -> Result<(), CliError> {
     let text = rules::joined(&config.rules)?;
     let hash = super::hex(&Sha256::digest(text.as_bytes()));
     let fact = Fact::new(Kind::RulesLoaded, Clock::system().now())
         .body(text)
         .note(&json!({ "files": config.rules, "hash": format!("sha256:{hash}") }));
-    if recorder.record(fact).is_none() {
+    let sessions = places::load(&config.sessions)?.to_json();
+    let said = Fact::new(Kind::RulesLoaded, Clock::system().now())
+        .body(sessions.to_string())
+        .note(&json!({ "about": rules::SESSIONS, "places": config.sessions.places }));
+    if recorder.record(fact).is_none() || recorder.record(said).is_none() {
         tracing::error!("the recorder could not take the rules");
     }
     Ok(())

@@ -13,6 +13,7 @@ mod evidence;
 mod fault;
 mod join;
 mod money;
+mod settings;
 mod trial;
 mod verdict;
 
@@ -31,13 +32,11 @@ use bias::Bias;
 use case::Case;
 use join::{Index, Joined};
 pub use join::{Place, Places};
+pub use settings::{Settings, SettingsError};
 
 const SECOND: Micros = 1_000_000;
 const HOUR: Micros = 3_600 * SECOND;
 const DAY: Micros = 24 * HOUR;
-
-/// How long after its last news a record is taken as it is: credits and their replacements come together, µs.
-const QUIET: Micros = 60 * SECOND;
 
 /// How long a session waits for records that nobody reads, µs.
 const KEEP: Micros = 14 * DAY;
@@ -50,27 +49,6 @@ const MOST_WAITING: usize = 512;
 
 /// How many records wait for their session.
 const MOST_LOOSE: usize = 20_000;
-
-/// What the operator says about records.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Where the backends' places lie.
-    pub places: Places,
-    /// How soon a session object is expected, µs.
-    pub session_slo: Micros,
-    /// How soon a CDR is expected, µs.
-    pub cdr_slo: Micros,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            places: Places::default(),
-            session_slo: HOUR / 6,
-            cdr_slo: DAY,
-        }
-    }
-}
 
 /// A record's backend, kind and identifier.
 type Key = (Leg, RecordKind, String);
@@ -99,9 +77,9 @@ impl Source {
     }
 
     /// Whether records of a kind were read late enough to have a session that ended then.
-    fn was_read(&self, kind: RecordKind, ended: Micros) -> bool {
+    fn was_read(&self, kind: RecordKind, ended: Micros, quiet: Micros) -> bool {
         let read = self.read.get(&kind);
-        read.is_some_and(|read| *read > ended + QUIET)
+        read.is_some_and(|read| *read > ended + quiet)
     }
 }
 
@@ -184,7 +162,7 @@ impl Parity {
                 if !self.source(leg).sweeps {
                     self.heard_of(leg, kind, fact.at);
                 }
-                self.receive(fact.at, record);
+                self.receive(fact.at, record, bench);
             }
             Err(_) => verdict::unplaced(fact.seq, fact.at, None, Reason::Opaque, bench),
         }
@@ -200,8 +178,9 @@ impl Parity {
         if sweep.broken.is_none() {
             self.heard_of(leg, sweep.kind, fact.at);
         }
+        let quiet = self.settings.quiet;
         let soon = |(due, (other, kind, _)): &(Micros, Key)| {
-            *other == leg && *kind == sweep.kind && *due <= fact.at + QUIET
+            *other == leg && *kind == sweep.kind && *due <= fact.at + quiet
         };
         let due: Vec<_> = self
             .due_records
@@ -244,30 +223,32 @@ impl Parity {
 
     /// A backend was read: whoever waits for it is looked at again, not more than once in a while.
     fn heard_of(&mut self, leg: Leg, kind: RecordKind, now: Micros) {
+        let quiet = self.settings.quiet;
         let source = self.source(leg);
         source.read.insert(kind, now);
-        if source.woken.is_none_or(|woken| woken + QUIET <= now) {
+        if source.woken.is_none_or(|woken| woken + quiet <= now) {
             source.woken = Some(now);
             let waiting = std::mem::take(&mut self.unread);
             self.due_cases
-                .extend(waiting.into_iter().map(|id| (now + QUIET, id)));
+                .extend(waiting.into_iter().map(|id| (now + quiet, id)));
         }
     }
 
-    fn receive(&mut self, now: Micros, record: Record) {
+    fn receive(&mut self, now: Micros, record: Record, bench: &mut Bench<'_>) {
         let key = (record.leg, record.source.kind, record.source.id.clone());
         self.source(record.leg).gives_cdrs |= record.source.kind == RecordKind::Cdr;
-        if self.loose.len() >= MOST_LOOSE
-            && let Some(oldest) = self.due_records.first().map(|(_, key)| key.clone())
-        {
-            self.due_records.retain(|(_, other)| *other != oldest);
-            self.loose.remove(&oldest);
+        while self.loose.len() >= MOST_LOOSE && !self.loose.contains_key(&key) {
+            let Some((_, oldest)) = self.due_records.pop_first() else {
+                break;
+            };
+            self.release(&oldest, now, Reason::TooMany, bench);
         }
+        let quiet = self.settings.quiet;
         if let Some((since, _)) = self.loose.insert(key.clone(), (now, record)) {
             // It changed meanwhile, and waits again.
-            self.due_records.remove(&(since + QUIET, key.clone()));
+            self.due_records.remove(&(since + quiet, key.clone()));
         }
-        self.due_records.insert((now + QUIET, key));
+        self.due_records.insert((now + quiet, key));
     }
 
     /// Takes what the wire has told since: sessions that began or ended.
@@ -308,10 +289,11 @@ impl Parity {
                 || record.charger.as_deref() == Some(told.origin.charger.as_ref())
                 || record.token.uid.as_deref().map(join::folded) == token
         };
+        let quiet = self.settings.quiet;
         let waiting = self.loose.iter();
         let due = waiting
-            .filter(|(_, (since, record))| since + QUIET <= now && fits(record))
-            .map(|(key, _)| (now, key.clone()));
+            .filter(|(_, (_, record))| fits(record))
+            .map(|(key, (since, _))| (now.max(since + quiet), key.clone()));
         self.due_records.extend(due);
     }
 
@@ -321,6 +303,15 @@ impl Parity {
             return;
         };
         let place = self.settings.places.of(record);
+        let charger = place.as_ref().map(|place| place.charger.as_str());
+        let patience = if record.end.is_some() { DAY } else { KEEP };
+        let mut open = self.wires.open(charger);
+        if since + patience > now && open.any(|open| join::goes_on(record, open)) {
+            // It is tried again when that session ends; an earlier one of the same driver is not it.
+            self.due_records.insert((since + patience, key.clone()));
+            return;
+        }
+        drop(open);
         let linked = record
             .session
             .as_ref()
@@ -340,7 +331,6 @@ impl Parity {
             }
             Joined::None => {
                 let is_older = record.start.zip(self.began);
-                let patience = if record.end.is_some() { DAY } else { KEEP };
                 if is_older.is_some_and(|(start, began)| start < began) {
                     self.release(key, now, Reason::ColdStart, bench);
                 } else if since + patience <= now {
@@ -435,7 +425,7 @@ impl Parity {
                 RecordKind::Session => self.settings.session_slo,
             };
             let overdue = ended + 2 * slo;
-            if overdue <= now && !source.was_read(kind, ended) {
+            if overdue <= now && !source.was_read(kind, ended, self.settings.quiet) {
                 return None;
             }
             at = at.max(overdue);
@@ -456,7 +446,7 @@ impl Parity {
         let mut court = verdict::Court {
             settings: &self.settings,
             bias: &mut self.bias,
-            read: sources.map(|(source, kind)| source.was_read(kind, ended)),
+            read: sources.map(|(source, kind)| source.was_read(kind, ended, self.settings.quiet)),
             gives: sources.map(|(_, kind)| kind),
         };
         court.judge(case, now, bench);

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
 
+use super::parity::Settings;
 use super::tree::{Node, escape};
 use crate::clock::Micros;
 use crate::facts::Leg;
@@ -152,6 +153,7 @@ const BUILT_IN: [(&str, &str); 3] = [
 pub struct Rules {
     ordered: Vec<Rule>,
     fallback: Rule,
+    sessions: Settings,
     fingerprint: String,
 }
 
@@ -162,8 +164,10 @@ impl Rules {
         for (name, text) in BUILT_IN {
             rules.extend(file::parse(name, text)?);
         }
+        let sessions = Settings::default();
         Ok(Self {
-            fingerprint: fingerprint(&rules),
+            fingerprint: fingerprint(&rules, &sessions),
+            sessions,
             ordered: rules,
             fallback: fallback(),
         })
@@ -173,12 +177,25 @@ impl Rules {
     pub fn with_file(mut self, name: &str, text: &str) -> Result<Self, RuleError> {
         let mut rules = file::parse(name, text)?;
         rules.append(&mut self.ordered);
-        self.fingerprint = fingerprint(&rules);
+        self.fingerprint = fingerprint(&rules, &self.sessions);
         self.ordered = rules;
         Ok(self)
     }
 
-    /// SHA-256 over the rules and the program's version, in hex: ledgers with the same one can be continued.
+    /// These rules, and what the operator says about sessions and CDRs.
+    #[must_use]
+    pub fn with_sessions(mut self, sessions: Settings) -> Self {
+        self.fingerprint = fingerprint(&self.ordered, &sessions);
+        self.sessions = sessions;
+        self
+    }
+
+    /// What the operator says about sessions and CDRs.
+    pub const fn sessions(&self) -> &Settings {
+        &self.sessions
+    }
+
+    /// SHA-256 over the rules, what is said about sessions, and the program's version, in hex: ledgers with the same one can be continued.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -195,7 +212,7 @@ impl Rules {
 }
 
 /// What rules do, but not where they stand: a comment more in a file changes no judgement.
-fn fingerprint(rules: &[Rule]) -> String {
+fn fingerprint(rules: &[Rule], sessions: &Settings) -> String {
     let mut hash = Sha256::new_with_prefix(env!("CARGO_PKG_VERSION"));
     for rule in rules {
         let rule = Rule {
@@ -204,6 +221,7 @@ fn fingerprint(rules: &[Rule]) -> String {
         };
         hash.update(format!("{rule:?}"));
     }
+    hash.update(sessions.to_json().to_string());
     format!("{:x}", hash.finalize())
 }
 

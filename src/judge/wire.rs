@@ -131,6 +131,15 @@ impl Names {
     }
 }
 
+/// What can be asked of a session that is open.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Open<'a> {
+    pub(super) names: &'a Names,
+    pub(super) token: Option<&'a str>,
+    /// When it began, as the charger says and as it was heard, µs.
+    pub(super) start: (Option<Micros>, Micros),
+}
+
 /// What a charger told of one session.
 #[derive(Debug, Clone)]
 pub(super) struct Told {
@@ -250,6 +259,17 @@ impl Wires {
         }
     }
 
+    /// Sessions that are open: of one charger, or of all.
+    pub(super) fn open(&self, charger: Option<&str>) -> impl Iterator<Item = Open<'_>> {
+        let one = charger.map(|charger| self.chargers.get(charger));
+        let chosen = one.into_iter().flatten();
+        let all = charger.is_none().then(|| self.chargers.values());
+        let chargers = chosen.chain(all.into_iter().flatten());
+        chargers
+            .flat_map(|charger| &charger.open)
+            .map(Gathering::seen)
+    }
+
     /// Sessions that have begun since the last call, as far as they are known.
     pub(super) fn begun(&mut self) -> Vec<Told> {
         std::mem::take(&mut self.begun)
@@ -261,7 +281,7 @@ impl Wires {
     }
 
     /// Opens a session. One that is open on the same connector has lost its stop.
-    fn open(&mut self, gathering: Gathering) {
+    fn begin(&mut self, gathering: Gathering) {
         let name = Arc::clone(&gathering.origin.charger);
         let connector = gathering.connector.clone();
         let charger = self.chargers.entry(Arc::clone(&name)).or_default();

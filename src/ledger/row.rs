@@ -82,6 +82,8 @@ pub enum Reason {
     NoWire,
     /// A record fits several sessions.
     Ambiguous,
+    /// More records waited for their session than are kept: this one was given up.
+    TooMany,
 }
 
 /// A charger's CALL with both answers. Its identity is the sequence number of the CALL's fact.
@@ -449,6 +451,7 @@ impl Reason {
             Self::NoRecord => "no-record",
             Self::NoWire => "no-wire",
             Self::Ambiguous => "ambiguous",
+            Self::TooMany => "too-many",
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct Diffs {
     pub handshakes: Outcomes,
     /// How much of what chargers said was compared.
     pub coverage: Coverage,
+    /// Sessions by outcome; pending ones are open or wait for records.
+    pub sessions: Outcomes,
     /// Findings, worst and most frequent first.
     pub findings: Vec<Finding>,
     /// Oddities that no backend is to be blamed for, by row of the catalogue.
@@ -223,7 +225,7 @@ pub struct Support {
 pub struct Exposure {
     /// How many were comparable.
     pub of: u64,
-    /// What they are: `exchanges`, `commands` or `handshakes`.
+    /// What they are: `exchanges`, `commands`, `handshakes` or `sessions`.
     pub unit: String,
 }
 
@@ -290,6 +292,7 @@ pub fn diffs(reader: &Reader, filter: &Filter) -> Result<Diffs, LedgerError> {
         commands: reader.outcomes(Subject::Command)?.into(),
         handshakes: reader.outcomes(Subject::Handshake)?.into(),
         coverage: reader.covered(filter)?.into(),
+        sessions: reader.outcomes(Subject::Session)?.into(),
         findings: reader
             .findings(filter)?
             .into_iter()

@@ -4,12 +4,15 @@
 //! make the same decisions in the same order; only the moments differ.
 
 pub mod backend;
+pub mod books;
 pub mod charger;
 pub mod dialect;
 pub mod journal;
+pub mod ocpi;
 pub mod pace;
 pub mod random;
 pub mod routine;
+pub mod seeded;
 pub mod world;
 
 mod answers;
@@ -24,6 +27,7 @@ pub use charger::{Command, SimCharger, SimError, Spec};
 pub use dialect::Dialect;
 pub use journal::{Journal, Way};
 pub use link::Answer;
+pub use ocpi::SimOcpi;
 pub use pace::Pace;
 pub use routine::{Step, Stop};
 pub use world::DemoWorld;

@@ -8,6 +8,9 @@ use evenkeel::backends::{Access, steve};
 use evenkeel::facts::{Kind, Leg};
 use evenkeel::judge::records::{Form, Provenance, RecordKind};
 use evenkeel::live::secret::Secret;
+use evenkeel::ocpp::Version;
+use evenkeel::replay::sim::books::Bookkeeping;
+use evenkeel::replay::sim::{Dialect, SimBackend, SimCharger, SimOcpi, Spec};
 use serde_json::{Value, json};
 
 use crate::peer::{Reply, Server, lobby, page, session};
@@ -342,4 +345,54 @@ fn steves_open_transactions_are_read_until_they_end() {
     let last = records(dir.path()).pop().unwrap();
     assert_eq!(last.energy.unwrap().to_string(), "1250");
     assert!(!holds(dir.path(), TOKEN));
+}
+
+#[test]
+fn the_books_of_a_simulated_backend_say_what_its_chargers_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = block_on(async {
+        let backend = SimBackend::start(Dialect::default()).await.unwrap();
+        let mut told = Vec::new();
+        for version in [Version::V16, Version::V201] {
+            let spec = Spec::new(&format!("c-{}", version.number()), version);
+            let mut charger = SimCharger::connect(&backend.url(), spec).await.unwrap();
+            charger.boot().await.unwrap();
+            for _ in 0..2 {
+                let before = charger.register(1);
+                charger.start(1, "TAG-1").await.unwrap();
+                charger.meter(1).await.unwrap();
+                charger.stop(1, "Local").await.unwrap();
+                told.push(i64::try_from(charger.register(1) - before).unwrap());
+            }
+        }
+        let books = Bookkeeping {
+            prefix: "X",
+            price: 35,
+            cuts: false,
+            flaws: &[],
+        };
+        let open = SimOcpi::start(backend.log(), books.clone(), TOKEN)
+            .await
+            .unwrap();
+        let base = open.url().replace("/ocpi/versions", "");
+        let report = read(Access::Ocpi(ocpi(&base)), dir.path()).await;
+        assert_eq!(report.broken(), None);
+        let locked = SimOcpi::start(backend.log(), books, "another")
+            .await
+            .unwrap();
+        let base = locked.url().replace("/ocpi/versions", "");
+        let report = read(Access::Ocpi(ocpi(&base)), dir.path()).await;
+        assert!(report.broken().unwrap().contains("401"), "{report:?}");
+        told
+    });
+    assert!(told.iter().all(|wh| *wh > 0), "{told:?}");
+    let records = records(dir.path());
+    for kind in [RecordKind::Session, RecordKind::Cdr] {
+        let of_kind = records.iter().filter(|record| record.source.kind == kind);
+        let booked: Vec<i64> = of_kind
+            .map(|record| i64::try_from(record.energy.unwrap()).unwrap())
+            .collect();
+        assert_eq!(booked, told, "{kind:?}");
+    }
+    assert!(records.iter().all(|record| record.doubts.is_empty()));
 }

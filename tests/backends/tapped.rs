@@ -138,10 +138,14 @@ fn readers_beside_a_tap_record_through_its_recorder() {
     fs::write(dir.path().join("map.toml"), MAP).unwrap();
     fs::write(dir.path().join("books.csv"), "id,wh\nA,1000\n").unwrap();
     private(&dir.path().join("token"), &format!("{TOKEN}\n"));
+    let map = "backend,place,charger,connector,time_zone\nboth,E1,CP1,1,Europe/Berlin\n";
+    fs::write(dir.path().join("places.csv"), map).unwrap();
     let mut setup = Setup::new(dir.path(), "ws://127.0.0.1:1", "ws://127.0.0.1:1");
     setup.sections = "[[backends.legacy]]\nreader = \"files\"\nfiles = [\"books.csv\"]\nmap = \"map.toml\"\n\
         [[backends.candidate]]\nreader = \"ocpi-sink\"\nlisten = \"127.0.0.1:0\"\nparty = \"NL-EVK\"\n\
-        token_encoding = \"plain\"\ntoken = { file = \"token\" }\n"
+        token_encoding = \"plain\"\ntoken = { file = \"token\" }\n\
+        [[backends.candidate]]\nreader = \"ocpi\"\nname = \"locked\"\nurl = \"http://127.0.0.1:1\"\nparty = \"NL-EVK\"\n\
+        token = { env = \"EVENKEEL_NOBODY_SET_THIS\" }\n[sessions]\nplaces = \"places.csv\"\ncdr_slo = \"2h\"\n"
         .to_owned();
     let tap = Tap::start(&setup);
     tap.says("OCPI sink on http://");
@@ -173,6 +177,14 @@ fn readers_beside_a_tap_record_through_its_recorder() {
     ];
     assert_eq!(found, expected);
     assert_eq!(recording.of_kind(Kind::BackendRead).len(), 1);
+    // One reader without its secret is left out, and said; the others read.
+    let left_out = |line: &String| line.contains("BACK-004") && line.contains("locked");
+    assert!(log.iter().any(left_out), "{log:#?}");
+    // What is said about sessions is in the recording, which is judged again by it.
+    let rules = recording.of_kind(Kind::RulesLoaded);
+    let said: Value = serde_json::from_slice(&rules.last().unwrap().body).unwrap();
+    assert_eq!(said["cdr_slo_us"].as_i64(), Some(7_200_000_000));
+    assert_eq!(said["places"][0]["charger"], "CP1");
     let closed = log.iter().any(|line| line.contains("OCPI sink closed"));
     assert!(closed, "{log:#?}");
     assert!(!holds(&recording.0, TOKEN));

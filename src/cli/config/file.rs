@@ -11,7 +11,7 @@ use super::access::TlsSection;
 use super::backends::BackendSection;
 use super::readers::{BackendsSection, Mistake, Reader};
 use super::units::{Size, Span, say_duration};
-use super::{Config, Keepalive, Limits, Shadow};
+use super::{Config, Keepalive, Limits, Sessions, Shadow};
 use crate::cli::error::{CliError, Exit, Place};
 use crate::facts::Leg;
 use crate::shadow::overlay;
@@ -32,6 +32,8 @@ struct File {
     health: HealthSection,
     #[serde(default)]
     rules: RulesSection,
+    #[serde(default)]
+    sessions: SessionsSection,
     #[serde(default)]
     backends: BackendsSection,
 }
@@ -100,6 +102,15 @@ struct RulesSection {
     files: Vec<PathBuf>,
 }
 
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct SessionsSection {
+    places: Option<Spanned<PathBuf>>,
+    session_slo: Option<Span>,
+    cdr_slo: Option<Span>,
+    quiet: Option<Span>,
+}
+
 /// Seconds that the kernel takes at most for silence before a probe and between probes.
 const LONGEST_SILENCE: u64 = 32_767;
 
@@ -162,6 +173,7 @@ pub fn parse(path: &Path, source: &str) -> Result<Config, CliError> {
             .into_iter()
             .map(|file| check.beside(file))
             .collect(),
+        sessions: check.sessions(&file.sessions)?,
         readers: check.readers(file.backends)?,
     })
 }
@@ -432,6 +444,18 @@ impl Checker<'_> {
         )
     }
 
+    fn sessions(&self, section: &SessionsSection) -> Result<Sessions, CliError> {
+        let default = Sessions::default();
+        let span = |span: Option<Span>, default: Duration| span.map_or(default, |span| span.0);
+        let places = section.places.as_ref().map(|file| self.existing(file));
+        Ok(Sessions {
+            places: places.transpose()?,
+            session_slo: span(section.session_slo, default.session_slo),
+            cdr_slo: span(section.cdr_slo, default.cdr_slo),
+            quiet: span(section.quiet, default.quiet),
+        })
+    }
+
     fn readers(&self, section: BackendsSection) -> Result<Vec<Reader>, CliError> {
         let folder = self.path.parent().unwrap_or_else(|| Path::new(""));
         section.resolve(folder).map_err(|Mistake { at, why }| {
@@ -510,6 +534,16 @@ mod tests {
                 format!("{GOOD}[shadow]\nsimulate = [\n\"Reset\",\n\"RemoteStartTransaction\"]\n"),
                 "CFG-031",
                 11,
+            ),
+            (
+                format!("{GOOD}[sessions]\nplaces = \"missing.csv\"\n"),
+                "CFG-006",
+                9,
+            ),
+            (
+                format!("{GOOD}[sessions]\ncdr_slo = \"1 day\"\n"),
+                "CFG-002",
+                9,
             ),
             (format!("{GOOD}password = \"secret\"\n"), "CFG-002", 8),
             (

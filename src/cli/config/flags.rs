@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Backend, Config, Keepalive, Limits, Shadow, load};
+use super::{Backend, Config, Keepalive, Limits, Sessions, Shadow, load};
 use crate::cli::error::{CliError, Exit};
 use crate::facts::Leg;
 use crate::live;
@@ -105,6 +105,7 @@ impl Flags {
             keepalive: Keepalive::default(),
             health: None,
             rules: Vec::new(),
+            sessions: Sessions::default(),
             readers: Vec::new(),
         })
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::units::{say_duration, say_size};
-use super::{Backend, Config, SecretRef, Shadow};
+use super::{Backend, Config, SecretRef, Sessions, Shadow};
 use crate::facts::Leg;
 
 /// Where a value came from.
@@ -102,6 +102,7 @@ fn values(config: &Config) -> Vec<(String, String)> {
         ),
     ];
     all.extend(rest.map(|(key, value)| (key.to_owned(), value)));
+    all.extend(session_values(&config.sessions));
     for leg in [Leg::Legacy, Leg::Candidate] {
         let own = config.readers.iter().filter(|reader| reader.leg == leg);
         let said: Vec<String> = own.map(ToString::to_string).collect();
@@ -109,6 +110,20 @@ fn values(config: &Config) -> Vec<(String, String)> {
         all.push((key, said.join(", ")));
     }
     all
+}
+
+fn session_values(sessions: &Sessions) -> [(String, String); 4] {
+    let places = sessions.places.as_ref();
+    [
+        (
+            "sessions.places",
+            places.map_or_else(|| "off".to_owned(), |file| file.display().to_string()),
+        ),
+        ("sessions.session_slo", say_duration(sessions.session_slo)),
+        ("sessions.cdr_slo", say_duration(sessions.cdr_slo)),
+        ("sessions.quiet", say_duration(sessions.quiet)),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
 }
 
 fn shadow_values(shadow: &Shadow) -> Vec<(String, String)> {

@@ -14,6 +14,8 @@ const ENOUGH: u64 = 20;
 pub(super) struct Bias {
     lower: u64,
     higher: u64,
+    /// How often the lower cost was farther from the exact price than rounding goes, and the higher one was not.
+    cut: u64,
 }
 
 impl Bias {
@@ -35,16 +37,21 @@ impl Bias {
         } else {
             self.higher += 1;
         }
-        if self.lower.max(self.higher) < ENOUGH || self.lower.min(self.higher) > 0 {
-            return None;
-        }
         // Rounding keeps within half a unit of the exact price; cutting off need not.
         let half = unit.checked_div(Decimal::TWO)?;
         let right =
             |amount: Decimal| expected.is_some_and(|it| (amount - it.priced.excl).abs() <= half);
-        let lower_is_wrong = !right(if is_lower { theirs } else { ours })
-            && right(if is_lower { ours } else { theirs });
-        Some(match (lower_is_wrong, is_lower) {
+        let (lower, higher) = if is_lower {
+            (theirs, ours)
+        } else {
+            (ours, theirs)
+        };
+        self.cut += u64::from(right(higher) && !right(lower));
+        if self.lower.max(self.higher) < ENOUGH || self.lower.min(self.higher) > 0 {
+            return None;
+        }
+        // One session that is cut too far shows it for all: the finding does not depend on where the count ended.
+        Some(match (self.cut > 0, is_lower) {
             (true, true) => Who::CandidateWrong,
             (true, false) => Who::LegacyWrong,
             (false, _) => Who::Differ,

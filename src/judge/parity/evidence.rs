@@ -144,8 +144,13 @@ fn contract(trial: &mut Trial<'_>, legacy: &Record, candidate: &Record) {
     }
 }
 
+/// A session that is open beside its CDR was read before it ended, and says nothing.
 fn status(trial: &mut Trial<'_>) {
-    let status = |book: &Book<'_>| book.sessions.last()?.status.clone();
+    let status = |book: &Book<'_>| {
+        let session = book.sessions.last()?;
+        let is_known = book.cdrs.is_empty() || is_over(session);
+        session.status.clone().filter(|_| is_known)
+    };
     if let (Some(ours), Some(theirs)) = (status(trial.legacy), status(trial.candidate))
         && !ours.eq_ignore_ascii_case(&theirs)
     {

@@ -8,14 +8,14 @@ use super::Case;
 use crate::clock::Micros;
 use crate::facts::Leg;
 use crate::judge::records::Record;
-use crate::judge::wire::Told;
+use crate::judge::wire::{Open, Told};
 
 const SECOND: Micros = 1_000_000;
 const QUARTER: Micros = 900 * SECOND;
 
 /// Where a backend's words for a place lie on the wire. Empty unless the operator supplies a map: without one, places are
 /// not compared, and records are joined without them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Places {
     /// By backend and EVSE; by backend and location where there is one EVSE.
     pub by_evse: BTreeMap<(Leg, String), Place>,
@@ -166,6 +166,23 @@ impl Index {
             Some(found) => Joined::Several(found.into_iter().collect()),
         }
     }
+}
+
+/// Whether a record is about a session that is open: by its name, or if it is open itself, by token and start.
+pub(super) fn goes_on(record: &Record, open: Open<'_>) -> bool {
+    let words = [record.transaction.as_ref(), record.session.as_ref()];
+    let mut words = words.into_iter().flatten().chain([&record.source.id]);
+    let near = |at: Micros| is_within(record.start, at, 600 * SECOND);
+    let (stated, heard) = open.start;
+    let is_near = stated.is_some_and(near) || near(heard);
+    let same_token = match (&record.token.uid, open.token) {
+        (Some(theirs), Some(ours)) => folded(theirs) == folded(ours),
+        _ => false,
+    };
+    let named = words.any(|name| open.names.of(record.leg).contains(name));
+    is_near
+        && ((named && (same_token || record.token.uid.is_none()))
+            || (record.end.is_none() && same_token))
 }
 
 /// Names of 1.6 transactions repeat over chargers and years: nothing else may speak against it.

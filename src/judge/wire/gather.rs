@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::meter::{Heard, Meter, Reading};
 use super::stamp::Moment;
-use super::{Defect, Names, State, Told};
+use super::{Defect, Names, Open, State, Told};
 use crate::clock::Micros;
 use crate::judge::world::Origin;
 
@@ -59,6 +59,15 @@ impl Gathering {
             signed: Vec::new(),
             reason: None,
             defects: BTreeSet::new(),
+        }
+    }
+
+    /// What can be asked of it.
+    pub(super) fn seen(&self) -> Open<'_> {
+        Open {
+            names: &self.names,
+            token: self.token.as_deref(),
+            start: (self.start.and_then(|start| start.stated), self.at),
         }
     }
 

@@ -139,7 +139,7 @@ impl Wires {
         open.start = Some(moment);
         open.connector = connector;
         self.starts.waiting.insert(key, fact.seq);
-        self.open(open);
+        self.begin(open);
     }
 
     /// Meter values of a transaction; without its name they belong to what is open on their connector.

@@ -33,7 +33,7 @@ impl Wires {
                 open.names.add(leg, &transaction);
             }
             open.connector = connector(&payload);
-            self.open(open);
+            self.begin(open);
         }
         let Some(charger) = self.chargers.get_mut(&fact.charger) else {
             return;

@@ -78,6 +78,9 @@ impl Books {
             meter_stop: None,
             samples: 0,
             reason: String::new(),
+            began: text(asked.payload, "/timestamp").to_owned(),
+            ended: None,
+            updated: asked.now,
         });
         let mut answer = id_tag_info(dialect, asked.payload, false);
         answer["transactionId"] = id.into();
@@ -88,6 +91,7 @@ impl Books {
         if let Some(transaction) = self.find(asked, "/transactionId") {
             transaction.meter_stop = integer(asked.payload, "/meterStop");
             text(asked.payload, "/reason").clone_into(&mut transaction.reason);
+            transaction.end(asked);
         }
         if dialect.stop_info && asked.payload.get("idTag").is_some() {
             id_tag_info(dialect, asked.payload, false)
@@ -123,6 +127,7 @@ impl Books {
             if kind == "Ended" {
                 transaction.meter_stop = register(payload, "Transaction.End");
                 text(payload, "/transactionInfo/stoppedReason").clone_into(&mut transaction.reason);
+                transaction.end(asked);
             }
         }
         let mut answer = if payload.get("idToken").is_some() {
@@ -149,6 +154,9 @@ impl Books {
             meter_stop: None,
             samples: 0,
             reason: String::new(),
+            began: text(payload, "/timestamp").to_owned(),
+            ended: None,
+            updated: asked.now,
         });
     }
 
@@ -178,6 +186,13 @@ impl Books {
             Mint::Random => self.random.within(1..=0x7fff_ffff) as i64,
             Mint::Epoch => now / 1_000_000 + count,
         }
+    }
+}
+
+impl Transaction {
+    fn end(&mut self, asked: Asked<'_>) {
+        self.ended = Some(text(asked.payload, "/timestamp").to_owned());
+        self.updated = asked.now;
     }
 }
 

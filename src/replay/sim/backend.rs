@@ -16,6 +16,7 @@ use super::answers::Books;
 use super::dialect::Dialect;
 use super::journal::Way;
 use super::link::Answer;
+use crate::clock::Micros;
 use conversation::Order;
 
 mod conversation;
@@ -63,6 +64,12 @@ pub struct Transaction {
     pub samples: usize,
     /// The reason it stopped.
     pub reason: String,
+    /// When it began, as the charger stamped it.
+    pub began: String,
+    /// When it ended, as the charger stamped it; none while it is open.
+    pub ended: Option<String>,
+    /// When the backend heard of it last, µs, by its own clock.
+    pub updated: Micros,
 }
 
 /// A message about a transaction that is not on record: an identifier that belongs to someone else.

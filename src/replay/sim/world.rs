@@ -1,4 +1,5 @@
-//! The demo world: twelve chargers of three vendors, two backends, exactly six things that differ.
+//! The demo world: twelve chargers of three vendors, two backends, exactly six things that differ on the line, and four
+//! in the books.
 //!
 //! Everything else in which the two backends differ is looks, identifiers or timing, and must not become a finding:
 //! they number transactions differently, write JSON and times differently, and think at different speeds. Both read
@@ -10,95 +11,16 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::backend::SimBackend;
+use super::books::{Bookkeeping, evse};
 use super::charger::{SimCharger, SimError, Spec};
 use super::dialect::{Dialect, Hand, Mint};
 use super::journal::Journal;
+use super::ocpi::SimOcpi;
 use super::pace::Pace;
 use super::routine::{Step, Stop, Stopper};
+use super::seeded::FLAWS;
+pub use super::seeded::{SEEDED, SEEDED_BOOKS, Seeded, SeededBook};
 use crate::ocpp::Version;
-
-/// A divergence that is built into the world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Seeded {
-    /// A short name.
-    pub name: &'static str,
-    /// Its severity.
-    pub severity: &'static str,
-    /// The action in whose answer it shows.
-    pub action: &'static str,
-    /// The JSON pointer into the answer; empty when the answers differ as a whole.
-    pub path: &'static str,
-    /// Which chargers show it.
-    pub chargers: &'static [&'static str],
-    /// What a finding says.
-    pub says: &'static str,
-}
-
-/// The six things that differ, and the only ones.
-pub const SEEDED: [Seeded; 6] = [
-    Seeded {
-        name: "heartbeat interval",
-        severity: "S3",
-        action: "BootNotification",
-        path: "/interval",
-        chargers: &[
-            "harbour-ac-01",
-            "harbour-ac-02",
-            "harbour-ac-03",
-            "harbour-ac-04",
-            "station-ac-01",
-            "station-ac-02",
-            "station-ac-03",
-            "station-ac-04",
-        ],
-        says: "legacy 300, candidate 900 (1.6 only)",
-    },
-    Seeded {
-        name: "blocked tag accepted",
-        severity: "S1",
-        action: "Authorize",
-        path: "/idTagInfo/status",
-        chargers: &["harbour-ac-02"],
-        says: "legacy Blocked, candidate Accepted",
-    },
-    Seeded {
-        name: "tag with a trailing space refused",
-        severity: "S1",
-        action: "Authorize",
-        path: "/idTagInfo/status",
-        chargers: &["harbour-ac-03"],
-        says: "legacy Accepted, candidate Invalid",
-    },
-    Seeded {
-        name: "vendor message unknown",
-        severity: "S3",
-        action: "DataTransfer",
-        path: "/status",
-        chargers: &["station-ac-03"],
-        says: "legacy Accepted, candidate UnknownVendorId",
-    },
-    Seeded {
-        name: "meter values refused",
-        severity: "S2",
-        action: "MeterValues",
-        path: "",
-        chargers: &["station-ac-01", "station-ac-02"],
-        says: "legacy answers, candidate TypeConstraintViolation (PulseBox writes a long tail of zeros)",
-    },
-    Seeded {
-        name: "price differs",
-        severity: "S2",
-        action: "TransactionEvent",
-        path: "/totalCost",
-        chargers: &[
-            "airport-dc-01",
-            "airport-dc-02",
-            "airport-dc-03",
-            "airport-dc-04",
-        ],
-        says: "legacy 0.35 per kWh, candidate 0.30",
-    },
-];
 
 /// A tag that is blocked at the legacy and, wrongly, not at the candidate.
 pub const BLOCKED_TAG: &str = "04B10C4ED0";
@@ -125,6 +47,10 @@ pub struct DemoWorld {
     pub legacy: SimBackend,
     /// The backend that may take over.
     pub candidate: SimBackend,
+    /// The legacy's sessions and CDRs.
+    pub legacy_books: SimOcpi,
+    /// The candidate's sessions and CDRs.
+    pub candidate_books: SimOcpi,
     seed: u64,
     speedup: u32,
 }
@@ -167,12 +93,37 @@ impl DemoWorld {
         .reads_configuration(Duration::from_millis(250))
     }
 
+    /// How the legacy books.
+    pub const fn legacy_bookkeeping() -> Bookkeeping {
+        Bookkeeping {
+            prefix: "LEG",
+            price: 35,
+            cuts: false,
+            flaws: &[],
+        }
+    }
+
+    /// How the candidate books: at the same price, which it does not show to drivers.
+    pub const fn candidate_bookkeeping() -> Bookkeeping {
+        Bookkeeping {
+            prefix: "CAN",
+            price: 35,
+            cuts: true,
+            flaws: FLAWS,
+        }
+    }
+
     /// Starts both backends on free loopback ports. `speedup` is how much faster than real time the chargers live: 60 in
-    /// the demo.
-    pub async fn start(seed: u64, speedup: u32) -> io::Result<Self> {
+    /// the demo. Whoever shows `token` may read the books.
+    pub async fn start(seed: u64, speedup: u32, token: &str) -> io::Result<Self> {
+        let legacy = SimBackend::start(Self::legacy(seed)).await?;
+        let candidate = SimBackend::start(Self::candidate(seed)).await?;
+        let (ours, theirs) = (Self::legacy_bookkeeping(), Self::candidate_bookkeeping());
         Ok(Self {
-            legacy: SimBackend::start(Self::legacy(seed)).await?,
-            candidate: SimBackend::start(Self::candidate(seed)).await?,
+            legacy_books: SimOcpi::start(legacy.log(), ours, token).await?,
+            candidate_books: SimOcpi::start(candidate.log(), theirs, token).await?,
+            legacy,
+            candidate,
             seed,
             speedup,
         })
@@ -182,6 +133,24 @@ impl DemoWorld {
     pub fn fleet(&self, url: &str) -> Fleet {
         Fleet::start(url, self.seed, self.speedup)
     }
+}
+
+/// Every EVSE in the books, with the charger and the connector that it is.
+pub fn places(seed: u64) -> Vec<(String, String, u32)> {
+    let fleet = chargers(seed, Pace::new(1));
+    let places = fleet.iter().flat_map(|(spec, _)| {
+        (1..=spec.connectors).map(|number| {
+            // In 2.0.1 each EVSE of these chargers has one connector.
+            let connector = if spec.version == Version::V16 {
+                number
+            } else {
+                1
+            };
+            let name = evse(&spec.identity, number.into());
+            (name, spec.identity.clone(), connector)
+        })
+    });
+    places.collect()
 }
 
 /// The twelve chargers and what each does. Within eight seconds at sixty times speed each has shown every seeded
@@ -418,7 +387,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_backends_differ_in_the_six_seeded_things_only() {
-        let world = DemoWorld::start(7, 600).await.unwrap();
+        let world = DemoWorld::start(7, 600, "t").await.unwrap();
         let fleet = world.fleet(&world.legacy.url());
         let log = world.legacy.log();
         let expected: BTreeSet<(String, String)> = SEEDED
