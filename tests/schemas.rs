@@ -71,8 +71,8 @@ fn what_a_night_leaves_behind_fits_its_schemas() {
     runtime.block_on(shift.charge(10));
     tap.records();
     assert_valid(&health, &tap.health().1);
-    eventually("metrics know the legs", || {
-        tap.metric("evenkeel_shadow_legs") > 0
+    eventually("the candidate faces both chargers", || {
+        tap.metric("evenkeel_shadow_legs") == 2
     });
     for (key, value) in [("HeartbeatInterval", "7"), ("SecurityProfile", "3")] {
         let change = json!({ "key": key, "value": value });

@@ -225,14 +225,14 @@ pub const CODES: &[Code] = &[
         "Every demo is a recording of its own. Name a new directory, or remove the old one.",
     ),
     code(
-        "DIFF-001",
-        "Nothing in the recording has the id that was to be explained.",
-        "Give the id of a finding, as `evenkeel diffs` lists it, or the number of an exchange's or command's fact.",
-    ),
-    code(
         "DEMO-004",
         "The demo's configuration could not be written.",
         "It is a file in the directory for temporary files, removed at the end.",
+    ),
+    code(
+        "DIFF-001",
+        "Nothing in the recording has the id that was to be explained.",
+        "Give the id of a finding, as `evenkeel diffs` lists it, or the number of an exchange's or command's fact.",
     ),
     code(
         "ENV-001",

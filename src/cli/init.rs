@@ -105,6 +105,7 @@ mod tests {
                     "allow_file",
                     "credentials",
                     "models",
+                    "places",
                 ]
                 .contains(&key)
             })
