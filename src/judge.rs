@@ -18,6 +18,7 @@ mod commands;
 mod exchanges;
 mod findings;
 mod handshake;
+mod monitors;
 mod notes;
 mod parity;
 mod quirks;
@@ -27,6 +28,7 @@ mod relations;
 mod sessions;
 mod stand_in;
 mod tokens;
+mod triggers;
 mod variance;
 mod wire;
 mod world;
@@ -38,6 +40,7 @@ use crate::ocpp::quirks::Quirks;
 use crate::ocpp::{Envelope, MessageType};
 use commands::Commands;
 use exchanges::{Bench, Exchanges};
+use monitors::Monitors;
 use parity::Parity;
 pub use parity::{Place, Places, Settings, SettingsError};
 pub use rules::Rules;
@@ -59,6 +62,7 @@ pub struct Judge {
     stand_in: StandIn,
     parity: Parity,
     states: States,
+    monitors: Monitors,
 }
 
 impl Judge {
@@ -74,6 +78,7 @@ impl Judge {
             stand_in: StandIn::default(),
             parity,
             states: States::default(),
+            monitors: Monitors::default(),
         }
     }
 
@@ -84,6 +89,21 @@ impl Judge {
             // A human note may come days after the traffic: nobody has been silent all the while.
             return;
         }
+        let mut monitors = std::mem::take(&mut self.monitors);
+        monitors.pass(fact, out);
+        let heard = self.weigh(fact, &mut |row| {
+            monitors.row(&row);
+            out(row);
+        });
+        monitors.take(fact, heard.as_ref(), &mut self.world.settled);
+        if fact.kind == Kind::TapStopped {
+            monitors.flush(out);
+        }
+        self.monitors = monitors;
+    }
+
+    /// Judges what follows from a fact; gives back the message in it, if it is one between charger and authority.
+    fn weigh<'a>(&mut self, fact: &'a Fact, out: Out<'_>) -> Option<Envelope<'a>> {
         let states = &mut self.states;
         let mut bench = Bench {
             rules: &self.rules,
@@ -103,11 +123,15 @@ impl Judge {
         match fact.kind {
             Kind::Message => {
                 let heard = message(&mut self.exchanges, &mut self.commands, fact, &mut bench);
-                if let Some(envelope) = heard {
-                    self.parity.message(fact, &envelope, &mut bench);
+                if let Some(envelope) = &heard {
+                    self.parity.message(fact, envelope, &mut bench);
                 }
+                return heard;
             }
-            Kind::ShadowSent => self.exchanges.sent(fact, &mut bench),
+            Kind::ShadowSent => {
+                self.exchanges.sent(fact, &mut bench);
+                self.commands.told(fact, fact.cause);
+            }
             Kind::ShadowReceived => {
                 self.stand_in.asked(fact, &mut bench);
                 received(&mut self.exchanges, &mut self.commands, fact, &mut bench);
@@ -115,7 +139,10 @@ impl Judge {
             Kind::ShadowAnswered => self.stand_in.answered(fact, &mut bench),
             Kind::ShadowSilent => self.exchanges.shadow(fact, &mut bench),
             Kind::ShadowWithheld => self.exchanges.withheld(fact, &mut bench),
-            Kind::ShadowOpened | Kind::ShadowRefused => handshake::judge(fact, &mut bench),
+            Kind::ShadowOpened | Kind::ShadowRefused => {
+                handshake::judge(fact, &mut bench);
+                joined(&mut self.commands, fact, &mut bench);
+            }
             Kind::Opaque => opaque(&mut self.exchanges, &mut self.commands, fact, &mut bench),
             Kind::ConnOpened => {
                 bench.world.open(fact);
@@ -152,6 +179,7 @@ impl Judge {
             | Kind::Triage
             | Kind::AuthorityChanged => {}
         }
+        None
     }
 
     /// Exchanges that are not judged yet.
@@ -195,6 +223,7 @@ fn message<'a>(
             }
             let tokens = &mut bench.world.charger(&fact.charger).tokens;
             tokens.called(&envelope);
+            bench.world.conn(fact).triggers.heard(fact, &envelope);
             exchanges.call(fact, &envelope, bench);
             exchanges.odd(fact.seq, odd);
         }
@@ -210,6 +239,18 @@ fn message<'a>(
         _ => {}
     }
     Some(envelope)
+}
+
+/// The shadow's leg may have opened: it learns that the charger is there.
+fn joined(commands: &mut Commands, fact: &Fact, bench: &mut Bench<'_>) {
+    let conn = bench.world.conn(fact);
+    if fact.kind != Kind::ShadowOpened || !conn.shadow_open {
+        return;
+    }
+    conn.triggers.joined(fact.at);
+    if let Some(connect) = conn.triggers.last(false) {
+        commands.told(fact, connect.fact);
+    }
 }
 
 /// A message of the shadow: an answer, or a command.
@@ -253,7 +294,7 @@ fn ended(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench:
     if fact.kind == Kind::ConnClosed {
         quirks::left(fact, bench);
         bench.world.leave(fact);
-        commands.cut(fact.conn, fact.at);
+        commands.cut(fact);
         exchanges.closed(fact.conn, bench);
         return;
     }
@@ -275,7 +316,7 @@ fn ended(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench:
         "replaced by a newer connection",
     ];
     if !in_time.contains(&note.why.as_str()) {
-        commands.spoil(Some(fact.conn));
+        commands.cut(fact);
     }
 }
 
@@ -318,7 +359,7 @@ fn restarted(
     }
     // A plane that begins anew delivers what its predecessor kept, or says that it does not.
     exchanges.lost(None, fact.kind == Kind::TapStopped, bench);
-    commands.close(bench);
+    commands.close(fact.at, bench);
     match fact.kind {
         Kind::PlaneStarted => {
             for conn in bench.world.conns.values_mut() {

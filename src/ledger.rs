@@ -6,6 +6,7 @@
 
 pub mod digest;
 pub mod feed;
+pub mod monitors;
 pub mod query;
 pub mod row;
 pub mod sessions;
@@ -23,6 +24,7 @@ use rusqlite::Connection;
 pub use digest::Digest;
 pub use row::Row;
 use tally::Batch;
+pub(crate) use tally::bucket;
 
 /// File name inside a recording.
 pub const FILE: &str = "ledger.db";

@@ -461,3 +461,178 @@ fn a_pretence_that_only_the_authority_follows_up_is_not_compared_either() {
     assert_eq!(found(&rows).len(), 1, "the shadow's own alone");
     assert_eq!(commands(&rows)[1].1, Outcome::NotComparable);
 }
+
+/// `verdict action after outcome` of every command.
+fn verdicts(rows: &[Row]) -> Vec<String> {
+    let one = |row: &Row| match row {
+        Row::Command(row) => {
+            let after = row.ours_after.as_ref().or(row.theirs_after.as_ref());
+            let after = after.map_or("nothing", |after| &after.what);
+            let outcome = row.outcome.word();
+            Some(format!(
+                "{} {} after {after}: {outcome}",
+                row.verdict, row.action
+            ))
+        }
+        _ => None,
+    };
+    rows.iter().filter_map(one).collect()
+}
+
+const BOOTED: &str = r#"{"status":"Accepted","interval":300,"currentTime":"2026-11-24T00:00:00Z"}"#;
+
+#[test]
+fn a_command_says_what_came_before_it() {
+    let mut story = Story::open("CP1");
+    story.exchange("BootNotification", "{}", BOOTED, Shadow::Answers(BOOTED));
+    story.pass(2);
+    story.command("GetConfiguration", "{}");
+    story.pass(1);
+    story.shadow_command("GetConfiguration", "{}");
+    let faulted = r#"{"connectorId":1,"errorCode":"OtherError","status":"Faulted"}"#;
+    story.exchange("StatusNotification", faulted, "{}", Shadow::Answers("{}"));
+    story.command("Reset", r#"{"type":"Soft"}"#);
+    story.shadow_command("ClearCache", "{}");
+    story.stopped();
+    let rows = judge(&story.facts);
+    assert_eq!(
+        verdicts(&rows),
+        [
+            "matched GetConfiguration after BootNotification: equal",
+            "missing Reset after StatusNotification Faulted: divergent",
+            "extra ClearCache after StatusNotification Faulted: divergent",
+        ]
+    );
+    let Some(Row::Command(first)) = rows.iter().find(|row| matches!(row, Row::Command(_))) else {
+        panic!("{rows:?}");
+    };
+    let (ours, theirs) = (first.ours_after.as_ref(), first.theirs_after.as_ref());
+    assert_eq!(ours.unwrap().delay_us, 2_070_000);
+    assert_eq!(theirs.unwrap().delay_us, 3_030_000);
+    assert_eq!(ours.unwrap().fact, theirs.unwrap().fact);
+
+    let seen = view(&story, &Filter::default());
+    let reset = seen
+        .findings
+        .iter()
+        .find(|it| it.action == "Reset")
+        .unwrap();
+    let [trigger] = reset.triggers.as_slice() else {
+        panic!("{:?}", reset.triggers);
+    };
+    assert_eq!(trigger.after, "StatusNotification Faulted");
+    assert_eq!((trigger.count, trigger.longest_lag_us), (1, None));
+}
+
+/// A charger connects, is commanded after `delay` s, and leaves `rest` s later.
+fn short_stay(delay: i64, rest: i64) -> Vec<String> {
+    let mut story = Story::open("CP1");
+    story.pass(delay);
+    story.command("GetConfiguration", "{}");
+    story.pass(rest);
+    story.close();
+    story.shadow_ended(&json!({"why":"charger connection closed"}));
+    story.pass(100);
+    story.tick();
+    verdicts(&judge(&story.facts))
+}
+
+#[test]
+fn a_short_connection_shows_a_missing_command_if_the_other_had_the_time() {
+    let missing = ["missing GetConfiguration after connect: divergent"];
+    let unknown = [" GetConfiguration after connect: not comparable"];
+    // Five seconds at least, and three times what legacy took.
+    assert_eq!(short_stay(0, 5), missing);
+    assert_eq!(short_stay(0, 4), unknown);
+    assert_eq!(short_stay(10, 20), missing);
+    assert_eq!(short_stay(10, 19), unknown);
+    // Never more than a minute.
+    assert_eq!(short_stay(40, 20), missing);
+}
+
+#[test]
+fn a_leg_that_ends_by_itself_excuses_the_candidate_only_if_it_ended_too_soon() {
+    for (rest, outcome) in [(2, Outcome::NotComparable), (6, Outcome::Divergent)] {
+        let mut story = Story::open("CP1");
+        story.command("ClearCache", "{}");
+        story.pass(rest);
+        story.shadow_closed();
+        story.pass(100);
+        story.tick();
+        let rows = judge(&story.facts);
+        assert_eq!(commands(&rows), [("ClearCache".to_owned(), outcome)]);
+    }
+}
+
+#[test]
+fn a_trigger_that_the_shadow_was_not_told_proves_nothing_on_a_short_connection() {
+    let mut story = Story::open("CP1");
+    story.call("BootNotification", "{}");
+    story.command("GetConfiguration", "{}");
+    story.pass(30);
+    story.close();
+    story.pass(100);
+    story.tick();
+    assert_eq!(
+        verdicts(&judge(&story.facts)),
+        [" GetConfiguration after BootNotification: not comparable"]
+    );
+}
+
+#[test]
+fn a_command_before_the_leg_opens_waits_for_the_leg() {
+    for (opens, verdict) in [
+        (Some(1), "missing GetConfiguration after connect: divergent"),
+        (Some(58), " GetConfiguration after connect: not comparable"),
+        (None, " GetConfiguration after connect: not comparable"),
+    ] {
+        let mut story = Story::connect("CP1", Leg::Legacy);
+        story.command("GetConfiguration", "{}");
+        if let Some(opens) = opens {
+            story.pass(opens);
+            story.shadow_opened();
+        }
+        story.pass(100);
+        story.tick();
+        assert_eq!(verdicts(&judge(&story.facts)), [verdict]);
+    }
+}
+
+#[test]
+fn a_command_that_comes_late_is_late_and_not_missing() {
+    let start = r#"{"idTag":"T1"}"#;
+    for (lag, verdict, finding) in [
+        (
+            30,
+            "matched RemoteStartTransaction after connect: equal",
+            None,
+        ),
+        (
+            31,
+            "late RemoteStartTransaction after connect: divergent",
+            Some(
+                "S2 late command : RemoteStartTransaction is sent by candidate more than 30 s after legacy",
+            ),
+        ),
+    ] {
+        let mut story = Story::open("CP1");
+        story.command("RemoteStartTransaction", start);
+        story.pass(lag);
+        story.shadow_command("RemoteStartTransaction", start);
+        let rows = judge(&story.facts);
+        assert_eq!(verdicts(&rows), [verdict]);
+        assert_eq!(found(&rows), Vec::from_iter(finding));
+    }
+    // Legacy may be as late as it likes, and a copy that the tap delivers late excuses the candidate.
+    let mut story = Story::open("CP1");
+    story.shadow_command("RemoteStartTransaction", start);
+    story.pass(50);
+    story.command("RemoteStartTransaction", start);
+    let boot = story.call("BootNotification", "{}");
+    story.command("GetConfiguration", "{}");
+    story.pass(40);
+    story.sent(boot);
+    story.pass(1);
+    story.shadow_command("GetConfiguration", "{}");
+    assert_eq!(found(&judge(&story.facts)), Vec::<String>::new());
+}

@@ -16,7 +16,8 @@ use super::error::{CliError, Exit};
 use super::recording::RecordingArg;
 use super::rules;
 use crate::facts;
-use crate::ledger::query::{Exemplar, Filter, Reader};
+use crate::ledger::monitors;
+use crate::ledger::query::{Exemplar, Filter, Reader, Trigger};
 use crate::ledger::row::State;
 use crate::ledger::views::{self, Attempt, Diffs, Finding, StandIns};
 use crate::ocpp::{Envelope, Severity};
@@ -49,7 +50,7 @@ pub struct Options {
     /// Only findings that this person answers for.
     #[arg(long, value_name = "NAME")]
     owner: Option<String>,
-    /// Only findings seen on this model of chargers.
+    /// Only findings seen on this model of chargers; with --monitors, only its counts.
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
     /// One finding, with the texts that differ.
@@ -62,6 +63,10 @@ pub struct Options {
     /// Judge by the rules in this file and the built-in ones instead of the recording's, whose ledger stays as it is.
     #[arg(long, value_name = "FILE")]
     rules: Vec<PathBuf>,
+    /// What operators watch instead: availability, reconnects, authorizations, ... With --json, schema
+    /// evenkeel.monitors/1.
+    #[arg(long, conflicts_with_all = ["severity", "action", "charger", "state", "owner", "finding", "explain"])]
+    monitors: bool,
 }
 
 fn state(word: &str) -> Result<State, String> {
@@ -93,6 +98,9 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     if let Some(id) = &options.explain {
         return explained(options, &dir, &reader, id);
     }
+    if options.monitors {
+        return monitors(options, &reader);
+    }
     let mut diffs = views::diffs(&reader, &filter)?;
     super::causes::add(&dir, &reader, &mut diffs.findings)?;
     if aside.is_some() {
@@ -112,6 +120,21 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         }
     }
     Ok(verdict(&diffs))
+}
+
+/// Exit 3 if nothing was counted: monitors alone are no verdict.
+fn monitors(options: &Options, reader: &Reader) -> Result<Exit, CliError> {
+    let view = monitors::monitors(reader, options.model.as_deref())?;
+    if options.json {
+        super::say(&(super::to_json(&view)? + "\n"))?;
+    } else {
+        super::say(&super::monitors::summary(&view))?;
+    }
+    if view.counts.is_empty() {
+        Ok(Exit::Evidence)
+    } else {
+        Ok(Exit::Parity)
+    }
 }
 
 /// Says which rules decided. Exit 0: the question is answered, whatever the answer.
@@ -296,11 +319,30 @@ fn detail(dir: &Path, reader: &Reader, finding: &Finding) -> Result<String, CliE
         super::printable(&finding.chargers.join(", ")),
         listing::around(finding),
     );
+    for trigger in &finding.triggers {
+        let _ = writeln!(out, "  after   {}", preceded(trigger));
+    }
     let facts = facts::Reader::open(dir)?;
     for exemplar in reader.exemplars(&finding.id, 3)? {
         out.push_str(&shown(&facts, &exemplar)?);
     }
     Ok(out)
+}
+
+/// What came before commands, how soon they followed, and how late the shadow was.
+fn preceded(trigger: &Trigger) -> String {
+    let seconds = |time: i64| time as f64 / 1e6;
+    let late = trigger
+        .longest_lag_us
+        .map(|lag| format!(", the shadow up to {:.1} s later", seconds(lag)));
+    format!(
+        "{} {}, {:.1} to {:.1} s before{}",
+        super::printable(&trigger.after),
+        counted(trigger.count as usize, "time"),
+        seconds(trigger.soonest_us),
+        seconds(trigger.latest_us),
+        late.unwrap_or_default()
+    )
 }
 
 fn shown(facts: &facts::Reader, exemplar: &Exemplar) -> Result<String, CliError> {

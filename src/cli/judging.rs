@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::error::CliError;
+use super::gauges::Totals;
 use super::rules;
 use crate::facts::{Follower, Reader, RecordingError, recorder};
 use crate::judge::{Judge, Rules};
@@ -62,6 +63,7 @@ struct Judging {
     ledger: Ledger,
     /// The last fact that the judge has seen.
     fed: u64,
+    totals: Totals,
 }
 
 impl Judging {
@@ -77,6 +79,7 @@ impl Judging {
             judge: Judge::new(rules.clone()),
             rules,
             fed: 0,
+            totals: Totals::default(),
         })
     }
 
@@ -111,6 +114,7 @@ impl Judging {
             if facts.is_empty() {
                 break;
             }
+            self.totals.add(&rows);
             if self.fed > written {
                 let pending = pending(&self.judge);
                 match self.ledger.apply(&rows, self.fed, pending) {
@@ -128,6 +132,7 @@ impl Judging {
         self.ledger.catch_up()?;
         self.judge = Judge::new(self.rules.clone());
         self.fed = 0;
+        self.totals.clear();
         Ok(())
     }
 }
@@ -247,6 +252,7 @@ impl Drop for Progress {
 pub struct JudgeThread {
     stop: watch::Sender<bool>,
     thread: JoinHandle<Result<Digest, JudgingError>>,
+    totals: Totals,
 }
 
 impl JudgeThread {
@@ -259,14 +265,25 @@ impl JudgeThread {
             .build()
             .map_err(JudgingError::Start)?;
         let (stop, stopping) = watch::channel(false);
+        let totals = Totals::default();
+        let counted = totals.clone();
         let thread = std::thread::Builder::new()
             .name("judge".to_owned())
             .spawn(move || {
                 come_last();
-                runtime.block_on(persist(&dir, rules, follower, stopping))
+                runtime.block_on(persist(&dir, rules, (follower, counted), stopping))
             })
             .map_err(JudgingError::Start)?;
-        Ok(Self { stop, thread })
+        Ok(Self {
+            stop,
+            thread,
+            totals,
+        })
+    }
+
+    /// What the monitors have counted so far.
+    pub fn totals(&self) -> Totals {
+        self.totals.clone()
     }
 
     /// Judges what is committed by now, then ends. Blocks until that is done.
@@ -288,11 +305,16 @@ fn come_last() {
 async fn persist(
     dir: &Path,
     rules: Rules,
-    follower: Follower,
+    (follower, totals): (Follower, Totals),
     mut stopping: watch::Receiver<bool>,
 ) -> Result<Digest, JudgingError> {
     loop {
-        let ended = match Judging::open(dir, rules.clone()) {
+        totals.clear();
+        let judging = Judging::open(dir, rules.clone()).map(|judging| Judging {
+            totals: totals.clone(),
+            ..judging
+        });
+        let ended = match judging {
             Ok(mut judging) => follow(&mut judging, &follower, stopping.clone()).await,
             Err(error) => Err(error),
         };

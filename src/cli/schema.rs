@@ -26,6 +26,8 @@ pub enum Schema {
     Diffs,
     /// `diffs --explain --json`: evenkeel.explain/1.
     Explain,
+    /// `diffs --monitors --json`: evenkeel.monitors/1.
+    Monitors,
     /// `sessions --json`: evenkeel.sessions/1.
     Sessions,
     /// `verify --json`: evenkeel.verify/1.
@@ -44,6 +46,7 @@ impl Schema {
             Self::StatusRow => include_str!("export/status-row.schema.json"),
             Self::Diffs => include_str!("../ledger/diffs.schema.json"),
             Self::Explain => include_str!("diffs/explain.schema.json"),
+            Self::Monitors => include_str!("../ledger/monitors.schema.json"),
             Self::Sessions => include_str!("../ledger/sessions.schema.json"),
             Self::Verify => include_str!("verify.schema.json"),
             Self::Health => include_str!("health.schema.json"),

@@ -15,6 +15,7 @@ use tokio::net::UnixStream;
 use super::boards::Boards;
 use super::config::{Backend, Config, SecretRef};
 use super::error::{CliError, Exit};
+use super::gauges::Totals;
 use super::judging::JudgeThread;
 use super::logging::{self, LogFormat};
 use super::{models, places, rules, tap};
@@ -76,7 +77,13 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let judge = JudgeThread::spawn(&config.recording, rules, recorder.follow())?;
     let readers = read_books(&config, &recorder);
     let runtime = super::runtime()?;
-    let plane = shadow(&config, stream, &boards, &recorder, resume);
+    let plane = shadow(
+        &config,
+        stream,
+        (&boards, judge.totals()),
+        &recorder,
+        resume,
+    );
     let plane = runtime.block_on(plane);
     if let Some(readers) = readers {
         readers.stop();
@@ -105,7 +112,7 @@ fn read_books(config: &Config, recorder: &Recorder) -> Option<backends::plane::P
 async fn shadow(
     config: &Config,
     stream: StdUnixStream,
-    boards: &Boards,
+    (boards, totals): (&Boards, Totals),
     recorder: &Recorder,
     resume: Resume,
 ) -> Result<(), CliError> {
@@ -126,8 +133,9 @@ async fn shadow(
         setup: setup(config),
     };
     let own = boards.own.clone();
-    let table =
-        Table::new(recorder.clone(), legs, own, resume, settings).with_left(boards.left.clone());
+    let table = Table::new(recorder.clone(), legs, own, resume, settings)
+        .with_left(boards.left.clone())
+        .with_monitors(move || json!(totals.told()));
     let stream = stream
         .set_nonblocking(true)
         .and_then(|()| UnixStream::from_std(stream))

@@ -8,14 +8,19 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
+use super::gauges;
 use super::health::Vitals;
 use crate::clock::Micros;
 use crate::live::Metrics;
 
 /// The shadow plane says how it is every second; one that has said nothing for so long, µs, is not well.
 const LONGEST_SILENCE: Micros = 5_000_000;
+
+/// Where the status line has what the monitors counted: for metrics only.
+const MONITORS: &str = "monitors";
 
 /// Reads the live plane's counters and the shadow plane's latest status line.
 pub struct TapVitals {
@@ -43,7 +48,10 @@ impl Vitals for TapVitals {
     }
 
     fn health(&self) -> (bool, String) {
-        let shadow = shadow(&self.metrics);
+        let mut shadow = shadow(&self.metrics);
+        if let Some(status) = shadow.as_object_mut() {
+            status.remove(MONITORS);
+        }
         let breaches = self.metrics.breaches.get();
         let recording = shadow["state"] == "recording";
         // A shadow plane that hangs says nothing bad: it says nothing.
@@ -159,7 +167,9 @@ impl Collector for Planes {
                 gauge(&mut encoder, name, help, value)?;
             }
         }
-        Ok(())
+        let monitors = Vec::<gauges::Told>::deserialize(&shadow[MONITORS]);
+        // A shadow plane that is away tells nothing.
+        gauges::encode(&monitors.unwrap_or_default(), &mut encoder)
     }
 }
 

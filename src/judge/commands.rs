@@ -2,8 +2,15 @@
 //!
 //! Two commands of one charger belong together when they have the same action and the same decision-bearing fields
 //! within a minute of each other. Identifiers that a backend mints in a command say nothing; those that it names are
-//! translated first. A command without a twin is judged when its minute is over or the tap stops.
+//! translated first. A command without a twin is judged when its minute is over or the tap stops. Where a leg ended
+//! sooner, it counts as missing only if the other backend was told what its sender was told last, and could have
+//! followed: [`Waiting::had_its_time`].
 
+mod late;
+mod translate;
+mod waiting;
+
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -14,18 +21,13 @@ use super::rules::{Comparator, Part, Rule, Rules, Site};
 use super::tree::Node;
 use super::world::Origin;
 use crate::clock::Micros;
-use crate::facts::{Fact, Leg};
+use crate::facts::{Fact, Kind as FactKind, Leg};
 use crate::ledger::row::{Command, Outcome, Reason, Row, Subject};
-use crate::ocpp::identifiers::{Part as Half, Role, sites};
-use crate::ocpp::json::{self, Step};
-use crate::ocpp::relation::{Identifier, Relation};
+use crate::ocpp::relation::Relation;
 use crate::ocpp::{Envelope, Severity, Version};
-
-/// How far apart two equivalent commands may be, µs.
-const WINDOW: Micros = 60_000_000;
-
-/// A connection that ends this soon after a command gave the other backend no time to follow, µs.
-const GRACE: Micros = 2_000_000;
+use late::late;
+pub(super) use translate::{is_minted, translate};
+use waiting::{WINDOW, Waiting};
 
 /// How bad it is that a command of which no rule knows is sent by one backend only.
 const UNKNOWN: Severity = Severity::S3;
@@ -36,25 +38,18 @@ const MISSING: (&str, &str) = (
 );
 const EXTRA: (&str, &str) = ("command-extra", "The candidate does what legacy does not.");
 
+/// What became of a command, in the ledger's words.
+const MATCHED: &str = "matched";
+const DIFFERENT: &str = "different";
+const LATER: &str = "late";
+const ALONE: [&str; 2] = ["missing", "extra"];
+
 /// Commands that wait for their twin.
 #[derive(Debug, Default)]
 pub(super) struct Commands {
     waiting: BTreeMap<u64, Waiting>,
     by_charger: BTreeMap<Arc<str>, BTreeSet<u64>>,
     deadlines: BTreeSet<(Micros, u64)>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    seq: u64,
-    at: Micros,
-    origin: Origin,
-    /// The authority sent it.
-    ours: bool,
-    action: String,
-    payload: String,
-    /// Something was lost or away while it waited.
-    spoiled: bool,
 }
 
 impl Commands {
@@ -72,18 +67,23 @@ impl Commands {
         bench: &mut Bench<'_>,
     ) {
         let origin = bench.world.origin(fact);
+        let conn = bench.world.conn(fact);
+        let is_away = ours && !conn.shadow_open;
         let command = Waiting {
             seq: fact.seq,
             at: fact.at,
             ours,
             action: envelope.action.clone().into_owned(),
             payload: envelope.payload.to_owned(),
-            spoiled: ours && !bench.world.conn(fact).shadow_open,
+            after: conn.triggers.last(ours).cloned(),
+            spoiled: is_away && conn.triggers.joined,
+            early: is_away && !conn.triggers.joined,
             origin,
         };
-        if let Some((twin, rules)) = self.twin(&command, bench) {
-            let twin = self.take(twin);
-            pair(command, twin, rules, Vec::new(), bench);
+        if let Some((twin, rules)) = self.twin(&command, bench)
+            && let Some(twin) = self.take(twin)
+        {
+            pair(command, twin, (rules, Vec::new()), bench);
             return;
         }
         self.deadlines
@@ -161,13 +161,25 @@ impl Commands {
                 return;
             }
             self.deadlines.pop_first();
-            self.conclude(seq, bench);
+            self.conclude(seq, deadline, bench);
         }
     }
 
     /// The tap stopped: every window closes.
-    pub(super) fn close(&mut self, bench: &mut Bench<'_>) {
-        self.expire(Micros::MAX, bench);
+    pub(super) fn close(&mut self, now: Micros, bench: &mut Bench<'_>) {
+        while let Some((_, seq)) = self.deadlines.pop_first() {
+            self.conclude(seq, now, bench);
+        }
+    }
+
+    /// The shadow was told what the authority had been told: a message of the charger, or that it is there.
+    pub(super) fn told(&mut self, fact: &Fact, trigger: u64) {
+        self.each_of(&fact.charger, |command| {
+            let after = command.after.as_ref();
+            if command.ours && after.is_some_and(|after| after.fact == trigger) {
+                command.told(fact.at);
+            }
+        });
     }
 
     /// Frames were lost or a leg is away: what waits on the connection (or on any) may have had a twin.
@@ -177,19 +189,32 @@ impl Commands {
         }
     }
 
-    /// A connection ended: what was sent just before could not be followed.
-    pub(super) fn cut(&mut self, conn: u64, at: Micros) {
-        for command in self.waiting.values_mut() {
-            command.spoiled |= command.origin.conn == conn && at - command.at < GRACE;
+    /// A connection ended, or its shadow leg alone: what could not be followed by then is not held against anybody. The
+    /// authority goes on when a leg ends.
+    pub(super) fn cut(&mut self, fact: &Fact) {
+        let is_leg = fact.kind == FactKind::ShadowClosed;
+        self.each_of(&fact.charger, |command| {
+            if command.origin.conn == fact.conn && (command.ours || !is_leg) {
+                command.spoiled |= !command.had_its_time(fact.at);
+            }
+        });
+    }
+
+    fn each_of(&mut self, charger: &Arc<str>, mut visit: impl FnMut(&mut Waiting)) {
+        for seq in self.by_charger.get(charger).into_iter().flatten() {
+            if let Some(command) = self.waiting.get_mut(seq) {
+                visit(command);
+            }
         }
     }
 
     /// Judges a command that found no equal twin.
-    fn conclude(&mut self, seq: u64, bench: &mut Bench<'_>) {
+    fn conclude(&mut self, seq: u64, until: Micros, bench: &mut Bench<'_>) {
         let other = self.mutual(seq, bench);
-        let Some(command) = self.take(seq) else {
+        let Some(mut command) = self.take(seq) else {
             return;
         };
+        command.spoiled |= command.early && !command.had_its_time(until);
         let Some(other) = other.and_then(|other| self.take(other)) else {
             alone(&command, bench);
             return;
@@ -211,7 +236,7 @@ impl Commands {
             })
             .collect();
         let rules = names(&found);
-        pair(command, Some(other), rules, drafts, bench);
+        pair(command, other, (rules, drafts), bench);
     }
 }
 
@@ -255,104 +280,55 @@ pub(super) fn context<'a>(version: Version, action: &'a str, ours: &'a str) -> C
     }
 }
 
-/// Whether a backend mints an identifier there: it says nothing.
-pub(super) fn is_minted(version: Version, action: &str, path: &str) -> bool {
-    sites(version, action, Half::Request)
-        .any(|site| site.role == Role::Mint && pointer(site.path) == path)
-}
-
-/// The shadow's command with the identifiers that it names in the authority's namespace.
-pub(super) fn translate(
-    relation: &Relation,
-    (version, action, authority): (Version, &str, Leg),
-    payload: &str,
-) -> String {
-    let mut edits = Vec::new();
-    for site in sites(version, action, Half::Request) {
-        if site.role != Role::Named {
-            continue;
-        }
-        for range in json::locate(payload, site.path).unwrap_or_default() {
-            let named = Identifier::read(&payload[range.clone()]);
-            let twin = match authority {
-                Leg::Legacy => relation.to_authority(site.class, named.text()),
-                Leg::Candidate => relation.to_shadow(site.class, named.text()),
-            };
-            if let Some(twin) = twin {
-                let twin = if named.is_string() {
-                    serde_json::Value::from(twin).to_string()
-                } else {
-                    twin.to_owned()
-                };
-                edits.push((range, twin));
-            }
-        }
-    }
-    edits.sort_by_key(|(range, _)| range.start);
-    let mut text = payload.to_owned();
-    for (range, twin) in edits.into_iter().rev() {
-        text.replace_range(range, &twin);
-    }
-    text
-}
-
-fn pointer(path: &[Step]) -> String {
-    path.iter().fold(String::new(), |pointer, step| match step {
-        Step::Key(name) => format!("{pointer}/{name}"),
-        Step::Each => format!("{pointer}/*"),
-    })
-}
-
+/// Two commands belong together; `drafts` are what differs, `rules` what explains the rest.
 fn pair(
     command: Waiting,
-    other: Option<Waiting>,
-    rules: Vec<String>,
-    drafts: Vec<Draft>,
+    other: Waiting,
+    (rules, mut drafts): (Vec<String>, Vec<Draft>),
     bench: &mut Bench<'_>,
 ) {
-    let (ours, theirs) = match (command.ours, other) {
-        (true, other) => (Some(command), other),
-        (false, other) => (other, Some(command)),
+    let (ours, theirs) = if command.ours {
+        (command, other)
+    } else {
+        (other, command)
     };
-    let Some(first) = ours.as_ref().or(theirs.as_ref()) else {
-        return;
+    let mut verdict = if drafts.is_empty() {
+        MATCHED
+    } else {
+        DIFFERENT
     };
+    if let Some(draft) = late(&ours, &theirs, about(&ours, bench)) {
+        if drafts.is_empty() {
+            verdict = LATER;
+        }
+        drafts.push(draft);
+    }
     let outcome = match (drafts.is_empty(), rules.is_empty()) {
         (false, _) => Outcome::Divergent,
         (true, false) => Outcome::Explained,
         (true, true) => Outcome::Equal,
     };
     let row = Command {
-        lag_us: ours
-            .as_ref()
-            .zip(theirs.as_ref())
-            .map(|(ours, theirs)| theirs.at - ours.at),
-        ours: ours.as_ref().map_or(0, |ours| ours.seq),
-        theirs: theirs.as_ref().map_or(0, |theirs| theirs.seq),
-        ..blank(first, outcome, rules)
+        verdict: verdict.into(),
+        theirs: theirs.seq,
+        lag_us: Some(theirs.at - ours.at),
+        theirs_after: theirs.after.as_ref().map(|after| after.row(theirs.at)),
+        ..blank(&ours, outcome, rules)
     };
-    emit(row, drafts, &first.origin, bench);
+    emit(row, drafts, &ours.origin, bench);
 }
 
 /// Judges a command that the other backend did not send.
 fn alone(command: &Waiting, bench: &mut Bench<'_>) {
     let mut row = blank(command, Outcome::NotComparable, Vec::new());
-    if command.ours {
-        row.ours = command.seq;
-    } else {
-        row.theirs = command.seq;
-    }
     if command.spoiled {
         row.reason = Some(Reason::ShadowGap);
         emit(row, Vec::new(), &command.origin, bench);
         return;
     }
-    let whole = whole(
-        bench.rules,
-        command.origin.version,
-        &command.action,
-        &command.payload,
-    );
+    let from_legacy = command.ours == (command.origin.authority == Leg::Legacy);
+    row.verdict = ALONE[usize::from(!from_legacy)].into();
+    let whole = about(command, bench);
     if let Some(rule) = whole.filter(|rule| rule.compare == Comparator::Ignore) {
         row.outcome = Outcome::Explained;
         row.rules = vec![rule.id.clone()];
@@ -362,6 +338,16 @@ fn alone(command: &Waiting, bench: &mut Bench<'_>) {
     let draft = one_sided(command, whole);
     row.outcome = Outcome::Divergent;
     emit(row, vec![draft], &command.origin, bench);
+}
+
+/// The rule for the whole of this command.
+fn about<'r>(command: &Waiting, bench: &Bench<'r>) -> Option<&'r Rule> {
+    whole(
+        bench.rules,
+        command.origin.version,
+        &command.action,
+        &command.payload,
+    )
 }
 
 /// The rule for the whole of a command.
@@ -412,7 +398,14 @@ fn one_sided(command: &Waiting, whole: Option<&Rule>) -> Draft {
     Draft::whole(rule, kind, &command.action, severity, sides, title)
 }
 
+/// The row of a command by itself.
 fn blank(command: &Waiting, outcome: Outcome, rules: Vec<String>) -> Command {
+    let after = command.after.as_ref().map(|after| after.row(command.at));
+    let (ours_after, theirs_after) = if command.ours {
+        (after, None)
+    } else {
+        (None, after)
+    };
     Command {
         id: command.seq,
         at: command.at,
@@ -425,9 +418,12 @@ fn blank(command: &Waiting, outcome: Outcome, rules: Vec<String>) -> Command {
         reason: None,
         severity: None,
         rules,
-        ours: 0,
-        theirs: 0,
+        verdict: Cow::default(),
+        ours: if command.ours { command.seq } else { 0 },
+        theirs: if command.ours { 0 } else { command.seq },
         lag_us: None,
+        ours_after,
+        theirs_after,
     }
 }
 
@@ -442,6 +438,7 @@ fn emit(mut row: Command, drafts: Vec<Draft>, origin: &Origin, bench: &mut Bench
     if row.outcome.is_comparable() && charger.is_simulated(&row.action, said) {
         row.outcome = Outcome::NotComparable;
         row.reason = Some(Reason::Simulated);
+        row.verdict = Cow::default();
         drafts.clear();
     }
     row.severity = drafts.iter().map(|draft| draft.severity).min();

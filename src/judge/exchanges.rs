@@ -5,6 +5,7 @@
 //! settled: answered, silent, withheld or lost.
 
 mod open;
+mod settled;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -132,6 +133,8 @@ impl Exchanges {
     /// A mirrored copy went to the shadow, or one that the tap made up.
     pub(super) fn sent(&mut self, fact: &Fact, bench: &mut Bench<'_>) {
         let note: notes::Sent<'_> = notes::read(fact);
+        let conn = bench.world.conn(fact);
+        conn.triggers.sent(fact, &note.action);
         if let Some(dwell) = &note.not_accepted {
             boots::dwells(fact, dwell, bench);
         }

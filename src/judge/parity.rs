@@ -33,6 +33,7 @@ use case::Case;
 use join::{Index, Joined};
 pub use join::{Place, Places};
 pub use settings::{Settings, SettingsError};
+pub(super) use verdict::STOPPED;
 
 const SECOND: Micros = 1_000_000;
 const HOUR: Micros = 3_600 * SECOND;

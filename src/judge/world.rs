@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::monitors::Settled;
 use super::quirks::{Disliked, History, Line};
 use super::relations::Minted;
 use super::sessions::Sessions;
 use super::tokens::Tokens;
 use super::tree::Node;
+use super::triggers::Triggers;
 use super::variance::Variance;
 use crate::clock::Micros;
 use crate::facts::{Fact, Leg};
@@ -29,6 +31,8 @@ pub(super) struct World {
     /// In no order: what is done to all of them is done to each.
     pub(super) chargers: HashMap<Arc<str>, Box<Charger>>,
     pub(super) disliked: Disliked,
+    /// Decisions of both backends that the monitors have not counted.
+    pub(super) settled: Vec<Settled>,
 }
 
 /// One charger connection.
@@ -53,6 +57,7 @@ pub(super) struct Conn {
     /// Handshake outcomes that have been judged.
     pub(super) shaken: BTreeSet<&'static str>,
     pub(super) line: Line,
+    pub(super) triggers: Triggers,
 }
 
 /// One charger, over all its connections.
@@ -118,6 +123,7 @@ impl World {
                 boot_root: None,
                 shaken: BTreeSet::new(),
                 line: Line::default(),
+                triggers: Triggers::default(),
             })
         })
     }
@@ -131,6 +137,7 @@ impl World {
     pub(super) fn open(&mut self, fact: &Fact) {
         let opened: Option<Opened> = serde_json::from_str(&fact.note).ok();
         let conn = self.conn(fact);
+        conn.triggers.opened(fact);
         let Some(opened) = opened else {
             return;
         };

@@ -15,7 +15,7 @@ mod coverage;
 mod judged;
 mod life;
 
-pub use commands::{Attempt, StandIns, Twins};
+pub use commands::{Attempt, StandIns, Trigger, Twins};
 pub use coverage::{Coverage, Share};
 pub use judged::Judged;
 pub use life::{Case, Life};
@@ -97,6 +97,8 @@ pub struct Finding {
     pub firmware: Vec<String>,
     /// The first few exchanges, commands or handshakes that show it.
     pub exemplars: Vec<u64>,
+    /// What came before, of commands.
+    pub triggers: Vec<Trigger>,
     /// How often it was seen where legacy itself answers equal requests differently.
     pub unstable: u64,
     /// The most different answers that legacy gave there.
@@ -146,6 +148,8 @@ pub struct Latency {
     pub count: u64,
     /// Median, µs; exact to an eighth.
     pub p50: i64,
+    /// 95th percentile, µs.
+    pub p95: i64,
     /// 99th percentile, µs.
     pub p99: i64,
     /// Largest, µs.
@@ -404,9 +408,10 @@ impl Reader {
                 action,
                 what,
                 count: buckets.iter().map(|(_, count)| count).sum(),
-                p50: percentile(&buckets, 50),
-                p99: percentile(&buckets, 99),
-                max: percentile(&buckets, 100),
+                p50: tally::percentile(&buckets, 50),
+                p95: tally::percentile(&buckets, 95),
+                p99: tally::percentile(&buckets, 99),
+                max: tally::percentile(&buckets, 100),
             })
             .collect())
     }
@@ -439,6 +444,7 @@ impl Reader {
                 Ok(())
             },
         )?;
+        finding.triggers = self.triggers(&finding.id)?;
         finding.exemplars = self
             .exemplars(&finding.id, EXEMPLARS)?
             .into_iter()
@@ -498,6 +504,7 @@ fn finding(row: &Row<'_>) -> rusqlite::Result<Finding> {
         models: Vec::new(),
         firmware: Vec::new(),
         exemplars: Vec::new(),
+        triggers: Vec::new(),
         unstable: count(row, 16)?,
         varied: Unstable {
             values: row.get(17)?,
@@ -505,20 +512,6 @@ fn finding(row: &Row<'_>) -> rusqlite::Result<Finding> {
         },
         life: Life::default(),
     })
-}
-
-/// The smallest bucket bound that at least `percent` of the times do not exceed.
-fn percentile(buckets: &[(u32, u64)], percent: u64) -> i64 {
-    let total: u64 = buckets.iter().map(|(_, count)| count).sum();
-    let rank = (total * percent).div_ceil(100);
-    let mut seen = 0;
-    for (bucket, count) in buckets {
-        seen += count;
-        if seen >= rank {
-            return tally::upper(*bucket);
-        }
-    }
-    0
 }
 
 fn count(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {

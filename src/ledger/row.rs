@@ -36,6 +36,8 @@ pub enum Row {
     Build(Build),
     /// What people have decided about a finding, or what has become of that; a later row of the same finding replaces it.
     Standing(Box<Standing>),
+    /// What a monitor counted.
+    Sample(Sample),
 }
 
 /// What came out of an exchange, command or handshake. `pending` is the absence of a row.
@@ -158,6 +160,24 @@ pub struct Command {
     pub theirs: u64,
     /// How much later the shadow's command came, µs.
     pub lag_us: Option<i64>,
+    /// `matched`, `different` or `late`; `missing` or `extra` on the candidate; empty if that cannot be said.
+    pub verdict: Cow<'static, str>,
+    /// What the authority was told last before its command.
+    pub ours_after: Option<Trigger>,
+    /// What the shadow was told last before its command.
+    pub theirs_after: Option<Trigger>,
+}
+
+/// What a backend was told last before it sent a command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// The charger's message by its action, with the word that tells it from others (`StatusNotification Faulted`), or
+    /// `connect`.
+    pub what: String,
+    /// Sequence number of the charger's message, or of its connection; 0 for what the tap made up.
+    pub fact: u64,
+    /// How long before the command that leg was told, µs.
+    pub delay_us: i64,
 }
 
 /// A shadow handshake, compared with the one that the authority accepted.
@@ -370,6 +390,29 @@ pub struct Charger {
     pub firmware: String,
     /// Sequence number of the message that said so first.
     pub since: u64,
+}
+
+/// What a monitor counted within one hour on chargers of one model. Samples with the same names add up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// When the hour began, µs.
+    pub hour: Micros,
+    /// The group of chargers.
+    pub group: Cow<'static, str>,
+    /// The chargers' model; empty if they have not told it.
+    pub model: String,
+    /// The monitor.
+    pub monitor: Cow<'static, str>,
+    /// `legacy` or `candidate`; empty for what chargers did.
+    pub leg: Cow<'static, str>,
+    /// What was counted.
+    pub what: Cow<'static, str>,
+    /// A word more, of few; empty if there is none.
+    pub detail: Cow<'static, str>,
+    /// The bucket of a measured value, for percentiles; none for what was only counted.
+    pub bucket: Option<u32>,
+    /// How many, or how many µs of a time.
+    pub count: u64,
 }
 
 /// A command of the shadow's, answered in the charger's place. Whether the authority sent the same is in the [`Command`] whose

@@ -6,12 +6,12 @@ use super::row::{Command, Divergence, Exchange, Handshake, Row, Session, StandIn
 use crate::ocpp::Severity;
 
 /// Changes whenever a table does: an older ledger is judged again rather than migrated.
-const VERSION: &str = "6";
+const VERSION: &str = "7";
 
 /// Memory for pages, KiB: most rows are appended, and the tables of counts are small.
 const CACHE_KIB: i64 = 512;
 
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 16] = [
     "exchanges",
     "commands",
     "handshakes",
@@ -27,6 +27,7 @@ const TABLES: [&str; 15] = [
     "sessions",
     "builds",
     "standings",
+    "monitors",
 ];
 
 /// Sets the connection up and creates what is missing.
@@ -134,7 +135,7 @@ impl<'a> Inserts<'a> {
             Row::Standing(row) => insert_standing(self.db, row),
             Row::StandIn(row) if row.is_attempt() => insert_attempt(self.db, row),
             // They come often: only counts are kept, see `tally`.
-            Row::Quirk(_) | Row::StandIn(_) => Ok(()),
+            Row::Quirk(_) | Row::StandIn(_) | Row::Sample(_) => Ok(()),
         }
     }
 }
@@ -165,8 +166,9 @@ fn insert_exchange(statement: &mut Statement<'_>, row: &Exchange) -> rusqlite::R
 }
 
 fn insert_command(db: &Connection, row: &Command) -> rusqlite::Result<()> {
+    let after = row.ours_after.as_ref().or(row.theirs_after.as_ref());
     db.prepare_cached(
-        "INSERT INTO commands VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        "INSERT INTO commands VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?
     .execute(params![
         row.id as i64,
@@ -183,6 +185,9 @@ fn insert_command(db: &Connection, row: &Command) -> rusqlite::Result<()> {
         row.ours as i64,
         row.theirs as i64,
         row.lag_us,
+        row.verdict,
+        after.map(|after| &after.what),
+        after.map(|after| after.delay_us),
     ])
     .map(drop)
 }

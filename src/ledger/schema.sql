@@ -25,7 +25,8 @@ CREATE TABLE IF NOT EXISTS exchanges (
     queue_us     INTEGER
 ) STRICT;
 
--- One row per judged command; ours and theirs are the facts of the authority's and the shadow's.
+-- One row per judged command; ours and theirs are the facts of the authority's and the shadow's. after is what its sender
+-- (of a pair the authority) was told last, after_us how long before.
 CREATE TABLE IF NOT EXISTS commands (
     id        INTEGER PRIMARY KEY,
     at        INTEGER NOT NULL,
@@ -40,7 +41,10 @@ CREATE TABLE IF NOT EXISTS commands (
     rules     TEXT NOT NULL,
     ours      INTEGER NOT NULL,
     theirs    INTEGER NOT NULL,
-    lag_us    INTEGER
+    lag_us    INTEGER,
+    verdict   TEXT NOT NULL,
+    after     TEXT,
+    after_us  INTEGER
 ) STRICT;
 CREATE INDEX IF NOT EXISTS commands_of_shadow ON commands (theirs) WHERE theirs <> 0;
 
@@ -198,3 +202,18 @@ CREATE TABLE IF NOT EXISTS sessions (
     theirs   INTEGER NOT NULL,
     body     TEXT NOT NULL
 ) STRICT;
+
+-- What monitors counted, by hour (its beginning, µs), group and model. leg and detail are empty where there is none, bucket is -1
+-- where nothing was measured.
+CREATE TABLE IF NOT EXISTS monitors (
+    hour    INTEGER NOT NULL,
+    crowd   TEXT NOT NULL,
+    model   TEXT NOT NULL,
+    monitor TEXT NOT NULL,
+    leg     TEXT NOT NULL,
+    what    TEXT NOT NULL,
+    detail  TEXT NOT NULL,
+    bucket  INTEGER NOT NULL,
+    count   INTEGER NOT NULL,
+    PRIMARY KEY (hour, crowd, model, monitor, leg, what, detail, bucket)
+) STRICT, WITHOUT ROWID;

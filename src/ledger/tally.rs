@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
-use super::row::{Divergence, Exchange, Outcome, Reason, Row, Unstable};
+use super::row::{Divergence, Exchange, Outcome, Reason, Row, Sample, Unstable};
 use super::schema::rank;
 
 /// What a batch of rows adds to the counts.
@@ -19,6 +19,7 @@ pub(super) struct Batch<'a> {
     sightings: BTreeMap<(&'a str, &'a str, &'a str, &'a str, u64), u64>,
     quirks: BTreeMap<(u8, &'a str, &'a str, &'a str), Seen>,
     stand_ins: BTreeMap<(&'a str, &'a str, &'a str), u64>,
+    samples: Vec<&'a Sample>,
 }
 
 /// How often, and between which times.
@@ -77,6 +78,7 @@ impl<'a> Batch<'a> {
                 );
                 *self.stand_ins.entry(key).or_default() += 1;
             }
+            Row::Sample(row) => self.samples.push(row),
             // Sessions are counted where they stand: a later row replaces an earlier one.
             Row::Charger(_) | Row::Session(_) | Row::Build(_) | Row::Standing(_) => {}
         }
@@ -202,10 +204,33 @@ impl<'a> Batch<'a> {
             )?
             .execute(params![action, source, charger, count as i64])?;
         }
+        self.samples
+            .iter()
+            .try_for_each(|sample| add_sample(db, sample))?;
         self.findings
             .into_iter()
             .try_for_each(|(id, finding)| finding.flush(db, id))
     }
+}
+
+/// Samples are counts already: the judge adds up what comes within seconds.
+fn add_sample(db: &Connection, row: &Sample) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO monitors VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+         ON CONFLICT DO UPDATE SET count = count + excluded.count",
+    )?
+    .execute(params![
+        row.hour,
+        row.group,
+        row.model,
+        row.monitor,
+        row.leg,
+        row.what,
+        row.detail,
+        row.bucket.map_or(-1, i64::from),
+        row.count as i64,
+    ])
+    .map(drop)
 }
 
 impl Finding<'_> {
@@ -249,7 +274,7 @@ impl Finding<'_> {
 }
 
 /// The bucket of a time, µs. Times below eight have one each.
-pub(super) fn bucket(time: i64) -> u32 {
+pub(crate) fn bucket(time: i64) -> u32 {
     let time = time.max(0) as u64;
     if time < 8 {
         return time as u32;
@@ -266,6 +291,20 @@ pub(super) fn upper(bucket: u32) -> i64 {
     let (power, eighth) = ((bucket + 16) / 8, (bucket + 16) % 8);
     let lower = u64::from(8 + eighth) << (power - 3);
     (lower + (1u64 << (power - 3)) - 1) as i64
+}
+
+/// The smallest bucket bound that at least `percent` of the times do not exceed.
+pub(super) fn percentile(buckets: &[(u32, u64)], percent: u64) -> i64 {
+    let total: u64 = buckets.iter().map(|(_, count)| count).sum();
+    let rank = (total * percent).div_ceil(100);
+    let mut seen = 0;
+    for (bucket, count) in buckets {
+        seen += count;
+        if seen >= rank {
+            return upper(*bucket);
+        }
+    }
+    0
 }
 
 #[cfg(test)]

@@ -144,6 +144,8 @@ pub struct Finding {
     pub firmware: Vec<String>,
     /// The first few that show it.
     pub exemplars: Vec<u64>,
+    /// What the sender was told last before its commands; empty for what is no command.
+    pub triggers: Vec<query::Trigger>,
     /// How it stands.
     pub state: State,
     /// What people said about it last.
@@ -388,6 +390,7 @@ impl From<query::Finding> for Finding {
             models: finding.models,
             firmware: finding.firmware,
             exemplars: finding.exemplars,
+            triggers: finding.triggers,
             state: finding.life.state(),
             builds: finding.life.builds,
             without: finding.life.without,

@@ -2,6 +2,7 @@
 
 use super::Bench;
 use super::open::{Answer, Open, Ours, Theirs};
+use super::settled::settled;
 use crate::facts::Leg;
 use crate::judge::boots;
 use crate::judge::compare::{Context, compare};
@@ -75,6 +76,8 @@ pub(super) fn judge(mut open: Open, bench: &mut Bench<'_>) {
         .find(|(draft, _)| draft.is_root())
         .map(|(_, finding)| finding.clone());
     remember(&open, &verdict, root.as_deref(), bench);
+    let settled = settled(&open, verdict.spoil.is_none());
+    bench.world.settled.extend(settled);
     emit(open, verdict, bench);
 }
 

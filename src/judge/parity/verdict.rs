@@ -22,6 +22,9 @@ use crate::judge::world::Origin;
 use crate::ledger::row::{self, Outcome, Reason, Row, Session, Subject};
 use crate::ocpp::Version;
 
+/// How the note begins that says why a charger ended a session.
+pub(in crate::judge) const STOPPED: &str = "stopped: ";
+
 /// What a session is judged by.
 pub(super) struct Court<'a> {
     pub(super) settings: &'a Settings,
@@ -68,7 +71,7 @@ fn account(told: &Told) -> row::Book {
     let mut notes: Vec<String> = told
         .reason
         .iter()
-        .map(|it| format!("stopped: {it}"))
+        .map(|it| format!("{STOPPED}{it}"))
         .collect();
     if told.wh.is_some() && told.certain_energy().is_none() {
         notes.push("the energy is not certain".to_owned());

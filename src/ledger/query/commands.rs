@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use rusqlite::{Row, params};
+use serde::Serialize;
 
 use super::{Filter, Reader, count};
 use crate::clock::Micros;
@@ -59,6 +60,21 @@ pub struct Twins {
     pub unknown: u64,
 }
 
+/// What a backend was told last before it sent commands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Trigger {
+    /// The charger's message, or `connect`.
+    pub after: String,
+    /// How often.
+    pub count: u64,
+    /// How soon a command followed, µs.
+    pub soonest_us: i64,
+    /// How late a command followed, µs.
+    pub latest_us: i64,
+    /// How much later the shadow sent the same, at most, µs; none if it did not.
+    pub longest_lag_us: Option<i64>,
+}
+
 impl Reader {
     /// How the stand-in answered, by action and source. Of the filter, action and charger count.
     pub fn stand_ins(&self, filter: &Filter) -> Result<Vec<StandIns>, LedgerError> {
@@ -87,8 +103,8 @@ impl Reader {
         let mut found = Vec::new();
         self.each(
             "SELECT a.sender, a.action, a.fields, a.notice, count(*), sum(a.source = 'simulate'), min(a.at), max(a.at), \
-                sum(c.ours <> 0 AND c.outcome IN ('equal', 'explained')), \
-                sum(c.ours <> 0 AND c.outcome = 'divergent'), \
+                sum(c.ours <> 0 AND (c.outcome IN ('equal', 'explained') OR c.verdict = 'late')), \
+                sum(c.ours <> 0 AND c.outcome = 'divergent' AND c.verdict <> 'late'), \
                 sum(c.ours = 0 AND c.outcome <> 'not comparable'), \
                 sum(c.id IS NULL OR c.outcome = 'not comparable'), \
                 json_group_array(DISTINCT a.charger) \
@@ -99,6 +115,30 @@ impl Reader {
             params![filter.action, filter.charger],
             |row| {
                 found.push(attempt(row)?);
+                Ok(())
+            },
+        )?;
+        Ok(found)
+    }
+}
+
+impl Reader {
+    /// What came before the commands that show a finding, the most frequent first; nothing for findings about others.
+    pub fn triggers(&self, finding: &str) -> Result<Vec<Trigger>, LedgerError> {
+        let mut found = Vec::new();
+        self.each(
+            "SELECT c.after, count(*), min(c.after_us), max(c.after_us), max(c.lag_us) \
+             FROM divergences d JOIN commands c ON d.subject = 'command' AND c.id = d.id \
+             WHERE d.finding = ?1 AND c.after IS NOT NULL GROUP BY c.after ORDER BY 2 DESC, 1",
+            params![finding],
+            |row| {
+                found.push(Trigger {
+                    after: row.get(0)?,
+                    count: count(row, 1)?,
+                    soonest_us: row.get(2)?,
+                    latest_us: row.get(3)?,
+                    longest_lag_us: row.get(4)?,
+                });
                 Ok(())
             },
         )?;

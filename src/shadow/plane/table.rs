@@ -42,6 +42,8 @@ pub struct Table<L, S> {
     board: S,
     /// What earlier runs left behind, if their boards outlived their planes.
     left: Option<S>,
+    /// What the judge's monitors have counted.
+    monitors: Option<Box<dyn Fn() -> Value>>,
     settings: Settings,
     run: Option<String>,
     /// Boxed: a map keeps room for as many again.
@@ -83,6 +85,7 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
             legs,
             board,
             left: None,
+            monitors: None,
             settings,
             run: None,
             conns: HashMap::new(),
@@ -105,6 +108,13 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
         self
     }
 
+    /// The same table; its status carries what `monitors` gives.
+    #[must_use]
+    pub fn with_monitors(mut self, monitors: impl Fn() -> Value + 'static) -> Self {
+        self.monitors = Some(Box::new(monitors));
+        self
+    }
+
     /// The recorder that the facts go to.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
@@ -120,6 +130,7 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
             State::Closed => "closed".to_owned(),
         };
         json!({
+            "monitors": self.monitors.as_ref().map(|monitors| monitors()),
             "seen": counters.seen,
             "queued": counters.queued,
             "committed": counters.committed,

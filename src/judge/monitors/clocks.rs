@@ -1,0 +1,47 @@
+//! What chargers kept back and how far their clocks are off, by the stamps in their messages.
+
+use chrono::DateTime;
+
+use super::BACKLOG;
+use super::sheet::{Entry, Model, Sheet};
+use crate::clock::Micros;
+use crate::facts::Fact;
+use crate::ocpp::Envelope;
+use crate::ocpp::json::{self, Step};
+
+/// A message this much older than its arrival was kept back, µs.
+const LATE: Micros = 60_000_000;
+
+/// A clock that is off by more was never set, µs.
+const UNSET: Micros = 366 * 24 * 3_600_000_000;
+
+/// Compares the stamp of a message with its arrival. A charger whose clock is slow by a minute and one that kept its
+/// message for a minute look the same: only a stamp that is nearer, or ahead, is held for the clock.
+pub(super) fn read(fact: &Fact, message: &Envelope<'_>, model: Model, sheet: &mut Sheet) {
+    let is_transaction = match message.action.as_ref() {
+        "StartTransaction" | "StopTransaction" | "TransactionEvent" => true,
+        "StatusNotification" => false,
+        _ => return,
+    };
+    let literal = json::first(message.payload, &[Step::Key("timestamp")]);
+    let text = literal.and_then(json::string_value);
+    let Some(stamp) = text.and_then(|text| DateTime::parse_from_rfc3339(&text).ok()) else {
+        return;
+    };
+    let age = fact.at - stamp.timestamp_micros();
+    let entry = |what| Entry::new(model, BACKLOG, what);
+    if age.abs() > UNSET {
+        sheet.count(entry("clock-unset"));
+        return;
+    }
+    if is_transaction {
+        sheet.count(entry("transaction-messages"));
+    }
+    match age {
+        LATE.. if is_transaction => sheet.measure(entry("late_us"), age),
+        // The state of a connector is told again after an outage, with the old stamp.
+        LATE.. => {}
+        0.. => sheet.measure(entry("clock_behind_us"), age),
+        _ => sheet.measure(entry("clock_ahead_us"), -age),
+    }
+}
