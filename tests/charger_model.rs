@@ -59,6 +59,34 @@ fn semantics_7_6_the_candidates_own_report_is_the_stored_series() {
 }
 
 #[test]
+fn a_report_that_the_authority_asks_for_in_a_moment_is_waited_for() {
+    run(async {
+        let mut talk = Talk::patient(Version::V201).await;
+        talk.conn
+            .send(format!(r#"[2,"early","GetBaseReport",{FULL}]"#))
+            .await;
+        talk.world
+            .fact("the command has come", |fact| {
+                fact.kind == Kind::ShadowReceived && fact.cause == 0
+            })
+            .await;
+        report(&talk.world, 4711);
+        let answer = talk.conn.text().await.unwrap();
+        assert_eq!(answer, format!(r#"[3,"early",{ACCEPTED}]"#));
+        for number in 0..3 {
+            // The charger's own message, with the candidate's request id.
+            let page = talk.conn.expect("NotifyReport").await;
+            talk.conn.answer(&page, "{}").await;
+            let page: Value = serde_json::from_str(&page.payload).unwrap();
+            assert_eq!(
+                [&page["requestId"], &page["seqNo"]],
+                [&json!(0), &json!(number)]
+            );
+        }
+    });
+}
+
+#[test]
 fn what_is_missing_is_said() {
     run(async {
         let mut talk = Talk::fresh(Version::V201).await;

@@ -155,7 +155,7 @@ pub fn choose(frame: &str, call: &Envelope<'_>, situation: Situation<'_>) -> Cho
     if is_last_word(&best, payload, call) {
         return Choice::Answer(best);
     }
-    if is_worth_waiting(call, situation) {
+    if is_worth_waiting(call, situation) || may_be_told(&best, call, situation) {
         return Choice::Hold;
     }
     if situation.simulates {
@@ -184,6 +184,13 @@ fn is_worth_waiting(call: &Envelope<'_>, situation: Situation<'_>) -> bool {
             Wait::ForAnswer => true,
         },
     }
+}
+
+/// Whether what a report lacks may come in time: the authority asks a charger that it has just met for the same.
+fn may_be_told(answer: &Answer, call: &Envelope<'_>, situation: Situation<'_>) -> bool {
+    situation.wait != Wait::Not
+        && answer.missing.is_some()
+        && matches!(call.action.as_ref(), "GetBaseReport" | "GetReport")
 }
 
 fn payload(text: &str) -> &str {

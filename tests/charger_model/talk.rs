@@ -71,6 +71,16 @@ impl Talk {
         .await
     }
 
+    /// A talk in which commands may wait for the authority's as long as the test runs.
+    pub(crate) async fn patient(version: Version) -> Self {
+        Self::new(version, |candidate| {
+            World::new(candidate, |settings| {
+                settings.hold = Duration::from_hours(1);
+            })
+        })
+        .await
+    }
+
     /// The authority commands, and the charger answers.
     pub(crate) fn commanded(&mut self, action: &str, request: &str, answer: &str) {
         self.asked += 1;

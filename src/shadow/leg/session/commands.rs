@@ -28,6 +28,8 @@ const NOTICED: usize = 16;
 /// A command that waits for the authority's twin.
 pub(super) struct Held {
     asked: Asked,
+    /// What for.
+    wait: Wait,
     /// When it is answered without.
     pub(super) until: Instant,
 }
@@ -90,7 +92,7 @@ impl Session<'_> {
         }
         let number = asked.number;
         self.link.memory.borrow_mut().commands.waits(number, true);
-        self.held.push(Held { asked, until });
+        self.held.push(Held { asked, wait, until });
         Ok(())
     }
 
@@ -99,14 +101,16 @@ impl Session<'_> {
         self.held.len() < MOST_HELD && bytes + text.len() <= MOST_HELD_BYTES
     }
 
-    /// Answers held commands whose twin the charger has answered, and those whose time is over.
+    /// Answers held commands whose twin the charger has answered, those that the charger's model can answer by now, and those
+    /// whose time is over.
     pub(super) async fn settle_held(&mut self) -> Result<(), SocketEnd> {
         let leaving = self.link.drain_by().is_some();
         let mut at = 0;
         while let Some(held) = self.held.get(at) {
             let number = held.asked.number;
             let found = self.link.memory.borrow().commands.real_answer(number);
-            if found.is_none() && !leaving && held.until > Instant::now() {
+            let early = found.is_none() && !leaving && held.until > Instant::now();
+            if early && !self.is_known(held) {
                 at += 1;
                 continue;
             }
@@ -126,6 +130,14 @@ impl Session<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a held command need not wait any longer: the charger has told its authority what was asked.
+    fn is_known(&self, held: &Held) -> bool {
+        Envelope::parse(&held.asked.text).is_ok_and(|command| {
+            self.choose(&held.asked, &command, None, held.wait)
+                .is_some()
+        })
     }
 
     /// The best answer; `None`: wait.
