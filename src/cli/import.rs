@@ -26,9 +26,10 @@ use landing::Landing;
 ///   plain       a message a line, perhaps a time before it; needs --charger
 ///   facts       `evenkeel export facts`, into a new recording
 ///
-/// The first four were checked against the programs' own sources, python against published logs. CitrineOS keeps messages as
-/// jsonb, so keys come in another order than they were sent in, unless the rows have `raw`. Logs tell nothing of handshakes,
-/// pings or frames lost before the logger: these are not judged.
+/// The forms of SteVe and CitrineOS were checked against the programs' own sources, that of debugkit against its specification,
+/// python against published logs; Open OCPP Trace is read as debugkit documents it. CitrineOS keeps messages as jsonb, so keys
+/// come in another order than they were sent in, unless the rows have `raw`. Logs tell nothing of handshakes, pings or frames
+/// lost before the logger: these are not judged.
 ///
 /// With --shadow, a CALL whose id and action stand in the logs of both backends is one exchange and compared; what stands
 /// in one only is not comparable. Without it there is nothing to compare: sessions show what the charger told.
