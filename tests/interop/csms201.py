@@ -11,11 +11,10 @@ import sys
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
-import websockets
 from ocpp.routing import after, on
 from ocpp.v201 import ChargePoint, call, call_result
 
-from wire import Recorded, say
+from wire import serve
 
 
 @dataclass
@@ -113,20 +112,12 @@ class Backend(ChargePoint):
 async def main(name, port):
     dialect = DIALECTS[name]
 
-    async def serve(socket):
-        identity = socket.request.path.rsplit("/", 1)[-1]
-        recorded = Recorded(socket, identity, loosely if dialect.loose else None)
-        backend = Backend(identity, recorded, response_timeout=10)
-        backend.dialect = dialect
-        try:
-            await backend.start()
-        except websockets.ConnectionClosed:
-            pass
+    def backend(identity, socket):
+        made = Backend(identity, socket, response_timeout=10)
+        made.dialect = dialect
+        return made
 
-    async with websockets.serve(serve, "127.0.0.1", port, subprotocols=["ocpp2.0.1"]) as server:
-        bound = server.sockets[0].getsockname()[1]
-        say(listening=f"ws://127.0.0.1:{bound}/{dialect.path}")
-        await asyncio.Event().wait()
+    await serve(port, "ocpp2.0.1", dialect.path, backend, loosely if dialect.loose else None)
 
 
 if __name__ == "__main__":

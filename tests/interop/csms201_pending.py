@@ -10,11 +10,10 @@ import asyncio
 import sys
 from datetime import datetime, timezone
 
-import websockets
 from ocpp.routing import after, on
 from ocpp.v201 import ChargePoint, call, call_result
 
-from wire import Recorded, say
+from wire import say, serve
 
 
 def now():
@@ -72,16 +71,7 @@ class Backend(ChargePoint):
 
 
 async def main(port):
-    async def serve(socket):
-        identity = socket.request.path.rsplit("/", 1)[-1]
-        try:
-            await Backend(identity, Recorded(socket, identity), response_timeout=10).start()
-        except websockets.ConnectionClosed:
-            pass
-
-    async with websockets.serve(serve, "127.0.0.1", port, subprotocols=["ocpp2.0.1"]) as server:
-        say(listening=f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/pending")
-        await asyncio.Event().wait()
+    await serve(port, "ocpp2.0.1", "pending", lambda identity, socket: Backend(identity, socket, response_timeout=10))
 
 
 if __name__ == "__main__":

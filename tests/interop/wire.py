@@ -4,6 +4,8 @@ import asyncio
 import json
 import sys
 
+import websockets
+
 
 def say(**line):
     """Prints one JSON line to stdout."""
@@ -19,6 +21,21 @@ def complain(message):
 async def input_ends():
     """Waits until standard input is closed."""
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+async def serve(port, subprotocol, path, backend, rewrite=None):
+    """Serves chargers for ever, each with its own `backend(identity, socket)`; says where it listens."""
+
+    async def talk(socket):
+        identity = socket.request.path.rsplit("/", 1)[-1]
+        try:
+            await backend(identity, Recorded(socket, identity, rewrite)).start()
+        except websockets.ConnectionClosed:
+            pass
+
+    async with websockets.serve(talk, "127.0.0.1", port, subprotocols=[subprotocol]) as server:
+        say(listening=f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/{path}")
+        await asyncio.Event().wait()
 
 
 class Recorded:
