@@ -20,6 +20,7 @@ pub mod judging;
 pub mod logging;
 pub mod models;
 pub mod monitors;
+pub mod pack;
 pub mod paperwork;
 mod places;
 pub mod recording;
@@ -71,6 +72,7 @@ enum Verb {
     Triage(triage::Options),
     Sessions(sessions::Options),
     Verify(verify::Options),
+    Pack(pack::Options),
     Import(import::Options),
     Export(export::Options),
     #[command(hide = true)]
@@ -114,6 +116,7 @@ fn run(verb: &Verb) -> Result<Exit, CliError> {
         Verb::Triage(options) => triage::run(options),
         Verb::Sessions(options) => sessions::run(options),
         Verb::Verify(options) => verify::run(options),
+        Verb::Pack(options) => pack::run(options),
         Verb::Import(options) => import::run(options),
         Verb::Export(options) => export::run(options),
         Verb::Explain(options) => codes::run(options),
@@ -127,6 +130,10 @@ fn run(verb: &Verb) -> Result<Exit, CliError> {
 
 impl From<RecordingError> for CliError {
     fn from(error: RecordingError) -> Self {
+        if matches!(error, RecordingError::Damaged(_)) {
+            return Self::new(Exit::Integrity, "REC-005", chain(&error))
+                .help("restore facts.db from a copy");
+        }
         Self::new(Exit::Environment, "REC-003", chain(&error))
     }
 }

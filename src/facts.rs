@@ -5,11 +5,13 @@
 //! that nothing is missing, [`chain`] that no human note was altered, [`redact`] keeps secrets out, and [`export`] turns it into JSON Lines.
 
 pub mod accounting;
+mod block;
 pub mod chain;
 pub mod export;
 pub mod fact;
 pub mod flow;
 mod landmark;
+mod packed;
 pub mod reader;
 pub mod recorder;
 pub mod redact;

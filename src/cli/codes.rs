@@ -359,6 +359,12 @@ pub const CODES: &[Code] = &[
         "facts.db was altered or damaged. `evenkeel verify` tells more; restore it from a copy.",
     ),
     code(
+        "REC-005",
+        "A block of packed facts is damaged.",
+        "Old facts lie in blocks with a checksum, and that of this one is wrong: facts.db was altered, or the disk lost a part of it. \
+         Restore it from a copy.",
+    ),
+    code(
         "RULE-001",
         "A rule file cannot be read.",
         "`rules.files` is relative to the configuration file; the file must be UTF-8.",

@@ -43,6 +43,8 @@ pub struct Config {
     pub candidate: Backend,
     /// Limits of the shadow leg.
     pub shadow: Shadow,
+    /// How the recording is kept.
+    pub recorded: Recorded,
     /// Limits of the tap.
     pub limits: Limits,
     /// How a vanished peer is noticed.
@@ -205,6 +207,13 @@ pub struct Shadow {
     pub models: Option<PathBuf>,
 }
 
+/// How the recording is kept: `[recording]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// How old facts are when they are packed; zero packs none.
+    pub pack_after: Duration,
+}
+
 /// Limits of the tap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
@@ -249,6 +258,14 @@ impl Default for Shadow {
             reuse: Duration::from_mins(1),
             simulate: Vec::new(),
             models: None,
+        }
+    }
+}
+
+impl Default for Recorded {
+    fn default() -> Self {
+        Self {
+            pack_after: Duration::from_hours(1),
         }
     }
 }

@@ -32,6 +32,8 @@ pub enum Schema {
     Sessions,
     /// `verify --json`: evenkeel.verify/1.
     Verify,
+    /// `pack --json`: evenkeel.pack/1.
+    Pack,
     /// The tap's `/health`: evenkeel.health/1.
     Health,
 }
@@ -49,6 +51,7 @@ impl Schema {
             Self::Monitors => include_str!("../ledger/monitors.schema.json"),
             Self::Sessions => include_str!("../ledger/sessions.schema.json"),
             Self::Verify => include_str!("verify.schema.json"),
+            Self::Pack => include_str!("pack.schema.json"),
             Self::Health => include_str!("health.schema.json"),
         }
     }

@@ -198,6 +198,7 @@ fn setup(config: &Config) -> Map<String, Value> {
 fn limits(config: &Config) -> recorder::Limits {
     recorder::Limits {
         queue_bytes: config.limits.recorder,
+        pack_after: Some(config.recorded.pack_after).filter(|age| !age.is_zero()),
         ..recorder::Limits::default()
     }
 }

@@ -1,22 +1,21 @@
 //! Reads a recording, also while it grows.
 
-use std::cell::RefCell;
-use std::collections::HashSet;
 use std::path::Path;
-use std::sync::Arc;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Params, params};
 
+use super::block::Head;
+use super::packed::Blocks;
 use super::recorder::RecordingError;
-use super::store::{self, COLUMNS, RARE, fact_from_row};
+use super::store::{self, COLUMNS, Names, RARE, fact_from_row};
 use super::{Fact, Kind};
 
 /// A read-only view of a recording. Each call is one short read: a reader never holds a snapshot open, so the log can
 /// be folded back under it.
 pub struct Reader {
     pub(super) db: Connection,
-    /// Chargers seen, so that their names are shared and not copied per fact.
-    names: RefCell<HashSet<Arc<str>>>,
+    pub(super) blocks: Blocks,
+    pub(super) names: Names,
 }
 
 impl Reader {
@@ -36,16 +35,14 @@ impl Reader {
         };
         Ok(Self {
             db,
-            names: RefCell::new(HashSet::new()),
+            blocks: Blocks::default(),
+            names: Names::default(),
         })
     }
 
     /// Up to `limit` facts after `after_seq`, in order.
     pub fn read(&self, after_seq: u64, limit: usize) -> Result<Vec<Fact>, RecordingError> {
-        self.query(
-            &format!("SELECT {COLUMNS} FROM facts WHERE seq > ?1 ORDER BY seq LIMIT ?2"),
-            params![after_seq as i64, limit as i64],
-        )
+        self.in_order(after_seq, limit, None)
     }
 
     /// The fact with this number.
@@ -54,7 +51,11 @@ impl Reader {
             &format!("SELECT {COLUMNS} FROM facts WHERE seq = ?1"),
             [seq as i64],
         )?;
-        Ok(found.into_iter().next())
+        match found.into_iter().next() {
+            // Facts move from rows into blocks and never back.
+            None => self.blocks.by_seq(&self.db, &self.names, seq),
+            found => Ok(found),
+        }
     }
 
     /// The highest number in the recording; 0 if it is empty.
@@ -70,13 +71,67 @@ impl Reader {
         after_seq: u64,
         limit: usize,
     ) -> Result<Vec<Fact>, RecordingError> {
-        let rare = if store::is_rare(kind) { RARE } else { "TRUE" };
+        if !store::is_rare(kind) {
+            return self.in_order(after_seq, limit, Some(kind));
+        }
         self.query(
             &format!(
-                "SELECT {COLUMNS} FROM facts WHERE kind = ?1 AND {rare} AND seq > ?2 ORDER BY seq LIMIT ?3"
+                "SELECT {COLUMNS} FROM facts WHERE kind = ?1 AND {RARE} AND seq > ?2 ORDER BY seq LIMIT ?3"
             ),
             params![i64::from(kind.number()), after_seq as i64, limit as i64],
         )
+    }
+
+    /// Facts behind `after`, of one kind or of all, from rows and from blocks.
+    fn in_order(
+        &self,
+        mut after: u64,
+        limit: usize,
+        kind: Option<Kind>,
+    ) -> Result<Vec<Fact>, RecordingError> {
+        let number = kind.map(Kind::number);
+        // One view of the file for all queries: between two a fact may move from a row into a block.
+        let view = self.db.unchecked_transaction()?;
+        let mut facts = Vec::new();
+        while facts.len() < limit {
+            let Some(block) = self.blocks.behind(&self.db, &self.names, after)? else {
+                break;
+            };
+            let (begin, left) = (facts.len(), limit - facts.len());
+            facts.extend(self.rows((after, block.last()), left, number)?);
+            let wanted = |head: &Head| number.is_none_or(|kind| head.kind == kind);
+            facts.extend(block.facts_behind(after, wanted).take(left));
+            facts[begin..].sort_by_key(|fact| fact.seq);
+            facts.truncate(limit);
+            after = block.last();
+        }
+        if facts.len() < limit {
+            let left = limit - facts.len();
+            facts.extend(self.rows((after, i64::MAX as u64), left, number)?);
+        }
+        view.commit()?;
+        Ok(facts)
+    }
+
+    /// Rows behind the one number, up to the other.
+    fn rows(
+        &self,
+        (after, through): (u64, u64),
+        limit: usize,
+        kind: Option<u8>,
+    ) -> Result<Vec<Fact>, RecordingError> {
+        let of_kind = match kind {
+            None => "",
+            Some(_) => "AND kind = ?4",
+        };
+        let sql = format!(
+            "SELECT {COLUMNS} FROM facts WHERE seq > ?1 AND seq <= ?2 {of_kind} ORDER BY seq LIMIT ?3"
+        );
+        let (after, through, limit) = (after as i64, through as i64, limit as i64);
+        match kind {
+            None => self.query(&sql, params![after, through, limit]),
+            Some(kind) => self.query(&sql, params![after, through, limit, kind]),
+        }
     }
 
     /// Whether the beginning of connection `conn` is recorded.
@@ -102,15 +157,7 @@ impl Reader {
         sql: &str,
         params: impl Params,
     ) -> Result<Vec<Fact>, RecordingError> {
-        let mut names = self.names.borrow_mut();
-        let mut intern = |name: &str| {
-            if let Some(known) = names.get(name) {
-                return Arc::clone(known);
-            }
-            let name: Arc<str> = Arc::from(name);
-            names.insert(Arc::clone(&name));
-            name
-        };
+        let mut intern = |name: &str| self.names.intern(name);
         let mut statement = self.db.prepare_cached(sql)?;
         let facts = statement
             .query_map(params, |row| fact_from_row(row, &mut intern))?

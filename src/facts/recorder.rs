@@ -5,7 +5,6 @@
 //! connection and direction, and confessed as gap facts; rare facts have a reserve. A disk that fails is retried for
 //! ever with the same facts.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -17,17 +16,20 @@ use super::Fact;
 use super::redact::Redactor;
 use super::store::{self, Store};
 
+mod lock;
+mod packing;
 mod queue;
 mod recent;
 mod writer;
 
+use lock::take_lock;
+pub use lock::{Claim, claim};
+use packing::Packing;
+pub use packing::{Shrunk, pack};
 use queue::Queue;
 pub use recent::Follower;
 use recent::Recent;
 use writer::Writer;
-
-/// The lock file in a recording's directory.
-const LOCK: &str = "recorder.lock";
 
 /// How much the recorder may hold, and how soon it commits.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +44,8 @@ pub struct Limits {
     pub lock_wait: Duration,
     /// The size in bytes that `facts.db` may grow to; `None` for as much as the disk has.
     pub max_bytes: Option<u64>,
+    /// How old facts are when they are packed; `None` never packs any.
+    pub pack_after: Option<Duration>,
 }
 
 impl Default for Limits {
@@ -52,6 +56,7 @@ impl Default for Limits {
             commit_every: Duration::from_millis(100),
             lock_wait: Duration::from_secs(10),
             max_bytes: None,
+            pack_after: None,
         }
     }
 }
@@ -97,6 +102,12 @@ pub enum RecordingError {
     /// SQLite failed.
     #[error("recording database: {0}")]
     Database(#[from] rusqlite::Error),
+    /// Facts could not be compressed.
+    #[error("pack facts: {0}")]
+    Packing(std::io::Error),
+    /// A block of packed facts cannot be read.
+    #[error("the block of packed facts that ends with fact {0} is damaged")]
+    Damaged(u64),
     /// Facts were still waiting for the disk when the closing deadline passed.
     #[error("recording closed with {0} facts not committed")]
     Uncommitted(u64),
@@ -183,6 +194,7 @@ impl Recorder {
             store: Some(store),
             commit_every: limits.commit_every,
             limited_to: None,
+            packing: limits.pack_after.map(Packing::new),
         };
         thread::Builder::new()
             .name("recorder".to_owned())
@@ -418,70 +430,5 @@ impl Shared {
     fn finished(&self) {
         self.lock().finished = true;
         self.done.notify_all();
-    }
-}
-
-/// Takes the recording's lock, waiting up to `wait` for who holds it. The lock lives as long as the file is open, so a
-/// killed process cannot leave it behind.
-fn take_lock(dir: &Path, wait: Duration) -> Result<fs::File, RecordingError> {
-    let path = dir.join(LOCK);
-    let mut file = store::private_file(&path)?;
-    let deadline = Instant::now() + wait;
-    loop {
-        match file.try_lock() {
-            Ok(()) => break,
-            Err(fs::TryLockError::WouldBlock) if Instant::now() < deadline => {
-                thread::sleep(Duration::from_millis(20));
-            }
-            Err(fs::TryLockError::WouldBlock) => {
-                return Err(RecordingError::Locked {
-                    path: dir.to_owned(),
-                    holder: holder(&path),
-                });
-            }
-            Err(fs::TryLockError::Error(source)) => {
-                return Err(RecordingError::Io {
-                    what: "lock",
-                    path,
-                    source,
-                });
-            }
-        }
-    }
-    sign(&mut file).map_err(|source| RecordingError::Io {
-        what: "write",
-        path,
-        source,
-    })?;
-    Ok(file)
-}
-
-/// Holds a recording that nobody records into: what derives from it may be written meanwhile.
-#[derive(Debug)]
-pub struct Claim {
-    _lock: fs::File,
-}
-
-/// Claims the recording in `dir`; `None` while a recorder is at work in it.
-pub fn claim(dir: &Path) -> Result<Option<Claim>, RecordingError> {
-    match take_lock(dir, Duration::ZERO) {
-        Ok(lock) => Ok(Some(Claim { _lock: lock })),
-        Err(RecordingError::Locked { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-fn sign(file: &mut fs::File) -> std::io::Result<()> {
-    use std::io::Write as _;
-    file.set_len(0)?;
-    write!(file, "{}", std::process::id())
-}
-
-fn holder(lock: &Path) -> String {
-    match fs::read_to_string(lock) {
-        Ok(pid) if !pid.is_empty() && pid.bytes().all(|byte| byte.is_ascii_digit()) => {
-            format!("process {pid}")
-        }
-        _ => "another process".to_owned(),
     }
 }

@@ -3,17 +3,21 @@
 //! Nothing indexes the frame traffic: one index would cost several times the insert itself. Only rare kinds are in two
 //! partial indexes (each index costs every insert, also of rows that are not in it), and four small tables (`accounted`,
 //! `landmarks`, `undelivered`, `open_legs`) are kept in the same transaction as the facts they are derived from, so that a restart
-//! costs what is open and not what was recorded.
+//! costs what is open and not what was recorded. Old frame traffic lies packed: see [`packed`].
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, Row, Statement, ToSql, TransactionBehavior, params};
 
+use super::packed::{self, Packed};
 use super::recorder::RecordingError;
 use super::{Dir, Fact, Kind, Leg, landmark, undelivered};
+use crate::clock::Micros;
 
 /// The database file in a recording's directory.
 pub(super) const FILE: &str = "facts.db";
@@ -23,6 +27,9 @@ const APPLICATION_ID: i64 = 0x6576_6b66;
 
 /// Version of the layout below.
 const FORMAT: i64 = 1;
+
+/// The same with packed facts in it: programs that know nothing of them would take them for missing.
+pub(super) const PACKED_FORMAT: i64 = 2;
 
 /// The first SQLite without the WAL-reset race, as SQLite numbers versions.
 const OLDEST_SQLITE: i32 = 3_051_003;
@@ -124,6 +131,23 @@ pub(super) fn private_file(path: &Path) -> Result<fs::File, RecordingError> {
         })
 }
 
+/// Names of chargers, so that facts share them and need no copy each.
+#[derive(Default)]
+pub(super) struct Names(RefCell<HashSet<Arc<str>>>);
+
+impl Names {
+    /// The shared copy of a name.
+    pub(super) fn intern(&self, name: &str) -> Arc<str> {
+        let mut names = self.0.borrow_mut();
+        if let Some(known) = names.get(name) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = Arc::from(name);
+        names.insert(Arc::clone(&name));
+        name
+    }
+}
+
 impl Store {
     /// Opens or creates the database of a recording for writing. The caller holds the recording's lock.
     pub(super) fn open(dir: &Path) -> Result<Self, RecordingError> {
@@ -192,6 +216,32 @@ impl Store {
         derive(&transaction, facts)?;
         transaction.commit()?;
         self.last_seq = last.seq;
+        Ok(())
+    }
+
+    /// Packs a slice of the facts that happened before an instant, if a whole one did.
+    pub(super) fn pack_older(&mut self, before: Micros) -> Result<Option<Packed>, RecordingError> {
+        match packed::due(&self.db, before)? {
+            Some(until) => packed::slice(&mut self.db, until),
+            None => Ok(None),
+        }
+    }
+
+    /// Packs a slice of what is not packed, whatever its age. `None` when nothing is left.
+    pub(super) fn pack(&mut self) -> Result<Option<Packed>, RecordingError> {
+        packed::slice(&mut self.db, self.last_seq)
+    }
+
+    /// Gives unused pages back to the file system. Needs as much room on the disk as the recording takes afterwards, twice.
+    pub(super) fn shrink(&self) -> Result<(), RecordingError> {
+        self.db.execute_batch("VACUUM")?;
+        self.fold()
+    }
+
+    /// Folds the log back into the file, as far as readers allow it.
+    pub(super) fn fold(&self) -> Result<(), RecordingError> {
+        self.db
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         Ok(())
     }
 }
@@ -314,6 +364,7 @@ fn prepare(db: &mut Connection, path: &Path) -> Result<(), RecordingError> {
         check_ours(&transaction, path)?;
     }
     transaction.execute_batch(UNDELIVERED)?;
+    transaction.execute_batch(packed::TABLES)?;
     transaction.commit()?;
     Ok(())
 }
@@ -325,7 +376,7 @@ pub(super) fn check_ours(db: &Connection, path: &Path) -> Result<(), RecordingEr
         return Err(RecordingError::Foreign(path.to_owned()));
     }
     let format: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if format != FORMAT {
+    if ![FORMAT, PACKED_FORMAT].contains(&format) {
         return Err(RecordingError::Format {
             path: path.to_owned(),
             format,
@@ -358,7 +409,7 @@ fn identity(path: &Path) -> Result<(u64, u64), RecordingError> {
 /// The fact in a row of [`COLUMNS`]; `intern` shares the charger's name.
 pub(super) fn fact_from_row(
     row: &Row<'_>,
-    intern: &mut impl FnMut(&str) -> std::sync::Arc<str>,
+    intern: &mut impl FnMut(&str) -> Arc<str>,
 ) -> rusqlite::Result<Fact> {
     let kind: i64 = row.get(6)?;
     let kind = u8::try_from(kind)

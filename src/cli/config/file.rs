@@ -11,7 +11,7 @@ use super::access::TlsSection;
 use super::backends::BackendSection;
 use super::readers::{BackendsSection, Mistake, Reader};
 use super::units::{Size, Span, say_duration};
-use super::{Config, Keepalive, Limits, Sessions, Shadow};
+use super::{Config, Keepalive, Limits, Recorded, Sessions, Shadow};
 use crate::cli::error::{CliError, Exit, Place};
 use crate::facts::Leg;
 use crate::shadow::overlay;
@@ -24,6 +24,8 @@ struct File {
     candidate: BackendSection,
     #[serde(default)]
     shadow: ShadowSection,
+    #[serde(default)]
+    recording: RecordingSection,
     #[serde(default)]
     limits: LimitsSection,
     #[serde(default)]
@@ -69,6 +71,12 @@ struct ShadowSection {
     #[serde(default)]
     simulate: Vec<Spanned<String>>,
     models: Option<PathBuf>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RecordingSection {
+    pack_after: Option<Span>,
 }
 
 #[derive(Deserialize, Default)]
@@ -160,6 +168,7 @@ pub fn parse(path: &Path, source: &str) -> Result<Config, CliError> {
         legacy: check.backend(file.legacy)?,
         candidate: check.backend(file.candidate)?,
         shadow: check.shadow(&file.shadow)?,
+        recorded: recorded(&file.recording),
         limits: limits(&file.limits),
         keepalive: check.keepalive(&file.keepalive)?,
         health: file
@@ -205,6 +214,13 @@ fn is_on_secret(source: &str, at: usize) -> bool {
     let line = source[start..].lines().next().unwrap_or_default();
     let key = line.split('=').next().unwrap_or_default().trim();
     matches!(key, "password" | "token" | "key")
+}
+
+fn recorded(section: &RecordingSection) -> Recorded {
+    let default = Recorded::default();
+    Recorded {
+        pack_after: section.pack_after.map_or(default.pack_after, |s| s.0),
+    }
 }
 
 fn limits(section: &LimitsSection) -> Limits {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Backend, Config, Keepalive, Limits, Sessions, Shadow, load};
+use super::{Backend, Config, Keepalive, Limits, Recorded, Sessions, Shadow, load};
 use crate::cli::error::{CliError, Exit};
 use crate::facts::Leg;
 use crate::live;
@@ -101,6 +101,7 @@ impl Flags {
             legacy: Backend::at(""),
             candidate: Backend::at(""),
             shadow: Shadow::default(),
+            recorded: Recorded::default(),
             limits: Limits::default(),
             keepalive: Keepalive::default(),
             health: None,

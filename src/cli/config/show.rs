@@ -74,6 +74,10 @@ fn values(config: &Config) -> Vec<(String, String)> {
     all.extend(shadow_values(&config.shadow));
     let (limits, keepalive) = (&config.limits, &config.keepalive);
     let rest = [
+        (
+            "recording.pack_after",
+            say_duration(config.recorded.pack_after),
+        ),
         ("limits.handover", say_size(limits.handover)),
         ("limits.capture", say_size(limits.capture)),
         ("limits.recorder", say_size(limits.recorder)),

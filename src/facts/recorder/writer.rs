@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{RecordingError, Shared, State};
+use super::{Packing, RecordingError, Shared, State};
 use crate::clock::Clock;
 use crate::facts::store::Store;
 use crate::facts::{Fact, Kind};
@@ -29,15 +29,26 @@ pub(super) struct Writer {
     pub(super) commit_every: Duration,
     /// The limit that the open store was given.
     pub(super) limited_to: Option<u64>,
+    pub(super) packing: Option<Packing>,
+}
+
+/// What the writer has to do.
+enum Work {
+    Commit(Vec<Fact>),
+    /// Nothing waits for the disk, and it is time to look for facts to pack.
+    Pack,
 }
 
 impl Writer {
     /// Commits until the recorder is closed and everything is written, or the closing deadline has passed.
     pub(super) fn run(mut self) {
-        while let Some(batch) = self.next_batch() {
-            if !self.commit(batch) {
+        while let Some(work) = self.next() {
+            if let Work::Commit(batch) = work
+                && !self.commit(batch)
+            {
                 break;
             }
+            self.pack();
         }
         // Closing the database folds its log back into it; only then may another recorder have the lock.
         self.store = None;
@@ -45,26 +56,32 @@ impl Writer {
     }
 
     /// Waits until something is due. `None` when the recorder is closed and drained.
-    fn next_batch(&self) -> Option<Vec<Fact>> {
+    fn next(&self) -> Option<Work> {
+        // Without a store there is nothing to pack in: the next commit opens one.
+        let packing = self.store.as_ref().and(self.packing.as_ref());
+        let packing = packing.map(Packing::due);
         let mut desk = self.shared.lock();
         let mut due: Option<Instant> = None;
         loop {
             if desk.closing.is_some() {
                 desk.queue.confess_all();
                 let batch = desk.queue.take(BATCH);
-                return (!batch.is_empty()).then_some(batch);
+                return (!batch.is_empty()).then_some(Work::Commit(batch));
             }
             let now = Instant::now();
             if desk.queue.len() == 0 {
                 due = None;
                 desk.urged = false;
-                desk = self.shared.wait(desk, None);
+                if packing.is_some_and(|due| now >= due) {
+                    return Some(Work::Pack);
+                }
+                desk = self.shared.wait(desk, packing.map(|due| due - now));
                 continue;
             }
             let due = *due.get_or_insert(now + self.commit_every);
             if desk.urged || desk.queue.len() >= AT_ONCE || now >= due {
                 desk.urged = false;
-                return Some(desk.queue.take(BATCH));
+                return Some(Work::Commit(desk.queue.take(BATCH)));
             }
             desk = self.shared.wait(desk, Some(due - now));
         }
@@ -93,6 +110,20 @@ impl Writer {
                 return false;
             }
             pause = (pause * 2).min(LAST_RETRY);
+        }
+    }
+
+    /// Packs a slice of old facts if it is time, unless fresh ones press. A failure costs nothing but room on the disk.
+    fn pack(&mut self) {
+        let (Some(packing), Some(store)) = (&mut self.packing, &mut self.store) else {
+            return;
+        };
+        if self.shared.lock().queue.len() >= AT_ONCE {
+            return;
+        }
+        if let Err(error) = packing.work(store) {
+            tracing::warn!(%error, "old facts cannot be packed now; they stay as they are");
+            self.store = None;
         }
     }
 

@@ -7,14 +7,15 @@ use rusqlite::params;
 
 use super::subprotocol;
 use crate::clock::Micros;
+use crate::facts::block::Head;
 use crate::facts::recorder::RecordingError;
 use crate::facts::store::{COLUMNS, RARE};
-use crate::facts::{Fact, Reader};
+use crate::facts::{Dir, Fact, Kind, Reader};
 use crate::ocpp::Envelope;
 
 /// How many facts behind a message its answer is looked for, and how much later, µs: an authority answers within a moment,
 /// and one that has not by then is taken for silent.
-const ANSWER_WITHIN: (i64, Micros) = (100_000, 120_000_000);
+const ANSWER_WITHIN: (u64, Micros) = (100_000, 120_000_000);
 
 /// How many messages are read at most: several times what all queues together may hold.
 const MOST: usize = 500_000;
@@ -123,23 +124,57 @@ fn answer(reader: &Reader, call: &Fact) -> Result<Option<Fact>, RecordingError> 
     let Some(Ok(asked)) = call.text().map(Envelope::parse) else {
         return Ok(None);
     };
+    let answers = |text: &[u8]| {
+        std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| Envelope::parse(text).ok())
+            .is_some_and(|said| said.kind.is_answer() && said.id == asked.id)
+    };
+    let end = call.seq.saturating_add(ANSWER_WITHIN.0);
+    let latest = call.at.saturating_add(ANSWER_WITHIN.1);
+    let view = reader.db.unchecked_transaction()?;
+    let mut after = call.seq;
+    while after < end
+        && let Some(block) = reader.blocks.behind(&reader.db, &reader.names, after)?
+    {
+        let wanted = |head: &Head| {
+            head.seq <= end
+                && head.at <= latest
+                && head.kind == Kind::Message.number()
+                && head.dir == Some(Dir::ToCharger)
+                && block.conn(head) == call.conn
+        };
+        let found = block
+            .facts_behind(after, wanted)
+            .find(|fact| answers(&fact.body));
+        if found.is_some() {
+            return Ok(found);
+        }
+        after = block.last();
+    }
+    let found = answer_among_rows(reader, call, (end, latest), answers);
+    view.commit()?;
+    found
+}
+
+fn answer_among_rows(
+    reader: &Reader,
+    call: &Fact,
+    (end, latest): (u64, Micros),
+    answers: impl Fn(&[u8]) -> bool,
+) -> Result<Option<Fact>, RecordingError> {
     let mut statement = reader.db.prepare_cached(
         "SELECT seq, body FROM facts WHERE seq > ?1 AND seq <= ?2 AND conn = ?3 AND dir = 1 AND kind = 20 AND at <= ?4
          ORDER BY seq",
     )?;
     let mut rows = statement.query(params![
         call.seq as i64,
-        call.seq as i64 + ANSWER_WITHIN.0,
+        end as i64,
         call.conn as i64,
-        call.at.saturating_add(ANSWER_WITHIN.1),
+        latest
     ])?;
     while let Some(row) = rows.next()? {
-        let body: Vec<u8> = row.get(1)?;
-        let answers = std::str::from_utf8(&body)
-            .ok()
-            .and_then(|text| Envelope::parse(text).ok())
-            .is_some_and(|said| said.kind.is_answer() && said.id == asked.id);
-        if answers {
+        if answers(row.get_ref(1)?.as_blob().unwrap_or_default()) {
             return reader.by_seq(row.get::<_, i64>(0)? as u64);
         }
     }
