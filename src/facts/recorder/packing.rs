@@ -16,6 +16,9 @@ const LOOK: (Duration, Duration) = (Duration::from_millis(50), Duration::from_mi
 /// After a failure, which is most likely a full disk.
 const AFTER_FAILURE: Duration = Duration::from_mins(1);
 
+/// How long another recorder may take to leave.
+const LEAVING: Duration = Duration::from_secs(1);
+
 /// The writer's packing.
 pub(super) struct Packing {
     after: Duration,
@@ -70,7 +73,7 @@ pub struct Shrunk {
 /// Packs the recording in `dir`, whatever the age of its facts, and gives the room back to the file system. `progress` hears
 /// how many facts were packed so far. Nobody may be recording into it.
 pub fn pack(dir: &Path, progress: &mut dyn FnMut(u64)) -> Result<Shrunk, RecordingError> {
-    let lock = lock::take_lock(dir, Duration::ZERO)?;
+    let lock = lock::take_lock(dir, LEAVING)?;
     let file = dir.join(store::FILE);
     let size = || {
         let found = std::fs::metadata(&file).map_err(|source| RecordingError::Io {
