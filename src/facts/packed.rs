@@ -56,7 +56,7 @@ const HELD: usize = 4;
 
 /// What a slice of work did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Packed {
+pub(super) struct Moved {
     /// Facts that went into blocks.
     pub(super) facts: u64,
     /// Bytes of their bodies and notes.
@@ -65,7 +65,7 @@ pub(super) struct Packed {
     pub(super) packed: u64,
 }
 
-impl AddAssign for Packed {
+impl AddAssign for Moved {
     fn add_assign(&mut self, other: Self) {
         self.facts += other.facts;
         self.bytes += other.bytes;
@@ -86,7 +86,7 @@ pub(super) fn due(db: &Connection, before: Micros) -> rusqlite::Result<Option<u6
 }
 
 /// Packs the next slice of the facts below `until`, in one transaction. `None` when there is nothing left.
-pub(super) fn slice(db: &mut Connection, until: u64) -> Result<Option<Packed>, RecordingError> {
+pub(super) fn slice(db: &mut Connection, until: u64) -> Result<Option<Moved>, RecordingError> {
     let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let from = cursor(&transaction)?;
     let end = until.min(from.saturating_add(SLICE));
@@ -95,7 +95,7 @@ pub(super) fn slice(db: &mut Connection, until: u64) -> Result<Option<Packed>, R
     }
     let (facts, through) = rows(&transaction, from, end)?;
     let mut press = Press::of(&transaction, &facts)?;
-    let mut done = Packed::default();
+    let mut done = Moved::default();
     for facts in chunks(&facts) {
         done += press.shift(&transaction, facts)?;
     }
@@ -187,10 +187,10 @@ impl Press {
         })
     }
 
-    /// Moves facts from their rows into a block. `None` if the block does not give them back exactly: then they stay.
-    fn shift(&mut self, db: &Connection, facts: &[Fact]) -> Result<Packed, RecordingError> {
+    /// Moves facts from their rows into a block. If the block does not give them back exactly they stay.
+    fn shift(&mut self, db: &Connection, facts: &[Fact]) -> Result<Moved, RecordingError> {
         let (Some(first), Some(last)) = (facts.first(), facts.last()) else {
-            return Ok(Packed::default());
+            return Ok(Moved::default());
         };
         let bytes = block::encode(facts);
         let size = bytes.len() as u64;
@@ -205,7 +205,7 @@ impl Press {
                 last = last.seq,
                 "facts cannot be packed and stay as they are"
             );
-            return Ok(Packed::default());
+            return Ok(Moved::default());
         }
         // First, so that the block finds room also in a file that may not grow.
         let sql = format!("DELETE FROM facts WHERE seq >= ?1 AND seq <= ?2 AND {BULK}");
@@ -220,7 +220,7 @@ impl Press {
                 self.dictionary,
                 packed,
             ])?;
-        Ok(Packed {
+        Ok(Moved {
             facts: facts.len() as u64,
             bytes: facts
                 .iter()

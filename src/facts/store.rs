@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Row, Statement, ToSql, TransactionBehavior, params};
 
-use super::packed::{self, Packed};
+use super::packed::{self, Moved};
 use super::recorder::RecordingError;
 use super::{Dir, Fact, Kind, Leg, landmark, undelivered};
 use crate::clock::Micros;
@@ -220,7 +220,7 @@ impl Store {
     }
 
     /// Packs a slice of the facts that happened before an instant, if a whole one did.
-    pub(super) fn pack_older(&mut self, before: Micros) -> Result<Option<Packed>, RecordingError> {
+    pub(super) fn pack_older(&mut self, before: Micros) -> Result<Option<Moved>, RecordingError> {
         match packed::due(&self.db, before)? {
             Some(until) => packed::slice(&mut self.db, until),
             None => Ok(None),
@@ -228,7 +228,7 @@ impl Store {
     }
 
     /// Packs a slice of what is not packed, whatever its age. `None` when nothing is left.
-    pub(super) fn pack(&mut self) -> Result<Option<Packed>, RecordingError> {
+    pub(super) fn pack(&mut self) -> Result<Option<Moved>, RecordingError> {
         packed::slice(&mut self.db, self.last_seq)
     }
 
