@@ -6,6 +6,7 @@
 
 pub mod digest;
 pub mod feed;
+pub mod filter;
 pub mod monitors;
 pub mod query;
 pub mod row;

@@ -98,7 +98,7 @@ impl World<'_> {
 
 fn quirks_of(reader: &Reader) -> Result<BTreeMap<String, BTreeSet<&'static str>>, CliError> {
     let mut found: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
-    for seen in reader.quirks(None)? {
+    for seen in reader.quirks(&query::Filter::default())? {
         let known = quirks::Quirk::from_row(seen.row).filter(|_| seen.leg.is_empty());
         for charger in seen.chargers {
             if let Some(quirk) = known {

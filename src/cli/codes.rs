@@ -280,6 +280,12 @@ pub const CODES: &[Code] = &[
         "The directory must exist and be writable. The file appears under its name only when it is whole.",
     ),
     code(
+        "FLT-001",
+        "The text of `--filter` is no filter.",
+        "The caret shows the place. Terms are `field:value`, side by side or with `or`, `not` and parentheses; the fields and their \
+         operators are listed at the end of the verb's --help. Text with blanks goes into quotes.",
+    ),
+    code(
         "IMP-001",
         "A log cannot be read.",
         "Check the path and the file's permissions.",

@@ -13,9 +13,11 @@ use clap::Args;
 use similar::{ChangeTag, TextDiff};
 
 use super::error::{CliError, Exit};
+use super::filtering::{Terms, last_fact};
 use super::recording::RecordingArg;
 use super::rules;
 use crate::facts;
+use crate::ledger::filter::{self, FINDINGS};
 use crate::ledger::monitors;
 use crate::ledger::query::{Exemplar, Filter, Reader, Trigger};
 use crate::ledger::row::State;
@@ -29,9 +31,13 @@ use rejudged::Aside;
 /// holds. 3 if nothing was comparable, or if all that is left says nothing either way: findings where legacy itself varies,
 /// fixes that too little was seen of yet. Else 0. Accept findings with `evenkeel triage`.
 #[derive(Debug, Args)]
+#[command(after_long_help = filter::help(&FINDINGS))]
 pub struct Options {
     #[command(flatten)]
     recording: RecordingArg,
+    /// Only what gets through this filter, such as 'severity>=S2 not state:accepted'; the fields are listed below.
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
     /// Print JSON (schema evenkeel.diffs/1).
     #[arg(long)]
     json: bool,
@@ -58,14 +64,14 @@ pub struct Options {
     finding: Option<String>,
     /// A finding or the number of an exchange or command: which rule decided, and why no other did (schema
     /// evenkeel.explain/1).
-    #[arg(long, value_name = "ID", conflicts_with_all = ["finding", "severity", "action", "charger"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["finding", "severity", "action", "charger", "filter"])]
     explain: Option<String>,
     /// Judge by the rules in this file and the built-in ones instead of the recording's, whose ledger stays as it is.
     #[arg(long, value_name = "FILE")]
     rules: Vec<PathBuf>,
     /// What operators watch instead: availability, reconnects, authorizations, ... With --json, schema
     /// evenkeel.monitors/1.
-    #[arg(long, conflicts_with_all = ["severity", "action", "charger", "state", "owner", "finding", "explain"])]
+    #[arg(long, conflicts_with_all = ["severity", "action", "charger", "state", "owner", "finding", "explain", "filter"])]
     monitors: bool,
 }
 
@@ -76,15 +82,7 @@ fn state(word: &str) -> Result<State, String> {
 /// Runs the verb.
 pub fn run(options: &Options) -> Result<Exit, CliError> {
     let dir = options.recording.existing()?;
-    let filter = Filter {
-        severity: options.severity,
-        action: options.action.clone(),
-        charger: options.charger.clone(),
-        finding: options.finding.clone(),
-        state: options.state,
-        owner: options.owner.clone(),
-        model: options.model.clone(),
-    };
+    let filter = filter(options, &dir)?;
     super::judging::bring_up_to_date(&dir)?;
     let own = Reader::open(&dir)?;
     let aside = match options.rules.as_slice() {
@@ -120,6 +118,23 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         }
     }
     Ok(verdict(&diffs))
+}
+
+/// What the options ask for.
+fn filter(options: &Options, dir: &Path) -> Result<Filter, CliError> {
+    let terms = Terms::default()
+        .at_least(options.severity)
+        .is("action", options.action.as_deref())
+        .is("charger", options.charger.as_deref())
+        .is("finding", options.finding.as_deref())
+        .is("state", options.state.map(State::word))
+        .is("owner", options.owner.as_deref())
+        .is("model", options.model.as_deref());
+    Ok(Filter {
+        terms: terms.and(options.filter.as_deref(), &FINDINGS)?,
+        now: last_fact(dir)?,
+        ..Filter::default()
+    })
 }
 
 /// Exit 3 if nothing was counted: monitors alone are no verdict.

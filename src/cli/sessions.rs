@@ -5,16 +5,22 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use super::error::{CliError, Exit};
+use super::filtering::{Terms, last_fact};
 use super::recording::RecordingArg;
+use crate::ledger::filter::{self, SESSIONS};
 use crate::ledger::query::{self, Reader};
 use crate::ledger::sessions::{self, Account, Filter, Sessions, View};
 use crate::ocpp::Severity;
 
 /// Lists charging sessions: the charger's account, legacy's and the candidate's.
 #[derive(Debug, Args)]
+#[command(after_long_help = filter::help(&SESSIONS))]
 pub struct Options {
     #[command(flatten)]
     recording: RecordingArg,
+    /// Only sessions that get through this filter, such as 'outcome:divergent since:8h'; the fields are listed below.
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
     /// Print JSON (schema evenkeel.sessions/1).
     #[arg(long)]
     json: bool,
@@ -35,11 +41,15 @@ pub struct Options {
 /// Runs the verb. Exit 1 if a listed session is divergent, 3 if none was comparable.
 pub fn run(options: &Options) -> Result<Exit, CliError> {
     let dir = options.recording.existing()?;
+    let terms = Terms::default()
+        .at_least(options.severity)
+        .is("charger", options.charger.as_deref())
+        .is("finding", options.finding.as_deref())
+        .is("session", options.session.as_deref());
     let filter = Filter {
-        severity: options.severity,
-        charger: options.charger.clone(),
-        finding: options.finding.clone(),
-        session: options.session.clone(),
+        terms: terms.and(options.filter.as_deref(), &SESSIONS)?,
+        now: last_fact(&dir)?,
+        ..Filter::default()
     };
     super::judging::bring_up_to_date(&dir)?;
     let reader = Reader::open(&dir)?;

@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Params, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Params, params};
 
 use super::block::Head;
 use super::packed::Blocks;
 use super::recorder::RecordingError;
 use super::store::{self, COLUMNS, Names, RARE, fact_from_row};
 use super::{Fact, Kind};
+use crate::clock::Micros;
 
 /// A read-only view of a recording. Each call is one short read: a reader never holds a snapshot open, so the log can
 /// be folded back under it.
@@ -61,6 +62,17 @@ impl Reader {
     /// The highest number in the recording; 0 if it is empty.
     pub fn last_seq(&self) -> Result<u64, RecordingError> {
         Ok(store::last_seq(&self.db)?)
+    }
+
+    /// When the last fact was that is no word of people's, µs: they may write long after the night. `None` if there is none.
+    pub fn last_at(&self) -> Result<Option<Micros>, RecordingError> {
+        let said = [Kind::Decision, Kind::Triage].map(Kind::number);
+        let sql = format!(
+            "SELECT at FROM facts WHERE kind NOT IN ({}, {}) ORDER BY seq DESC LIMIT 1",
+            said[0], said[1]
+        );
+        let mut statement = self.db.prepare_cached(&sql)?;
+        Ok(statement.query_row([], |row| row.get(0)).optional()?)
     }
 
     /// Up to `limit` facts of one kind after `after_seq`, in order. Quick for rare kinds; for messages and what the legs

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, Row, params};
+use rusqlite::{Connection, OpenFlags, Row, params, params_from_iter, types::Value};
 
 use super::row::{Outcome, Reason, State, Subject, Unstable};
-use super::{Cursor, Digest, FILE, LedgerError, Pending, schema, tally};
+use super::{Cursor, Digest, FILE, LedgerError, Pending, filter, schema, tally};
 use crate::clock::Micros;
 use crate::ocpp::Severity;
 
@@ -50,6 +50,10 @@ pub struct Filter {
     pub owner: Option<String>,
     /// Findings that were seen on this model.
     pub model: Option<String>,
+    /// What a text asks for besides, of [`filter::FINDINGS`].
+    pub terms: filter::Filter,
+    /// When the recording's last fact was, µs: what relative instants of the terms count from.
+    pub now: Micros,
 }
 
 /// Divergences with one signature.
@@ -293,25 +297,32 @@ impl Reader {
 
     /// Findings, worst and most frequent first.
     pub fn findings(&self, filter: &Filter) -> Result<Vec<Finding>, LedgerError> {
+        let narrowing = filter.terms.narrowing(filter.now, filter::FINDING_COLUMNS);
+        let severity = filter.severity.map_or(u8::MAX, schema::rank);
+        let mut bound: Vec<Value> = vec![
+            i64::from(severity).into(),
+            filter.action.clone().into(),
+            filter.finding.clone().into(),
+            filter.charger.clone().into(),
+            filter.model.clone().into(),
+            filter.owner.clone().into(),
+            filter.state.map(|state| state.word().to_owned()).into(),
+        ];
+        bound.extend(narrowing.params);
         let mut findings = Vec::new();
         self.each(
-            "SELECT id, subject, rule, reason, direction, action, path, kind, severity, legacy, candidate, title, \
-                count, first_seen, last_seen, quirk, unstable, varied, requests, exposed FROM findings \
-             WHERE severity <= ?1 AND (?2 IS NULL OR action = ?2) AND (?3 IS NULL OR id = ?3) \
-                AND (?4 IS NULL OR EXISTS (SELECT 1 FROM sightings WHERE finding = id AND charger = ?4)) \
-                AND (?5 IS NULL OR EXISTS (SELECT 1 FROM sightings WHERE finding = id AND model = ?5)) \
-                AND (?6 IS NULL OR EXISTS (SELECT 1 FROM standings WHERE finding = id AND owner = ?6)) \
-                AND (?7 IS NULL OR ?7 = coalesce((SELECT state FROM standings WHERE finding = id), 'new')) \
-             ORDER BY severity, count DESC, id",
-            params![
-                filter.severity.map_or(u8::MAX, schema::rank),
-                filter.action,
-                filter.finding,
-                filter.charger,
-                filter.model,
-                filter.owner,
-                filter.state.map(State::word)
-            ],
+            &format!(
+                "SELECT id, subject, rule, reason, direction, action, path, kind, severity, legacy, candidate, title, \
+                    count, first_seen, last_seen, quirk, unstable, varied, requests, exposed FROM findings \
+                 WHERE severity <= ?1 AND (?2 IS NULL OR action = ?2) AND (?3 IS NULL OR id = ?3) \
+                    AND (?4 IS NULL OR EXISTS (SELECT 1 FROM sightings WHERE finding = id AND charger = ?4)) \
+                    AND (?5 IS NULL OR EXISTS (SELECT 1 FROM sightings WHERE finding = id AND model = ?5)) \
+                    AND (?6 IS NULL OR EXISTS (SELECT 1 FROM standings WHERE finding = id AND owner = ?6)) \
+                    AND (?7 IS NULL OR ?7 = coalesce((SELECT state FROM standings WHERE finding = id), 'new')) \
+                    AND {} ORDER BY severity, count DESC, id",
+                narrowing.sql
+            ),
+            params_from_iter(bound),
             |row| {
                 findings.push((finding(row)?, count(row, 19)?));
                 Ok(())
@@ -321,7 +332,9 @@ impl Reader {
             self.expose(finding)?;
             finding.life = self.life(finding, *exposed)?;
         }
-        Ok(findings.into_iter().map(|(finding, _)| finding).collect())
+        let mut findings: Vec<Finding> = findings.into_iter().map(|(finding, _)| finding).collect();
+        findings.retain(|finding| filter.terms.matches(filter.now, &filter::finding(finding)));
+        Ok(findings)
     }
 
     /// One finding.
@@ -361,13 +374,20 @@ impl Reader {
         Ok(found)
     }
 
-    /// Quirks that were seen, on `charger` or on any, by row.
-    pub fn quirks(&self, charger: Option<&str>) -> Result<Vec<QuirkCount>, LedgerError> {
+    /// Quirks that were seen, by row. Of the filter, the charger counts.
+    pub fn quirks(&self, filter: &Filter) -> Result<Vec<QuirkCount>, LedgerError> {
+        const COLUMNS: filter::Columns = &[("charger", filter::Column::One("charger"))];
+        let narrowing = filter.terms.narrowing(filter.now, COLUMNS);
+        let mut bound: Vec<Value> = vec![filter.charger.clone().into()];
+        bound.extend(narrowing.params);
         let mut found: Vec<QuirkCount> = Vec::new();
         self.each(
-            "SELECT quirk, leg, detail, charger, count, first_seen, last_seen FROM quirks \
-             WHERE ?1 IS NULL OR charger = ?1 ORDER BY quirk, leg, detail, charger",
-            params![charger],
+            &format!(
+                "SELECT quirk, leg, detail, charger, count, first_seen, last_seen FROM quirks \
+                 WHERE (?1 IS NULL OR charger = ?1) AND {} ORDER BY quirk, leg, detail, charger",
+                narrowing.sql
+            ),
+            params_from_iter(bound),
             |row| {
                 let next = QuirkCount {
                     row: row.get(0)?,

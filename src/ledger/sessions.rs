@@ -1,12 +1,13 @@
 //! Sessions as JSON: schema `evenkeel.sessions/1`.
 
-use rusqlite::params;
+use rusqlite::{params_from_iter, types::Value};
 use serde::Serialize;
 
 use super::query::Reader;
 use super::row::{Book, Outcome, Session, Subject};
 use super::views::{Outcomes, rfc3339};
-use super::{LedgerError, schema};
+use super::{LedgerError, filter, schema};
+use crate::clock::Micros;
 use crate::ocpp::Severity;
 
 /// Name and version of the form.
@@ -23,6 +24,10 @@ pub struct Filter {
     pub finding: Option<String>,
     /// Its identity, or a backend's name of it.
     pub session: Option<String>,
+    /// What a text asks for besides, of [`filter::SESSIONS`].
+    pub terms: filter::Filter,
+    /// When the recording's last fact was, µs: what relative instants of the terms count from.
+    pub now: Micros,
 }
 
 /// What `sessions --json` prints.
@@ -137,11 +142,20 @@ pub fn sessions(reader: &Reader, filter: &Filter) -> Result<Sessions, LedgerErro
 }
 
 fn rows(reader: &Reader, filter: &Filter) -> Result<Vec<Session>, LedgerError> {
+    let narrowing = filter.terms.narrowing(filter.now, filter::SESSION_COLUMNS);
+    let severity = filter
+        .severity
+        .map(|severity| i64::from(schema::rank(severity)));
+    let mut bound: Vec<Value> = vec![severity.into(), filter.charger.clone().into()];
+    bound.extend(narrowing.params);
     let mut sessions = Vec::new();
     reader.each(
-        "SELECT body FROM sessions WHERE (?1 IS NULL OR severity <= ?1) AND (?2 IS NULL OR charger = ?2) \
-         ORDER BY at, id",
-        params![filter.severity.map(schema::rank), filter.charger],
+        &format!(
+            "SELECT s.body FROM sessions s WHERE (?1 IS NULL OR s.severity <= ?1) AND (?2 IS NULL OR s.charger = ?2) \
+             AND {} ORDER BY s.at, s.id",
+            narrowing.sql
+        ),
+        params_from_iter(bound),
         |row| {
             let body = row.get_ref(0)?.as_str()?;
             let session: Session = serde_json::from_str(body).map_err(|error| {

@@ -301,7 +301,7 @@ pub fn diffs(reader: &Reader, filter: &Filter) -> Result<Diffs, LedgerError> {
             .map(Finding::from)
             .collect(),
         quirks: reader
-            .quirks(filter.charger.as_deref())?
+            .quirks(filter)?
             .into_iter()
             .filter_map(Quirk::of)
             .collect(),

@@ -1,5 +1,7 @@
 //! Stories on disk, looked at with the program itself.
 
+#![allow(dead_code, reason = "each test file looks at its own part")]
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Row, params};
+use rusqlite::{Row, params, params_from_iter, types::Value};
 use serde::Serialize;
 
 use super::{Filter, Reader, count};
 use crate::clock::Micros;
 use crate::ledger::LedgerError;
+use crate::ledger::filter::{Column, Columns};
 
 /// How often commands of one action were answered from one source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,15 +76,33 @@ pub struct Trigger {
     pub longest_lag_us: Option<i64>,
 }
 
+impl Filter {
+    /// What this filter says of actions and chargers, in `columns`: a condition, and what is bound, the action and the
+    /// charger first.
+    pub(super) fn of_messages(&self, columns: Columns) -> (String, Vec<Value>) {
+        let narrowing = self.terms.narrowing(self.now, columns);
+        let mut bound = vec![self.action.clone().into(), self.charger.clone().into()];
+        bound.extend(narrowing.params);
+        (narrowing.sql, bound)
+    }
+}
+
 impl Reader {
     /// How the stand-in answered, by action and source. Of the filter, action and charger count.
     pub fn stand_ins(&self, filter: &Filter) -> Result<Vec<StandIns>, LedgerError> {
+        const COLUMNS: Columns = &[
+            ("action", Column::One("action")),
+            ("charger", Column::One("charger")),
+        ];
+        let (narrowing, bound) = filter.of_messages(COLUMNS);
         let mut found = Vec::new();
         self.each(
-            "SELECT action, source, sum(count), count(*) FROM stand_ins \
-             WHERE (?1 IS NULL OR action = ?1) AND (?2 IS NULL OR charger = ?2) \
-             GROUP BY action, source ORDER BY action, source",
-            params![filter.action, filter.charger],
+            &format!(
+                "SELECT action, source, sum(count), count(*) FROM stand_ins \
+                 WHERE (?1 IS NULL OR action = ?1) AND (?2 IS NULL OR charger = ?2) AND {narrowing} \
+                 GROUP BY action, source ORDER BY action, source"
+            ),
+            params_from_iter(bound),
             |row| {
                 found.push(StandIns {
                     action: row.get(0)?,
@@ -100,19 +119,24 @@ impl Reader {
     /// What the shadow would have changed, what operators must hear of first, then the most frequent. Of the filter, action
     /// and charger count.
     pub fn attempts(&self, filter: &Filter) -> Result<Vec<Attempt>, LedgerError> {
+        const COLUMNS: Columns = &[
+            ("action", Column::One("a.action")),
+            ("charger", Column::One("a.charger")),
+        ];
+        let (narrowing, bound) = filter.of_messages(COLUMNS);
         let mut found = Vec::new();
         self.each(
-            "SELECT a.sender, a.action, a.fields, a.notice, count(*), sum(a.source = 'simulate'), min(a.at), max(a.at), \
+            &format!("SELECT a.sender, a.action, a.fields, a.notice, count(*), sum(a.source = 'simulate'), min(a.at), max(a.at), \
                 sum(c.ours <> 0 AND (c.outcome IN ('equal', 'explained') OR c.verdict = 'late')), \
                 sum(c.ours <> 0 AND c.outcome = 'divergent' AND c.verdict <> 'late'), \
                 sum(c.ours = 0 AND c.outcome <> 'not comparable'), \
                 sum(c.id IS NULL OR c.outcome = 'not comparable'), \
                 json_group_array(DISTINCT a.charger) \
              FROM attempts a LEFT JOIN commands c ON c.theirs = a.id AND c.theirs <> 0 \
-             WHERE (?1 IS NULL OR a.action = ?1) AND (?2 IS NULL OR a.charger = ?2) \
+             WHERE (?1 IS NULL OR a.action = ?1) AND (?2 IS NULL OR a.charger = ?2) AND {narrowing} \
              GROUP BY a.sender, a.action, a.fields, a.notice \
-             ORDER BY a.notice IS NULL, count(*) DESC, a.sender, a.action, a.fields, a.notice",
-            params![filter.action, filter.charger],
+             ORDER BY a.notice IS NULL, count(*) DESC, a.sender, a.action, a.fields, a.notice"),
+            params_from_iter(bound),
             |row| {
                 found.push(attempt(row)?);
                 Ok(())

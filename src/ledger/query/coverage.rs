@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::params;
+use rusqlite::params_from_iter;
 
 use super::{Filter, Outcomes, Reader, count};
 use crate::ledger::LedgerError;
+use crate::ledger::filter::{Column, Columns};
 use crate::ledger::row::Subject;
 
 /// Charger messages that were judged, and how many of them were compared.
@@ -34,14 +35,22 @@ impl Reader {
     /// Coverage of exchanges, of one action and one charger where the filter names them. Made-up messages count for
     /// nothing: no charger sent them.
     pub fn covered(&self, filter: &Filter) -> Result<Coverage, LedgerError> {
+        const COLUMNS: Columns = &[
+            ("action", Column::One("t.action")),
+            ("charger", Column::One("t.charger")),
+        ];
+        let (narrowing, bound) = filter.of_messages(COLUMNS);
         let mut whole = Outcomes::default();
         let mut shares: [BTreeMap<String, Outcomes>; 3] = Default::default();
         self.each(
-            "SELECT t.action, coalesce(c.model, ''), t.charger, t.outcome, t.reason, t.count \
-             FROM tallies t LEFT JOIN chargers c ON c.charger = t.charger \
-             WHERE t.subject = ?1 AND t.reason <> 'synthetic' AND (?2 IS NULL OR t.action = ?2) \
-                AND (?3 IS NULL OR t.charger = ?3)",
-            params![Subject::Exchange.word(), filter.action, filter.charger],
+            &format!(
+                "SELECT t.action, coalesce(c.model, ''), t.charger, t.outcome, t.reason, t.count \
+                 FROM tallies t LEFT JOIN chargers c ON c.charger = t.charger \
+                 WHERE t.subject = '{}' AND t.reason <> 'synthetic' AND (?1 IS NULL OR t.action = ?1) \
+                    AND (?2 IS NULL OR t.charger = ?2) AND {narrowing}",
+                Subject::Exchange.word()
+            ),
+            params_from_iter(bound),
             |row| {
                 let (outcome, reason): (String, String) = (row.get(3)?, row.get(4)?);
                 let count = count(row, 5)?;
