@@ -33,6 +33,7 @@ pub mod tap;
 pub mod triage;
 pub mod verify;
 pub mod vitals;
+pub mod watch;
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
@@ -50,6 +51,7 @@ use judging::JudgingError;
 ///
 /// First look:   evenkeel demo
 /// First tap:    evenkeel init, evenkeel check evenkeel.toml, evenkeel tap evenkeel.toml
+/// Meanwhile:    evenkeel watch RECORDING
 /// Afterwards:   evenkeel diffs RECORDING, evenkeel triage --finding ID --state STATE RECORDING,
 ///               evenkeel sessions RECORDING, evenkeel verify RECORDING
 /// Plumbing:     evenkeel explain CODE, evenkeel schema NAME, evenkeel completions SHELL, evenkeel man
@@ -69,6 +71,7 @@ enum Verb {
     Init(init::Options),
     Check(check::Options),
     Tap(tap::Options),
+    Watch(watch::Options),
     Diffs(diffs::Options),
     Triage(triage::Options),
     Sessions(sessions::Options),
@@ -113,6 +116,7 @@ fn run(verb: &Verb) -> Result<Exit, CliError> {
         Verb::Init(options) => init::run(options),
         Verb::Check(options) => check::run(options),
         Verb::Tap(options) => tap::run(options),
+        Verb::Watch(options) => watch::run(options),
         Verb::Diffs(options) => diffs::run(options),
         Verb::Triage(options) => triage::run(options),
         Verb::Sessions(options) => sessions::run(options),

@@ -22,4 +22,6 @@ pub mod backends;
 
 pub mod replay;
 
+pub mod watch;
+
 pub mod cli;

@@ -431,6 +431,16 @@ pub const CODES: &[Code] = &[
         "The chain of human notes in the recording is broken.",
         "A note was altered or removed. `evenkeel verify` says where; notes go into a copy that is whole.",
     ),
+    code(
+        "TUI-001",
+        "The dashboard cannot use the terminal.",
+        "The message says what the terminal refused. `evenkeel watch --lines` prints the same as sentences and needs nothing of it.",
+    ),
+    code(
+        "TUI-002",
+        "Nothing of the recording has been judged yet.",
+        "The ledger appears with the first judged fact. Wait for a charger to connect, or look at the tap's log.",
+    ),
 ];
 
 /// Runs the verb.

@@ -146,6 +146,29 @@ impl Reader {
         }
     }
 
+    /// The last `limit` facts of a rare kind up to the fact `until`, the newest first. Rare kinds are never packed.
+    pub fn newest(
+        &self,
+        kind: Kind,
+        until: u64,
+        limit: usize,
+    ) -> Result<Vec<Fact>, RecordingError> {
+        self.query(
+            &format!(
+                "SELECT {COLUMNS} FROM facts WHERE kind = ?1 AND {RARE} AND seq <= ?2 ORDER BY seq DESC LIMIT ?3"
+            ),
+            params![i64::from(kind.number()), i64::try_from(until).unwrap_or(i64::MAX), limit as i64],
+        )
+    }
+
+    /// A number that changes when somebody else has written to the recording.
+    pub fn data_version(&self) -> Result<i64, RecordingError> {
+        let version = self
+            .db
+            .query_row("PRAGMA data_version", [], |row| row.get(0))?;
+        Ok(version)
+    }
+
     /// Whether the beginning of connection `conn` is recorded.
     pub fn knows(&self, conn: u64) -> Result<bool, RecordingError> {
         let opened = Kind::ConnOpened.number();

@@ -14,11 +14,15 @@ mod commands;
 mod coverage;
 mod judged;
 mod life;
+mod overview;
+mod recent;
 
 pub use commands::{Attempt, StandIns, Trigger, Twins};
 pub use coverage::{Coverage, Share};
 pub use judged::Judged;
 pub use life::{Case, Life};
+pub use overview::{Concern, FindingCount};
+pub use recent::{Recent, Source};
 
 /// How many exemplars a finding shows.
 pub const EXEMPLARS: usize = 5;
@@ -508,10 +512,7 @@ fn finding(row: &Row<'_>) -> rusqlite::Result<Finding> {
         action: row.get(5)?,
         path: row.get(6)?,
         kind: row.get(7)?,
-        severity: Severity::ALL
-            .get(usize::from(severity))
-            .copied()
-            .unwrap_or(Severity::S0),
+        severity: finding_severity(severity),
         legacy: row.get(9)?,
         candidate: row.get(10)?,
         title: row.get(11)?,
@@ -532,6 +533,12 @@ fn finding(row: &Row<'_>) -> rusqlite::Result<Finding> {
         },
         life: Life::default(),
     })
+}
+
+/// The severity that the database holds; what it cannot hold is taken for the worst.
+fn finding_severity(rank: u8) -> Severity {
+    let known = Severity::ALL.get(usize::from(rank));
+    known.copied().unwrap_or(Severity::S0)
 }
 
 fn count(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {

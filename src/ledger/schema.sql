@@ -202,6 +202,8 @@ CREATE TABLE IF NOT EXISTS sessions (
     theirs   INTEGER NOT NULL,
     body     TEXT NOT NULL
 ) STRICT;
+-- Counts by outcome and hour are read from it alone.
+CREATE INDEX IF NOT EXISTS sessions_by_time ON sessions (at, outcome);
 
 -- What monitors counted, by hour (its beginning, µs), group and model. leg and detail are empty where there is none, bucket is -1
 -- where nothing was measured.

@@ -1,0 +1,222 @@
+//! `evenkeel watch`: opens the dashboard on a recording; without a terminal, one picture of it, or lines.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::error::{CliError, Exit};
+use super::interrupt::Interrupt;
+use super::recording::RecordingArg;
+use crate::clock::Clock;
+use crate::watch::app::{App, Event, Setup};
+use crate::watch::books::{Books, BooksError};
+use crate::watch::lines::{Lines, LinesError};
+use crate::watch::mask::Mask;
+use crate::watch::text::Zone;
+use crate::watch::theme::{Theme, Wishes};
+use crate::watch::{self, Places, WatchError, still};
+
+/// Shows a recording as a full-screen dashboard, also while a tap writes it. Leaving it never stops the tap.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+pub struct Options {
+    #[command(flatten)]
+    recording: RecordingArg,
+    /// Print events, findings and alarms as sentences, one a line, instead of the dashboard.
+    #[arg(long)]
+    lines: bool,
+    /// Colours; the default asks `EVENKEEL_COLOR`, `NO_COLOR` and the terminal, in this order.
+    #[arg(long, value_enum, value_name = "WHEN")]
+    color: Option<Colour>,
+    /// Marks and lines in ASCII.
+    #[arg(long)]
+    ascii: bool,
+    /// Draw once a second at most.
+    #[arg(long)]
+    low_bandwidth: bool,
+    /// Show chargers and tags from the start; P masks them.
+    #[arg(long)]
+    reveal: bool,
+    /// Where `w` keeps screens; in the recording when left out.
+    #[arg(long, value_name = "DIR")]
+    evidence: Option<PathBuf>,
+}
+
+/// How many colours to use.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Colour {
+    /// What the terminal can.
+    Auto,
+    /// None.
+    Never,
+    /// The sixteen of old.
+    #[value(name = "16")]
+    Sixteen,
+    /// 256.
+    #[value(name = "256")]
+    Many,
+}
+
+/// How often lines are looked for.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Size of the picture where there is no terminal.
+const PICTURE: (u16, u16) = (120, 40);
+
+/// Runs the verb.
+pub fn run(options: &Options) -> Result<Exit, CliError> {
+    let dir = options.recording.existing()?;
+    super::judging::bring_up_to_date(&dir)?;
+    let books = Books::open(&dir)?;
+    if options.lines {
+        return lines(books, options);
+    }
+    let setup = setup(options, &books, false)?;
+    if !std::io::stdout().is_terminal() {
+        return picture(&books, setup);
+    }
+    show(books, setup, &places(options, &dir))
+}
+
+fn places(options: &Options, dir: &Path) -> Places {
+    Places {
+        evidence: options
+            .evidence
+            .clone()
+            .unwrap_or_else(|| dir.join("evidence")),
+        log: std::env::temp_dir().join(format!("evenkeel-watch-{}.log", std::process::id())),
+        slow: options.low_bandwidth,
+    }
+}
+
+fn setup(options: &Options, books: &Books, demo: bool) -> Result<Setup, CliError> {
+    let color = options.color.map(|colour| match colour {
+        Colour::Auto => "auto",
+        Colour::Never => "never",
+        Colour::Sixteen => "16",
+        Colour::Many => "256",
+    });
+    let wishes = Wishes {
+        color: color.map(str::to_owned),
+        ascii: options.ascii,
+    };
+    Ok(Setup {
+        theme: Theme::decide(&wishes, &|name| std::env::var(name).ok()),
+        zone: Zone::Local,
+        mask: books.run()?,
+        reveal: options.reveal,
+        demo,
+        filters: Vec::new(),
+    })
+}
+
+/// The dashboard on this terminal. Signals that end a program end it in order, so that the terminal is restored.
+fn show(books: Books, setup: Setup, places: &Places) -> Result<Exit, CliError> {
+    let (events, happened) = channel();
+    end_on_signal(events.clone())?;
+    if let Some(last) = watch::run(books, setup, places, (events, &happened))? {
+        super::say(&last)?;
+    }
+    Ok(Exit::Parity)
+}
+
+fn end_on_signal(events: Sender<Event>) -> Result<(), CliError> {
+    let cannot = |error: std::io::Error| {
+        CliError::new(
+            Exit::Environment,
+            "ENV-005",
+            format!("cannot watch for signals: {error}"),
+        )
+    };
+    let waiting = std::thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            let Ok(runtime) = super::runtime() else {
+                return;
+            };
+            runtime.block_on(async {
+                let kinds = [SignalKind::hangup(), SignalKind::terminate()].map(signal);
+                let [Ok(mut hangup), Ok(mut terminate)] = kinds else {
+                    return;
+                };
+                tokio::select! {
+                    _ = hangup.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                // Nobody listens if the dashboard has ended already.
+                let _ = events.send(Event::End);
+            });
+        });
+    waiting.map(drop).map_err(cannot)
+}
+
+/// One picture as text, for pipes.
+fn picture(books: &Books, setup: Setup) -> Result<Exit, CliError> {
+    let mut app = App::new(setup);
+    let now = Clock::system().now();
+    still::settle(&mut app, books, Event::Size(PICTURE.0, PICTURE.1), now);
+    still::pulse(&mut app, books, now);
+    super::say(&still::picture(&app))?;
+    eprintln!(
+        "stdout is no terminal: this is one picture; --lines follows the recording as sentences"
+    );
+    Ok(Exit::Parity)
+}
+
+/// Sentences until the tap has stopped, or Ctrl-C.
+fn lines(mut books: Books, options: &Options) -> Result<Exit, CliError> {
+    let mask = Mask::new(&books.run()?, !options.reveal);
+    let mut interrupt = Interrupt::watch()?;
+    let mut told = Lines::default();
+    loop {
+        if books.changed()? {
+            match told.tell(&books, (&mask, Zone::Local), &mut std::io::stdout().lock()) {
+                Err(LinesError::Write(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+                    return Ok(Exit::Parity);
+                }
+                told => told?,
+            }
+        }
+        if books.pulse()?.stopped.is_some() {
+            return Ok(Exit::Parity);
+        }
+        if interrupt.or(tokio::time::sleep(LOOK)).is_none() {
+            return Ok(Exit::Interrupted);
+        }
+    }
+}
+
+impl From<BooksError> for CliError {
+    fn from(error: BooksError) -> Self {
+        match error {
+            BooksError::Facts(error) => error.into(),
+            BooksError::Ledger(error) => error.into(),
+            BooksError::NoLedger => Self::new(Exit::Evidence, "TUI-002", error.to_string()),
+        }
+    }
+}
+
+impl From<LinesError> for CliError {
+    fn from(error: LinesError) -> Self {
+        match error {
+            LinesError::Books(error) => error.into(),
+            LinesError::Write(error) => super::cannot_say(&error),
+        }
+    }
+}
+
+impl From<WatchError> for CliError {
+    fn from(error: WatchError) -> Self {
+        match error {
+            WatchError::Books(error) => error.into(),
+            WatchError::Terminal(_) => {
+                Self::new(Exit::Environment, "TUI-001", format!("cannot {error}"))
+                    .help("--lines needs no terminal that can do anything")
+            }
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The terminal dashboard: reads a recording, also while it grows, and never touches the tap.
+//!
+//! Three plain threads and one line of events. The input thread reads keys, the source thread reads the recording, the
+//! calling thread owns the state ([`app::App`]: event in, effects out) and draws. A screen ([`screen::Screen`]) asks a
+//! [`snapshot::Question`]; the source thread answers with plain data. Nothing that draws or takes keys ever waits for a disk.
+
+pub mod app;
+pub mod board;
+pub mod books;
+pub mod coverage;
+pub mod diffs;
+pub mod feed;
+pub mod gate;
+pub mod help;
+pub mod keys;
+pub mod lines;
+pub mod mask;
+pub mod outside;
+pub mod pane;
+pub mod screen;
+pub mod sessions;
+pub mod sieve;
+pub mod snapshot;
+pub mod source;
+pub mod still;
+pub mod table;
+pub mod tap;
+pub mod terminal;
+pub mod text;
+pub mod theme;
+pub mod tour;
+pub mod trace;
+
+mod chrome;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use crate::clock::Clock;
+use app::{App, Effect, Event, Setup};
+use books::Books;
+use outside::Outside;
+use terminal::Screen;
+
+/// Time between two pictures that nobody asked for by a key.
+const FRAME: Duration = Duration::from_millis(250);
+
+/// The same with low bandwidth.
+const SLOW_FRAME: Duration = Duration::from_secs(1);
+
+/// An answer that comes so soon after a key is what somebody waits for.
+const AWAITED: Duration = Duration::from_secs(1);
+
+/// Why the dashboard cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// The terminal refused.
+    #[error("use the terminal: {0}")]
+    Terminal(#[from] io::Error),
+    /// The recording cannot be read.
+    #[error(transparent)]
+    Books(#[from] books::BooksError),
+}
+
+/// What a dashboard needs besides its app.
+#[derive(Debug, Clone)]
+pub struct Places {
+    /// Where evidence and exports go.
+    pub evidence: PathBuf,
+    /// Where the message of a panic is kept.
+    pub log: PathBuf,
+    /// Whether it begins with low bandwidth.
+    pub slow: bool,
+}
+
+/// Runs the dashboard on this terminal until somebody leaves; gives back the last screen if it is to stay. Whoever holds
+/// `events` can end it.
+pub fn run(
+    books: Books,
+    setup: Setup,
+    places: &Places,
+    (events, happened): (Sender<Event>, &Receiver<Event>),
+) -> Result<Option<String>, WatchError> {
+    let mut screen = Screen::enter(places.log.clone())?;
+    let mut app = App::new(setup);
+    app.start_slow(places.slow);
+    let (ask, asked) = channel();
+    let of_source = events.clone();
+    let source = std::thread::Builder::new().name("source".to_owned());
+    let source = source.spawn(move || source::run(books, &asked, &of_source))?;
+    let input = std::thread::Builder::new().name("input".to_owned());
+    input.spawn(move || terminal::read(&events))?;
+    let outside = Outside::new(places.evidence.clone());
+    let left = turn(&mut app, &mut screen, &outside, (&ask, happened));
+    let print = left?.then(|| still::picture(&app));
+    drop(screen);
+    drop(ask);
+    // The source ends when nobody asks any more; a query that hangs must not keep anybody from leaving.
+    drop(source);
+    Ok(print)
+}
+
+/// The loop; true if the last screen is to stay.
+fn turn(
+    app: &mut App,
+    screen: &mut Screen,
+    outside: &Outside,
+    (ask, happened): (&Sender<app::Request>, &Receiver<Event>),
+) -> Result<bool, WatchError> {
+    let clock = Clock::system();
+    let (width, height) = screen.size()?;
+    let mut waiting = vec![Event::Size(width, height)];
+    let (mut drawn, mut keyed): (Option<Instant>, Option<Instant>) = (None, None);
+    loop {
+        let mut urgent = false;
+        for event in waiting.drain(..) {
+            let awaited = keyed.is_some_and(|at| at.elapsed() < AWAITED);
+            match &event {
+                Event::Key(_) | Event::Paste(_) | Event::Wheel(_) => {
+                    keyed = Some(Instant::now());
+                    urgent = true;
+                }
+                Event::Size(..) => urgent = true,
+                Event::Reply(_) => urgent |= awaited,
+                _ => {}
+            }
+            let mut effects = app.on(event, clock.now());
+            while let Some(effect) = effects.pop() {
+                match effect {
+                    // Without a source thread nothing can be asked; it has said why before it ended.
+                    Effect::Ask(request) => drop(ask.send(request)),
+                    Effect::Leave { print } => return Ok(print),
+                    other => effects.extend(carry_out(other, app, outside)),
+                }
+            }
+        }
+        let frame = if app.is_slow() { SLOW_FRAME } else { FRAME };
+        let due = drawn.map_or(Duration::ZERO, |at| frame.saturating_sub(at.elapsed()));
+        if urgent || due.is_zero() {
+            screen.draw(|frame| app.draw(frame))?;
+            drawn = Some(Instant::now());
+        }
+        let due = drawn.map_or(Duration::ZERO, |at| frame.saturating_sub(at.elapsed()));
+        match happened.recv_timeout(due.max(Duration::from_millis(1))) {
+            Ok(event) => waiting.push(event),
+            Err(RecvTimeoutError::Timeout) => waiting.push(Event::Time),
+            Err(RecvTimeoutError::Disconnected) => return Ok(false),
+        }
+        waiting.extend(happened.try_iter());
+        if terminal::is_gone() {
+            return Ok(false);
+        }
+    }
+}
+
+/// Does what can be done at once; tells the app what came of it.
+fn carry_out(effect: Effect, app: &mut App, outside: &Outside) -> Vec<Effect> {
+    let now = Clock::system().now();
+    let says = match effect {
+        Effect::Copy(text) => outside.copy(&text, now),
+        Effect::Export(name, text) => outside.export(&name, &text),
+        Effect::Evidence(json) => match outside.evidence((&still::picture(app), &json), now) {
+            Ok(place) => format!("evidence kept in {}", place.display()),
+            Err(error) => format!("cannot keep evidence: {error}"),
+        },
+        Effect::Mouse(on) => match terminal::mouse(on) {
+            Ok(()) => return Vec::new(),
+            Err(error) => format!("the mouse cannot be used: {error}"),
+        },
+        Effect::Bell(says) => match terminal::ring(&says) {
+            Ok(()) => return Vec::new(),
+            Err(error) => format!("the bell cannot be rung: {error}"),
+        },
+        Effect::Ask(_) | Effect::Leave { .. } => return Vec::new(),
+    };
+    app.on(Event::Told(says), now)
+}

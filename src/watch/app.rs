@@ -1,0 +1,539 @@
+//! The state machine: an event comes in, the state changes, effects go out. It reads nothing, draws nothing by itself and
+//! knows no clock; the time comes with each event.
+
+mod overlay;
+mod palette;
+
+use std::sync::Arc;
+
+use ratatui::Frame;
+
+use super::board::Board;
+use super::chrome;
+use super::diffs::Diffs;
+use super::feed::Feed;
+use super::gate::Gate;
+use super::help::Help;
+use super::keys::{self, Action, Key, Scope};
+use super::mask::Mask;
+use super::screen::{Look, Room, Screen, Step};
+use super::sessions::Sessions;
+use super::snapshot::{Alarm, Answer, Pulse, Question};
+use super::tap::Tap;
+use super::text::Zone;
+use super::theme::Theme;
+use crate::clock::Micros;
+pub(super) use overlay::edit;
+pub use overlay::{Menu, Overlay, Prompt, Purpose};
+pub(super) use palette::commands;
+
+/// What happens to the dashboard.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// A key.
+    Key(Key),
+    /// Text was pasted.
+    Paste(String),
+    /// The wheel was turned, so many rows down.
+    Wheel(i32),
+    /// The terminal has this size now.
+    Size(u16, u16),
+    /// The recording has changed.
+    Pulse(Arc<Pulse>),
+    /// An answer.
+    Reply(Reply),
+    /// The recording cannot be read.
+    Failed(String),
+    /// An effect has been carried out, or not: what came of it, as a sentence.
+    Told(String),
+    /// Nothing happened, only time passed.
+    Time,
+    /// The terminal is gone, or the program is told to end.
+    End,
+}
+
+/// A question with its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Its number.
+    pub number: u64,
+    /// What is asked.
+    pub question: Question,
+}
+
+/// The answer to a question.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The question's number.
+    pub number: u64,
+    /// The answer, or why there is none.
+    pub answer: Result<Answer, String>,
+}
+
+/// What is to be done outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Ask the source thread.
+    Ask(Request),
+    /// Put this into the clipboard.
+    Copy(String),
+    /// Write a file of this name beside the recording, or where evidence goes.
+    Export(String, String),
+    /// Keep the screen as evidence, with what it shows as JSON.
+    Evidence(String),
+    /// Let the terminal report the mouse, or not.
+    Mouse(bool),
+    /// Sound the bell and set the terminal's title.
+    Bell(String),
+    /// End; the last screen stays in the terminal if wanted.
+    Leave {
+        /// Whether to print it.
+        print: bool,
+    },
+}
+
+/// What an app begins with.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Colours and marks.
+    pub theme: Theme,
+    /// Time zone.
+    pub zone: Zone,
+    /// What masks are keyed with.
+    pub mask: String,
+    /// Whether identifiers are shown from the start.
+    pub reveal: bool,
+    /// Whether it shows a demo.
+    pub demo: bool,
+    /// Filters that were saved.
+    pub filters: Vec<(String, String)>,
+}
+
+/// The dashboard.
+pub struct App {
+    pub(super) setup: Setup,
+    pub(super) mask: Mask,
+    pub(super) size: (u16, u16),
+    pub(super) now: Micros,
+    pub(super) pulse: Option<Arc<Pulse>>,
+    pub(super) failed: Option<String>,
+    pub(super) overlay: Option<Overlay>,
+    pub(super) notice: Option<(Micros, String)>,
+    pub(super) frozen: Option<Frozen>,
+    pub(super) expanded: bool,
+    pub(super) focus: usize,
+    pub(super) slow: bool,
+    pub(super) mouse: bool,
+    /// What was silenced, and what was heard already.
+    pub(super) silenced: Vec<String>,
+    heard: Vec<String>,
+    roots: Vec<Box<dyn Screen>>,
+    root: usize,
+    /// What was opened on top, the uppermost last.
+    path: Vec<Box<dyn Screen>>,
+    asked: Option<Request>,
+    questions: u64,
+    answered: u64,
+}
+
+/// What the screen was frozen at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frozen {
+    /// When, µs.
+    pub since: Micros,
+    /// The last fact then.
+    pub facts: u64,
+}
+
+/// How long a notice stays, µs.
+const NOTICE: Micros = 6_000_000;
+
+impl App {
+    /// A dashboard that has heard nothing yet.
+    pub fn new(setup: Setup) -> Self {
+        Self {
+            mask: Mask::new(&setup.mask, !setup.reveal),
+            setup,
+            size: (80, 24),
+            now: 0,
+            pulse: None,
+            failed: None,
+            overlay: None,
+            notice: None,
+            frozen: None,
+            expanded: false,
+            focus: 0,
+            slow: false,
+            mouse: false,
+            silenced: Vec::new(),
+            heard: Vec::new(),
+            roots: vec![
+                Box::new(Board::default()),
+                Box::new(Diffs::default()),
+                Box::new(Sessions::default()),
+                Box::new(Gate::default()),
+                Box::new(Feed::default()),
+                Box::new(Tap::default()),
+            ],
+            root: 0,
+            path: Vec::new(),
+            asked: None,
+            questions: 0,
+            answered: 0,
+        }
+    }
+
+    /// Takes an event that happened at `now`.
+    pub fn on(&mut self, event: Event, now: Micros) -> Vec<Effect> {
+        self.now = now;
+        let mut effects = Vec::new();
+        match event {
+            Event::Key(key) => self.key(key, &mut effects),
+            Event::Paste(text) => self.paste(&text),
+            Event::Wheel(rows) => self.wheel(rows, &mut effects),
+            Event::Size(width, height) => self.size = (width, height),
+            Event::Pulse(pulse) => {
+                self.failed = None;
+                self.pulse = Some(pulse);
+            }
+            Event::Reply(reply) => self.reply(reply),
+            Event::Failed(why) => self.failed = Some(why),
+            Event::Told(says) => self.say(says),
+            Event::Time => {}
+            Event::End => effects.push(Effect::Leave { print: false }),
+        }
+        if self
+            .notice
+            .as_ref()
+            .is_some_and(|(at, _)| now - at > NOTICE)
+        {
+            self.notice = None;
+        }
+        self.sound(&mut effects);
+        self.ask(&mut effects);
+        effects
+    }
+
+    /// The screen on top.
+    pub fn screen(&self) -> &dyn Screen {
+        self.path.last().unwrap_or(&self.roots[self.root]).as_ref()
+    }
+
+    fn screen_mut(&mut self) -> &mut dyn Screen {
+        match self.path.last_mut() {
+            Some(screen) => screen.as_mut(),
+            None => self.roots[self.root].as_mut(),
+        }
+    }
+
+    /// What is open, from the numbered screen on.
+    pub fn crumbs(&self) -> Vec<String> {
+        let root = std::iter::once(self.roots[self.root].title());
+        root.chain(self.path.iter().map(|screen| screen.title()))
+            .collect()
+    }
+
+    /// What drawing depends on.
+    pub fn look(&self) -> Look<'_> {
+        Look {
+            theme: self.setup.theme,
+            zone: self.setup.zone,
+            now: self.now,
+            room: Room::of(self.size.0, self.size.1),
+            mask: &self.mask,
+            focus: self.focus,
+            expanded: self.expanded,
+        }
+    }
+
+    /// Width and height that it is drawn in.
+    pub const fn size(&self) -> (u16, u16) {
+        self.size
+    }
+
+    /// Begins with low bandwidth, or as usual.
+    pub const fn start_slow(&mut self, slow: bool) {
+        self.slow = slow;
+    }
+
+    /// Whether it wants to be drawn once a second at most.
+    pub const fn is_slow(&self) -> bool {
+        self.slow
+    }
+
+    /// Draws everything.
+    pub fn draw(&self, frame: &mut Frame<'_>) {
+        chrome::draw(self, frame);
+    }
+
+    /// The alarms that hold now.
+    pub fn alarms(&self) -> Vec<Alarm> {
+        self.pulse
+            .as_ref()
+            .map_or_else(Vec::new, |pulse| pulse.alarms(self.now))
+    }
+
+    /// The scopes of keys now, innermost first.
+    pub fn scopes(&self) -> Vec<Scope> {
+        if let Some(overlay) = &self.overlay {
+            return vec![overlay.scope()];
+        }
+        let mut scopes = self.screen().scopes().to_vec();
+        scopes.push(Scope::Everywhere);
+        scopes
+    }
+
+    fn say(&mut self, says: impl Into<String>) {
+        self.notice = Some((self.now, says.into()));
+    }
+
+    fn key(&mut self, key: Key, effects: &mut Vec<Effect>) {
+        match keys::action(&self.scopes(), key) {
+            Some(Action::Leave) => effects.push(Effect::Leave { print: false }),
+            Some(Action::LeavePrinting) => effects.push(Effect::Leave { print: true }),
+            action if self.overlay.is_some() => self.in_overlay(key, action, effects),
+            Some(action) => self.act(action, effects),
+            None => {}
+        }
+    }
+
+    fn wheel(&mut self, rows: i32, effects: &mut Vec<Effect>) {
+        let key = if rows > 0 { Key::Down } else { Key::Up };
+        for _ in 0..rows.unsigned_abs().min(20) {
+            self.key(key, effects);
+        }
+    }
+
+    fn act(&mut self, action: Action, effects: &mut Vec<Effect>) {
+        match action {
+            Action::Screen(number) => self.go(number),
+            Action::Back => self.back(),
+            Action::Help => self.overlay = Some(Overlay::Help(Help::default())),
+            Action::Command => {
+                self.overlay = Some(Overlay::Prompt(Prompt::new(Purpose::Command, "")));
+            }
+            Action::Filter => self.write_filter(),
+            Action::SavedFilters => {
+                self.overlay = Some(Overlay::Menu(Menu::filters(&self.setup.filters)));
+            }
+            Action::FilterByCell => self.filter_by_cell(),
+            Action::Freeze => self.freeze(),
+            Action::Focus => self.focus = (self.focus + 1) % self.screen().panes().max(1),
+            Action::Expand => self.expanded = !self.expanded,
+            Action::Copy => self.copy(effects),
+            Action::Evidence => effects.push(Effect::Evidence(self.evidence())),
+            Action::Privacy => {
+                self.mask.toggle();
+                self.say(if self.mask.is_on() {
+                    "identifiers are masked"
+                } else {
+                    "identifiers are shown; P masks them"
+                });
+            }
+            Action::Mouse => self.toggle_mouse(effects),
+            Action::LowBandwidth => {
+                self.slow = !self.slow;
+                self.say(if self.slow {
+                    "drawn once a second at most; L ends that"
+                } else {
+                    "drawn as usual"
+                });
+            }
+            Action::Tour => self.overlay = Some(Overlay::Tour(0)),
+            other => self.of_screen(other, effects),
+        }
+    }
+
+    fn of_screen(&mut self, action: Action, effects: &mut Vec<Effect>) {
+        if let Some(why) = self.screen().unavailable(action) {
+            self.say(why);
+            return;
+        }
+        match self.screen_mut().act(action) {
+            Step::Unused => self.say("that cannot be had here yet"),
+            Step::Done => {}
+            Step::Say(says) => self.say(says),
+            Step::Open(screen) => self.path.push(screen),
+            Step::Go(number, filter) => self.drill(number, &filter),
+            Step::Copy(text) => effects.push(Effect::Copy(text)),
+            Step::Export(name, text) => effects.push(Effect::Export(name, text)),
+        }
+    }
+
+    /// To a numbered screen as it was left.
+    fn go(&mut self, number: u8) {
+        self.path.clear();
+        self.root = usize::from(number.clamp(1, 6) - 1);
+        self.focus = 0;
+        self.expanded = false;
+    }
+
+    /// To a numbered screen on top of this one, with a filter.
+    fn drill(&mut self, number: u8, filter: &str) {
+        let mut screen: Box<dyn Screen> = match number {
+            2 => Box::new(Diffs::default()),
+            3 => Box::new(Sessions::default()),
+            4 => Box::new(Gate::default()),
+            5 => Box::new(Feed::default()),
+            6 => Box::new(Tap::default()),
+            _ => Box::new(Board::default()),
+        };
+        if let Err(fault) = screen.set_filter(filter) {
+            self.say(fault.says);
+        }
+        self.path.push(screen);
+    }
+
+    fn back(&mut self) {
+        if self.frozen.is_some() {
+            self.frozen = None;
+        } else if self.expanded {
+            self.expanded = false;
+        } else if self.path.pop().is_some() {
+            self.focus = 0;
+        } else if self
+            .screen()
+            .filter()
+            .is_some_and(|filter| !filter.is_empty())
+        {
+            // An empty filter is always one.
+            let _ = self.screen_mut().set_filter("");
+            self.say("the filter is gone");
+        } else if self.root == 0 {
+            self.say("this is the first screen; q leaves");
+        } else {
+            self.go(1);
+        }
+    }
+
+    fn write_filter(&mut self) {
+        let Some(filter) = self.screen().filter() else {
+            self.say("nothing can be filtered here");
+            return;
+        };
+        self.overlay = Some(Overlay::Prompt(Prompt::new(
+            Purpose::Filter,
+            &self.mask.text(filter),
+        )));
+    }
+
+    fn filter_by_cell(&mut self) {
+        let Some(cell) = self.screen().cell_filter() else {
+            self.say("no cell is selected that can be filtered by");
+            return;
+        };
+        let old = self.screen().filter().unwrap_or_default();
+        let filter = if old.is_empty() || old.contains(&cell) {
+            cell
+        } else {
+            format!("{old} {cell}")
+        };
+        self.set_filter(&filter);
+    }
+
+    fn set_filter(&mut self, filter: &str) {
+        let meant = self.mask.reveal(filter);
+        match self.screen_mut().set_filter(&meant) {
+            Ok(()) if filter.is_empty() => self.say("no filter"),
+            Ok(()) => self.say(format!("filter: {}", self.mask.text(&meant))),
+            Err(fault) => self.say(fault.says),
+        }
+    }
+
+    fn freeze(&mut self) {
+        self.frozen = match self.frozen {
+            Some(_) => None,
+            None => Some(Frozen {
+                since: self.now,
+                facts: self.pulse.as_ref().map_or(0, |pulse| pulse.facts),
+            }),
+        };
+        // What came meanwhile is asked for again.
+        self.asked = None;
+    }
+
+    fn copy(&mut self, effects: &mut Vec<Effect>) {
+        match self.screen().markdown(&self.look()) {
+            Some(text) => effects.push(Effect::Copy(text)),
+            None => self.say("nothing is selected that could be copied"),
+        }
+    }
+
+    /// What the screen shows, as JSON.
+    fn evidence(&self) -> String {
+        let pulse = self.pulse.as_deref();
+        serde_json::json!({
+            "schema": "evenkeel.evidence/1",
+            "recording": pulse.map(|pulse| &pulse.recording),
+            "facts": pulse.map(|pulse| pulse.facts),
+            "judged": pulse.map(|pulse| pulse.judged),
+            "at": crate::ledger::views::rfc3339(self.now),
+            "screen": self.crumbs(),
+            "filter": self.screen().filter().map(|filter| self.mask.text(filter)),
+            "masked": self.mask.is_on(),
+            "frozen_at": self.frozen.map(|frozen| crate::ledger::views::rfc3339(frozen.since)),
+            "shows": self.screen().json(&self.look()),
+        })
+        .to_string()
+    }
+
+    fn toggle_mouse(&mut self, effects: &mut Vec<Effect>) {
+        self.mouse = !self.mouse;
+        effects.push(Effect::Mouse(self.mouse));
+        self.say(if self.mouse {
+            "the wheel scrolls; hold Shift to select text, M ends that"
+        } else {
+            "the mouse is the terminal's again"
+        });
+    }
+
+    /// Takes an answer. While the screen is frozen only what was not known yet is shown.
+    fn reply(&mut self, reply: Reply) {
+        let wanted = self
+            .asked
+            .as_ref()
+            .is_some_and(|asked| asked.number == reply.number);
+        let first = reply.number > self.answered;
+        if wanted && (first || self.frozen.is_none()) {
+            self.answered = reply.number;
+            self.screen_mut().hear(reply.answer);
+        }
+    }
+
+    /// Asks what the screen on top has to know, if that is another question than the last.
+    fn ask(&mut self, effects: &mut Vec<Effect>) {
+        let question = self.screen().question(self.size.1);
+        if self
+            .asked
+            .as_ref()
+            .is_some_and(|asked| asked.question == question)
+        {
+            return;
+        }
+        self.questions += 1;
+        let request = Request {
+            number: self.questions,
+            question,
+        };
+        self.asked = Some(request.clone());
+        effects.push(Effect::Ask(request));
+    }
+
+    /// Once per new alarm.
+    fn sound(&mut self, effects: &mut Vec<Effect>) {
+        let alarms = self.alarms();
+        let new: Vec<&Alarm> = alarms
+            .iter()
+            .filter(|alarm| {
+                alarm.severity <= crate::ocpp::Severity::S1
+                    && !self.heard.contains(&alarm.key)
+                    && !self.silenced.contains(&alarm.key)
+            })
+            .collect();
+        if let Some(worst) = new.first() {
+            effects.push(Effect::Bell(self.mask.text(&worst.says)));
+        }
+        // What has gone may sound again when it comes back.
+        self.heard = alarms.into_iter().map(|alarm| alarm.key).collect();
+    }
+}

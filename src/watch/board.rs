@@ -1,0 +1,219 @@
+//! Screen 1: which group needs me, and how is the night going.
+
+mod draw;
+mod read;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use serde_json::{Value, json};
+
+use super::keys::{Action, Scope};
+use super::screen::{FilterFault, Look, Screen, Step};
+use super::sieve::Sieve;
+use super::snapshot::{self, Answer, Known};
+use super::table::Cursor;
+use crate::clock::Micros;
+use crate::ledger::query::Concern;
+pub(in crate::watch) use read::happening;
+pub use read::read;
+
+/// What the board asks: always everything, it is little.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Question;
+
+/// What the board shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Data {
+    /// Groups, worst first.
+    pub groups: Vec<Group>,
+    /// Findings that somebody has to decide about, worst first.
+    pub needs: Vec<Concern>,
+    /// Sessions by hour, the last of [`HOURS`] the newest.
+    pub sessions: Vec<u64>,
+    /// New findings by hour.
+    pub findings: Vec<u64>,
+    /// What happened last, the newest first.
+    pub events: Vec<Happening>,
+}
+
+/// Hours in a chart.
+pub const HOURS: usize = 24;
+
+/// One row of the board.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// Where it is on its way.
+    pub stage: String,
+    /// Its verdict, if a gate file says what one is.
+    pub verdict: Option<Verdict>,
+    /// Findings that are new or have come back.
+    pub open: u64,
+    /// Those of them that are S0 or S1.
+    pub severe: u64,
+    /// Chargers that are connected, and all that are known.
+    pub connected: (u64, u64),
+    /// Sessions that could be compared.
+    pub sessions: u64,
+    /// How long it has been watched, µs.
+    pub watched: Micros,
+}
+
+/// What a gate says of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// `GO`, `GO+1`, `HOLD`, `NO-GO`, `ROLL BACK`.
+    pub word: String,
+    /// Criteria met, and all.
+    pub met: (u64, u64),
+    /// Why, the first reason first.
+    pub why: Vec<String>,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Happening {
+    /// When, µs.
+    pub at: Micros,
+    /// `ALERT`, `NEW`, `DEC`, `INFO`.
+    pub word: &'static str,
+    /// On which charger; empty for the whole tap.
+    pub charger: String,
+    /// A sentence.
+    pub says: String,
+}
+
+/// The screen.
+#[derive(Debug, Default)]
+pub struct Board {
+    known: Known<Data>,
+    cursor: Cursor,
+    sieve: Sieve,
+}
+
+impl Board {
+    fn groups(&self) -> Vec<&Group> {
+        let groups = self.known.ready().map_or(&[][..], |data| &data.groups);
+        groups
+            .iter()
+            .filter(|group| self.sieve.lets(&[&group.name, &group.stage]))
+            .collect()
+    }
+
+    fn selected(&self) -> Option<&Group> {
+        self.groups().get(self.cursor.row as usize).copied()
+    }
+}
+
+impl Screen for Board {
+    fn number(&self) -> u8 {
+        1
+    }
+
+    fn title(&self) -> String {
+        "Board".to_owned()
+    }
+
+    fn scopes(&self) -> &'static [Scope] {
+        &[Scope::Board, Scope::List]
+    }
+
+    fn question(&self, _rows: u16) -> snapshot::Question {
+        snapshot::Question::Board(Question)
+    }
+
+    fn hear(&mut self, answer: Result<Answer, String>) {
+        match answer {
+            Ok(Answer::Board(data)) => self.known = Known::Ready(data),
+            Ok(_) => {}
+            Err(why) => self.known = Known::Failed(why),
+        }
+    }
+
+    fn draw(&self, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+        draw::draw(self, frame, area, look);
+    }
+
+    fn act(&mut self, action: Action) -> Step {
+        let rows = self.groups().len() as u64;
+        if self.cursor.act(action, rows, draw::COLUMNS.len()) {
+            return Step::Done;
+        }
+        let group = self
+            .selected()
+            .map_or_else(String::new, |group| group.name.clone());
+        let of_group = if group.is_empty() || group == read::ALL {
+            String::new()
+        } else {
+            format!("group:{group}")
+        };
+        match action {
+            Action::Open => Step::Go(4, of_group),
+            Action::ToDiffs => Step::Go(2, of_group),
+            Action::ToSessions => Step::Go(3, of_group),
+            _ => Step::Unused,
+        }
+    }
+
+    fn panes(&self) -> usize {
+        4
+    }
+
+    fn filter(&self) -> Option<&str> {
+        Some(self.sieve.text())
+    }
+
+    fn set_filter(&mut self, text: &str) -> Result<(), FilterFault> {
+        self.sieve = Sieve::new(text);
+        self.cursor.row = 0;
+        Ok(())
+    }
+
+    fn cell_filter(&self) -> Option<String> {
+        let group = self.selected()?;
+        Some(match self.cursor.column {
+            2 => group.stage.clone(),
+            _ => group.name.clone(),
+        })
+    }
+
+    fn markdown(&self, _look: &Look<'_>) -> Option<String> {
+        let group = self.selected()?;
+        let verdict = group
+            .verdict
+            .as_ref()
+            .map_or("no gate file", |verdict| verdict.word.as_str());
+        Some(format!(
+            "**{}** {}: {verdict}; {} open findings ({} severe), {} of {} chargers connected, {} sessions compared\n",
+            group.name,
+            group.stage,
+            group.open,
+            group.severe,
+            group.connected.0,
+            group.connected.1,
+            group.sessions
+        ))
+    }
+
+    fn status(&self, _look: &Look<'_>) -> String {
+        let all = self.known.ready().map_or(0, |data| data.groups.len());
+        format!(
+            "{} of {all} groups   sort: worst first",
+            self.groups().len()
+        )
+    }
+
+    fn json(&self, _look: &Look<'_>) -> Value {
+        let groups = self.groups().into_iter().map(|group| {
+            json!({
+                "group": group.name, "stage": group.stage, "verdict": group.verdict.as_ref().map(|verdict| &verdict.word),
+                "open": group.open, "severe": group.severe, "connected": group.connected.0, "chargers": group.connected.1,
+                "sessions": group.sessions,
+            })
+        });
+        let needs = self.known.ready().map_or(&[][..], |data| &data.needs);
+        let needs = needs.iter().map(|need| json!({"finding": need.id, "severity": need.severity.code(), "title": need.title}));
+        json!({"groups": groups.collect::<Vec<_>>(), "needs": needs.collect::<Vec<_>>()})
+    }
+}

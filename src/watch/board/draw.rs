@@ -1,0 +1,325 @@
+//! How the board looks, from the whole screen to a handful of lines.
+//!
+//! ```text
+//! +- GROUPS --------------------------++- NEEDS A PERSON ----+
+//! | table, worst first                || findings            |
+//! | why                               |+---------------------+
+//! | charts                            |+- TONIGHT -----------+
+//! +-----------------------------------++---------------------+
+//! +- EVENTS ------------------------------------------------ +
+//! ```
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+
+use super::{Board, Data, Group, Happening};
+use crate::ocpp::Severity;
+use crate::watch::pane;
+use crate::watch::screen::{Look, Room};
+use crate::watch::table::{self, Cell, Column, number, text, toned, wide};
+use crate::watch::text::{count_of, grouped, shown, span};
+use crate::watch::theme::{Mark, Tone};
+
+/// The columns of the groups.
+pub(super) const COLUMNS: &[Column] = &[
+    text("", 1, 0, ""),
+    wide("GROUP", 16, 0, "group"),
+    text("STAGE", 8, 6, "stage"),
+    text("VERDICT", 13, 0, "verdict"),
+    text("CRITERIA", 9, 5, ""),
+    number("OPEN", 5, 2, ""),
+    number("S0-1", 5, 1, ""),
+    number("CONN", 9, 3, ""),
+    number("SESSIONS", 8, 7, ""),
+    number("WATCHED", 7, 8, ""),
+];
+
+/// Draws one pane.
+type Pane = fn(&Board, &mut Frame<'_>, Rect, &Look<'_>);
+
+/// Draws the screen.
+pub(super) fn draw(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+    if look.expanded {
+        let panes: [Pane; 4] = [groups, needs, tonight, events];
+        panes[look.focus.min(3)](board, frame, area, look);
+        return;
+    }
+    match look.room {
+        Room::Wide => {
+            let [upper, lower] =
+                Layout::vertical([Constraint::Min(12), Constraint::Length(9)]).areas(area);
+            let [left, right] =
+                Layout::horizontal([Constraint::Percentage(66), Constraint::Percentage(34)])
+                    .areas(upper);
+            let [above, below] =
+                Layout::vertical([Constraint::Percentage(55), Constraint::Percentage(45)])
+                    .areas(right);
+            groups(board, frame, left, look);
+            needs(board, frame, above, look);
+            tonight(board, frame, below, look);
+            events(board, frame, lower, look);
+        }
+        Room::Narrow => {
+            let [upper, middle, lower] = Layout::vertical([
+                Constraint::Min(8),
+                Constraint::Length(6),
+                Constraint::Length(5),
+            ])
+            .areas(area);
+            groups(board, frame, upper, look);
+            needs(board, frame, middle, look);
+            events(board, frame, lower, look);
+        }
+        Room::Small | Room::Tiny => text_only(board, frame, area, look),
+    }
+}
+
+fn groups(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+    let title = format!("GROUPS {}", board.groups().len());
+    let inside = pane::boxed(frame, area, (&title, "worst first"), look.focus == 0, look);
+    if pane::absent(frame, inside, &board.known, look) {
+        return;
+    }
+    let Some(data) = board.known.ready() else {
+        return;
+    };
+    let listed = board.groups();
+    let rows: Vec<Vec<Cell<'_>>> = listed.iter().map(|group| row(group, look)).collect();
+    let height = (rows.len() as u16 + 1)
+        .min(inside.height.saturating_sub(4))
+        .max(2);
+    let [above, below] =
+        Layout::vertical([Constraint::Length(height), Constraint::Min(0)]).areas(inside);
+    table::draw(frame, above, COLUMNS, (0, &rows), Some(board.cursor), look);
+    let mut lines = vec![Line::styled(
+        look.theme.rule().repeat(usize::from(below.width)),
+        look.theme.style(Tone::Dim),
+    )];
+    if let Some(group) = board.selected() {
+        lines.extend(why(group, look));
+    }
+    lines.extend(charts(data, look));
+    frame.render_widget(ratatui::text::Text::from(lines), below);
+}
+
+fn row<'a>(group: &'a Group, look: &Look<'_>) -> Vec<Cell<'a>> {
+    let (mark, tone, word) = verdict(group);
+    let alarming = group.severe > 0;
+    vec![
+        toned(if alarming { "!" } else { " " }, Tone::Bad),
+        shown(&group.name).into(),
+        group.stage.as_str().into(),
+        toned(format!("{} {word}", look.theme.mark(mark)), tone),
+        group
+            .verdict
+            .as_ref()
+            .map_or_else(
+                || "-".to_owned(),
+                |verdict| format!("{:02}/{:02}", verdict.met.0, verdict.met.1),
+            )
+            .into(),
+        grouped(group.open).into(),
+        toned(
+            grouped(group.severe),
+            if alarming { Tone::Bad } else { Tone::Plain },
+        ),
+        format!("{}/{}", group.connected.0, group.connected.1).into(),
+        grouped(group.sessions).into(),
+        span(group.watched).into(),
+    ]
+}
+
+fn verdict(group: &Group) -> (Mark, Tone, &str) {
+    let Some(verdict) = &group.verdict else {
+        return (Mark::Absent, Tone::Dim, "no gate");
+    };
+    let (mark, tone) = match verdict.word.as_str() {
+        "GO" => (Mark::Go, Tone::Good),
+        "HOLD" => (Mark::Hold, Tone::Warn),
+        "STALE" => (Mark::Stale, Tone::Warn),
+        "NO-GO" => (Mark::NoGo, Tone::Bad),
+        "ROLL BACK" => (Mark::NoGo, Tone::Alarm),
+        _ => (Mark::Exception, Tone::Note),
+    };
+    (mark, tone, &verdict.word)
+}
+
+fn why(group: &Group, look: &Look<'_>) -> Vec<Line<'static>> {
+    let Some(verdict) = &group.verdict else {
+        return vec![
+            Line::raw(format!(
+                "{} has no verdict: no gate file is loaded.",
+                shown(&group.name)
+            )),
+            Line::styled(
+                "A gate file says what a group needs before it may move; 4 tells how to make one.",
+                look.theme.style(Tone::Dim),
+            ),
+        ];
+    };
+    let mut lines = vec![Line::raw(format!(
+        "{} is {} because",
+        shown(&group.name),
+        verdict.word
+    ))];
+    lines.extend(
+        verdict
+            .why
+            .iter()
+            .take(4)
+            .map(|why| Line::raw(format!("  {}", shown(why)))),
+    );
+    lines
+}
+
+fn charts(data: &Data, look: &Look<'_>) -> Vec<Line<'static>> {
+    [
+        ("sessions/h", &data.sessions),
+        ("new findings/h", &data.findings),
+    ]
+    .into_iter()
+    .map(|(name, counts)| {
+        let now = counts.last().copied().unwrap_or_default();
+        Line::from(vec![
+            Span::raw(format!("{name:<15} ")),
+            Span::styled(look.theme.chart(counts), look.theme.style(Tone::Note)),
+            Span::raw(format!("  now {}", grouped(now))),
+        ])
+    })
+    .collect()
+}
+
+fn needs(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+    let needs = board.known.ready().map_or(&[][..], |data| &data.needs);
+    let title = format!("NEEDS A PERSON {}", needs.len());
+    let inside = pane::boxed(frame, area, (&title, ""), look.focus == 1, look);
+    if pane::absent(frame, inside, &board.known, look) {
+        return;
+    }
+    if needs.is_empty() {
+        pane::prose(
+            frame,
+            inside,
+            "Nobody is needed: no finding of S0 to S2 is undecided.",
+        );
+        return;
+    }
+    let mut lines = Vec::new();
+    for (number, need) in needs.iter().enumerate() {
+        let tone = if need.severity <= Severity::S1 {
+            Tone::Bad
+        } else {
+            Tone::Warn
+        };
+        lines.push(Line::from(vec![
+            Span::raw(format!("{:>2} ", number + 1)),
+            Span::styled(need.severity.code(), look.theme.style(tone)),
+            Span::raw(format!(
+                " {} {}, {}",
+                need.id,
+                need.state,
+                count_of(need.count, "time")
+            )),
+        ]));
+        if look.room == Room::Wide || look.expanded {
+            lines.push(Line::raw(format!("   {}", look.mask.text(&need.title))));
+        }
+    }
+    frame.render_widget(ratatui::text::Text::from(lines), inside);
+}
+
+/// Only what is known: there is no plan of the night until waves say what it is.
+fn tonight(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+    let inside = pane::boxed(frame, area, ("TONIGHT", ""), look.focus == 2, look);
+    if pane::absent(frame, inside, &board.known, look) {
+        return;
+    }
+    pane::prose(
+        frame,
+        inside,
+        "No wave is planned: groups, windows and owners come from the estate's file.",
+    );
+}
+
+fn events(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+    let inside = pane::boxed(
+        frame,
+        area,
+        ("EVENTS", "newest first"),
+        look.focus == 3,
+        look,
+    );
+    if pane::absent(frame, inside, &board.known, look) {
+        return;
+    }
+    let events = board.known.ready().map_or(&[][..], |data| &data.events);
+    if events.is_empty() {
+        pane::prose(frame, inside, "Nothing has happened yet.");
+        return;
+    }
+    let lines: Vec<Line<'_>> = events.iter().map(|event| event_line(event, look)).collect();
+    frame.render_widget(ratatui::text::Text::from(lines), inside);
+}
+
+fn event_line(event: &Happening, look: &Look<'_>) -> Line<'static> {
+    let tone = match event.word {
+        "ALERT" => Tone::Bad,
+        "NEW" => Tone::Warn,
+        "DEC" => Tone::Head,
+        _ => Tone::Dim,
+    };
+    let charger = if event.charger.is_empty() {
+        "tap".to_owned()
+    } else {
+        look.mask.charger(&event.charger)
+    };
+    Line::from(vec![
+        Span::raw(format!("{} ", look.zone.clock(event.at))),
+        Span::styled(format!("{:<5} ", event.word), look.theme.style(tone)),
+        Span::raw(format!("{charger:<16} {}", look.mask.text(&event.says))),
+    ])
+}
+
+/// Group, verdict, first reason, alarms: nothing else has room.
+fn text_only(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+    if pane::absent(frame, area, &board.known, look) {
+        return;
+    }
+    let mut lines = Vec::new();
+    for (number, group) in board.groups().into_iter().enumerate() {
+        let (mark, tone, word) = verdict(group);
+        let chosen = if number as u64 == board.cursor.row {
+            ">"
+        } else {
+            " "
+        };
+        lines.push(Line::from(vec![
+            Span::raw(format!("{chosen} {} ", shown(&group.name))),
+            Span::styled(
+                format!("{} {word}", look.theme.mark(mark)),
+                look.theme.style(tone),
+            ),
+            Span::raw(format!(
+                ", {} open, {} S0-1",
+                grouped(group.open),
+                grouped(group.severe)
+            )),
+        ]));
+        let first = group
+            .verdict
+            .as_ref()
+            .and_then(|verdict| verdict.why.first());
+        lines.extend(first.map(|why| Line::raw(format!("    {}", shown(why)))));
+    }
+    let needs = board.known.ready().map_or(&[][..], |data| &data.needs);
+    lines.extend(needs.iter().map(|need| {
+        Line::raw(format!(
+            "{} {} {}",
+            need.severity.code(),
+            need.id,
+            look.mask.text(&need.title)
+        ))
+    }));
+    frame.render_widget(ratatui::text::Text::from(lines), area);
+}

@@ -1,0 +1,113 @@
+//! What the source thread reads from: the recording's ledger and facts, read-only, opened when they appear.
+
+mod pulse;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::snapshot::{Answer, Pulse, Question};
+use super::{board, coverage, diffs, feed, gate, sessions, tap, trace};
+use crate::facts::{self, Kind, RecordingError};
+use crate::ledger::{self, LedgerError, query};
+
+/// Why a question cannot be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum BooksError {
+    /// The facts cannot be read.
+    #[error("read facts: {0}")]
+    Facts(#[from] RecordingError),
+    /// The ledger cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Nothing has been judged yet.
+    #[error("no ledger yet: the first judged fact makes it")]
+    NoLedger,
+}
+
+/// The recording of a dashboard.
+pub struct Books {
+    dir: PathBuf,
+    facts: facts::Reader,
+    ledger: Option<query::Reader>,
+    seen: (i64, i64),
+}
+
+impl Books {
+    /// Opens the recording in `dir`.
+    pub fn open(dir: &Path) -> Result<Self, BooksError> {
+        let mut books = Self {
+            dir: dir.to_owned(),
+            facts: facts::Reader::open(dir)?,
+            ledger: None,
+            seen: (0, 0),
+        };
+        books.find_ledger()?;
+        Ok(books)
+    }
+
+    fn find_ledger(&mut self) -> Result<(), BooksError> {
+        if self.ledger.is_none() && self.dir.join(ledger::FILE).exists() {
+            self.ledger = Some(query::Reader::open(&self.dir)?);
+        }
+        Ok(())
+    }
+
+    /// Where the recording is.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The facts.
+    pub const fn facts(&self) -> &facts::Reader {
+        &self.facts
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> Result<&query::Reader, BooksError> {
+        self.ledger.as_ref().ok_or(BooksError::NoLedger)
+    }
+
+    /// What names the recording's run: the first fact that a tap wrote. Masks are keyed with it.
+    pub fn run(&self) -> Result<String, BooksError> {
+        let started = self.facts.of_kind(Kind::TapStarted, 0, 1)?;
+        Ok(started
+            .first()
+            .map_or_else(|| self.dir.display().to_string(), |fact| fact.note.clone()))
+    }
+
+    /// Whether anything was written since the last call. Costs next to nothing.
+    pub fn changed(&mut self) -> Result<bool, BooksError> {
+        self.find_ledger()?;
+        let ledger = match &self.ledger {
+            Some(ledger) => ledger.data_version()?,
+            None => 0,
+        };
+        let now = (self.facts.data_version()?, ledger);
+        let changed = now != self.seen;
+        self.seen = now;
+        Ok(changed)
+    }
+
+    /// What every screen shows in its head.
+    pub fn pulse(&self) -> Result<Pulse, BooksError> {
+        pulse::read(self)
+    }
+
+    /// What a screen asks.
+    pub fn answer(&self, question: &Question) -> Result<Answer, BooksError> {
+        Ok(match question {
+            Question::Board(question) => Answer::Board(Arc::new(board::read(self, question)?)),
+            Question::Diffs(question) => Answer::Diffs(Arc::new(diffs::read(self, question)?)),
+            Question::Sessions(question) => {
+                Answer::Sessions(Arc::new(sessions::read(self, question)?))
+            }
+            Question::Gate(question) => Answer::Gate(Arc::new(gate::read(self, question)?)),
+            Question::Feed(question) => Answer::Feed(Arc::new(feed::read(self, question)?)),
+            Question::Tap(question) => Answer::Tap(Arc::new(tap::read(self, question)?)),
+            Question::Trace(question) => Answer::Trace(Arc::new(trace::read(self, question)?)),
+            Question::Coverage(question) => {
+                Answer::Coverage(Arc::new(coverage::read(self, question)?))
+            }
+        })
+    }
+}

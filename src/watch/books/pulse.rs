@@ -1,0 +1,223 @@
+//! The head of every screen and the alarms, read with a handful of cheap queries.
+
+use serde_json::Value;
+
+use super::{Books, BooksError};
+use crate::clock::Micros;
+use crate::facts::{Fact, Kind};
+use crate::ledger::query;
+use crate::ocpp::Severity;
+use crate::watch::snapshot::{Alarm, Leg, Pulse};
+use crate::watch::text::count_of;
+
+/// How far back gaps and losses are alarming, µs: the last hour of the recording.
+const RECENT: Micros = 3_600_000_000;
+
+/// Handshakes and exchanges that tell how the candidate is.
+const LOOK_BACK: usize = 40;
+
+/// Alarms that are listed; more would hide the worst.
+const MOST: usize = 12;
+
+/// Connections opened or closed since the last tick that are counted; ticks come every minute.
+const SINCE_TICK: usize = 200_000;
+
+/// Reads it.
+pub(super) fn read(books: &Books) -> Result<Pulse, BooksError> {
+    let facts = books.facts();
+    let last = facts.last_seq()?;
+    let newest = facts.by_seq(last)?;
+    let started = first(facts.newest(Kind::TapStarted, last, 1)?);
+    let stopped = first(facts.newest(Kind::TapStopped, last, 1)?);
+    let ended = stopped.filter(|stopped| {
+        started
+            .as_ref()
+            .is_none_or(|started| started.seq < stopped.seq)
+    });
+    let tick =
+        first(facts.newest(Kind::Tick, last, 1)?).filter(|tick| is_of(started.as_ref(), tick));
+    let note = tick.as_ref().map(Fact::note_json).unwrap_or_default();
+    let open = open(books, tick.as_ref(), &note, started.as_ref())?;
+    let mut pulse = Pulse {
+        recording: books
+            .dir()
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default(),
+        facts: last,
+        judged: 0,
+        last: newest.map(|fact| fact.at),
+        stopped: ended.map(|fact| fact.at),
+        authority: started.map_or_else(String::new, |fact| word(&fact.note_json()["authority"])),
+        legacy: Leg::default(),
+        candidate: Leg::default(),
+        open,
+        chargers: 0,
+        shed: count(&note, "/live/lost") + count(&note, "/recorder/lost_frames"),
+        alarms: Vec::new(),
+        verdict: None,
+    };
+    if pulse.authority.is_empty() {
+        "legacy".clone_into(&mut pulse.authority);
+    }
+    if let Ok(ledger) = books.ledger() {
+        pulse.judged = ledger.cursor()?.seq;
+        pulse.chargers = ledger.known_chargers()?;
+    }
+    legs(books, &mut pulse)?;
+    pulse.alarms = alarms(books, &pulse, &note)?;
+    Ok(pulse)
+}
+
+fn first(facts: Vec<Fact>) -> Option<Fact> {
+    facts.into_iter().next()
+}
+
+/// Whether a tick belongs to the run that started last.
+fn is_of(started: Option<&Fact>, tick: &Fact) -> bool {
+    started.is_none_or(|started| started.seq < tick.seq)
+}
+
+fn count(note: &Value, pointer: &str) -> u64 {
+    note.pointer(pointer)
+        .and_then(Value::as_u64)
+        .unwrap_or_default()
+}
+
+fn word(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// Connections open now: what the last tick told, and what came and went since.
+fn open(
+    books: &Books,
+    tick: Option<&Fact>,
+    note: &Value,
+    started: Option<&Fact>,
+) -> Result<u64, BooksError> {
+    let since = tick.or(started).map_or(0, |fact| fact.seq);
+    let came = books
+        .facts()
+        .of_kind(Kind::ConnOpened, since, SINCE_TICK)?
+        .len() as u64;
+    let went = books
+        .facts()
+        .of_kind(Kind::ConnClosed, since, SINCE_TICK)?
+        .len() as u64;
+    Ok((count(note, "/live/open") + came).saturating_sub(went))
+}
+
+/// How the backends are, from what chargers and the shadow's handshakes met last.
+fn legs(books: &Books, pulse: &mut Pulse) -> Result<(), BooksError> {
+    let facts = books.facts();
+    let accepted = facts
+        .newest(Kind::ConnOpened, u64::MAX, 1)?
+        .first()
+        .map_or(0, |fact| fact.seq);
+    let refused = facts
+        .newest(Kind::ConnRefused, u64::MAX, 1)?
+        .first()
+        .map_or(0, |fact| fact.seq);
+    let authority = match (accepted, refused) {
+        (0, 0) => leg("?", true),
+        (accepted, refused) if refused > accepted => leg("refuses", false),
+        _ => leg("ok", true),
+    };
+    let shadow = match books.ledger() {
+        Ok(ledger) => shadow(ledger)?,
+        Err(_) => leg("?", true),
+    };
+    let authority_is_legacy = pulse.authority == "legacy";
+    (pulse.legacy, pulse.candidate) = if authority_is_legacy {
+        (authority, shadow)
+    } else {
+        (shadow, authority)
+    };
+    Ok(())
+}
+
+fn shadow(ledger: &query::Reader) -> Result<Leg, BooksError> {
+    let (opened, refused) = ledger.last_handshakes(LOOK_BACK)?;
+    let recent = ledger.recent(u64::MAX, LOOK_BACK)?;
+    let exchanges = recent
+        .iter()
+        .filter(|line| line.source == query::Source::Exchange);
+    let (mut reached, mut missed) = (0, 0);
+    for line in exchanges {
+        match (line.answered_us.1, line.detail.as_str()) {
+            (Some(_), _) => reached += 1,
+            (None, "shadow-gap") => missed += 1,
+            _ => {}
+        }
+    }
+    Ok(if reached == 0 && missed > 0 {
+        leg("away", false)
+    } else if opened == 0 && refused > 0 {
+        leg("refuses", false)
+    } else if reached == 0 && opened == 0 {
+        leg("?", true)
+    } else {
+        leg("ok", true)
+    })
+}
+
+fn leg(word: &str, well: bool) -> Leg {
+    Leg {
+        word: word.to_owned(),
+        well,
+    }
+}
+
+fn alarms(books: &Books, pulse: &Pulse, note: &Value) -> Result<Vec<Alarm>, BooksError> {
+    let mut alarms = Vec::new();
+    let mut add = |key: String, severity, since, says| {
+        alarms.push(Alarm {
+            key,
+            severity,
+            since,
+            says,
+        });
+    };
+    let last = pulse.last.unwrap_or_default();
+    if pulse.stopped.is_none() {
+        for (name, leg) in [("legacy", &pulse.legacy), ("candidate", &pulse.candidate)] {
+            if !leg.well {
+                add(
+                    format!("{name} {}", leg.word),
+                    Severity::S1,
+                    last,
+                    format!("{name} {}", leg.word),
+                );
+            }
+        }
+    }
+    let dropped = count(note, "/recorder/lost_facts");
+    if dropped > 0 {
+        add(
+            format!("lost {dropped}"),
+            Severity::S1,
+            last,
+            format!("the recorder lost {}", count_of(dropped, "fact")),
+        );
+    }
+    let gaps: Vec<Fact> = books.facts().newest(Kind::Gap, u64::MAX, MOST)?;
+    for gap in gaps.iter().filter(|gap| last - gap.at < RECENT).take(3) {
+        let frames = count_of(gap.frames, "frame");
+        let why = word(&gap.note_json()["why"]);
+        add(
+            format!("gap {}", gap.seq),
+            Severity::S3,
+            gap.at,
+            format!("gap of {frames} on {}: {why}", gap.charger),
+        );
+    }
+    if let Ok(ledger) = books.ledger() {
+        for concern in ledger.concerns(Severity::S1, MOST)? {
+            let says = format!("{} {} {}", concern.state, concern.id, concern.title);
+            add(concern.id, concern.severity, concern.first_seen, says);
+        }
+    }
+    alarms.sort_by_key(|alarm| (alarm.severity, std::cmp::Reverse(alarm.since)));
+    alarms.truncate(MOST);
+    Ok(alarms)
+}

@@ -1,0 +1,119 @@
+//! What effects do outside: clipboard, files of evidence, bell.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::terminal;
+use crate::clock::Micros;
+
+/// Texts longer than this go into a file: terminals cut what is too long, or refuse it.
+pub const CLIP: usize = 32 << 10;
+
+/// Where files go.
+#[derive(Debug, Clone)]
+pub struct Outside {
+    folder: PathBuf,
+}
+
+impl Outside {
+    /// Files go into `folder`.
+    pub fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    /// Puts a text into the clipboard, or into a file if it is too long; says which.
+    pub fn copy(&self, text: &str, now: Micros) -> String {
+        if text.len() <= CLIP {
+            return match terminal::clip(text) {
+                Ok(()) => format!("copied {} bytes as Markdown (OSC 52)", text.len()),
+                Err(error) => format!("cannot copy: {error}"),
+            };
+        }
+        self.export(&format!("copy-{}.md", stamp(now)), text)
+    }
+
+    /// Writes a file; says where it is.
+    pub fn export(&self, name: &str, text: &str) -> String {
+        let path = self.folder.join(plain(name));
+        match create(&self.folder).and_then(|()| write(&path, text)) {
+            Ok(()) => format!("written to {}", path.display()),
+            Err(error) => format!("cannot write {}: {error}", path.display()),
+        }
+    }
+
+    /// Keeps a screen as evidence: its text, what it shows as JSON, and the SHA-256 of both.
+    pub fn evidence(&self, (text, json): (&str, &str), now: Micros) -> Result<PathBuf, io::Error> {
+        let place = self.free(now);
+        create(&place)?;
+        let mut sums = String::new();
+        for (name, content) in [("screen.txt", text), ("screen.json", json)] {
+            write(&place.join(name), content)?;
+            // Writing into a string cannot fail.
+            let _ = writeln!(sums, "{}  {name}", hex(&Sha256::digest(content)));
+        }
+        write(&place.join("SHA256SUMS"), &sums)?;
+        Ok(place)
+    }
+
+    /// A folder that is not there yet: evidence is never written over.
+    fn free(&self, now: Micros) -> PathBuf {
+        let first = self.folder.join(format!("E-{}", stamp(now)));
+        let numbered = (2..).map(|number| self.folder.join(format!("E-{}-{number}", stamp(now))));
+        std::iter::once(first)
+            .chain(numbered)
+            .find(|place| !place.exists())
+            .unwrap_or_else(|| self.folder.clone())
+    }
+}
+
+/// A time as part of a file name.
+fn stamp(now: Micros) -> String {
+    crate::ledger::views::rfc3339(now)
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .take(15)
+        .collect()
+}
+
+/// A name without a path in it.
+fn plain(name: &str) -> String {
+    name.chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect()
+}
+
+fn create(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

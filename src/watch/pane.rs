@@ -1,0 +1,73 @@
+//! Boxes around parts of a screen, and the three sentences for what is not there.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span, Text};
+use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
+
+use super::screen::{Look, Room};
+use super::snapshot::Known;
+use super::theme::Tone;
+
+/// Draws a box with a title at the left and a word at the right of its upper edge; gives back the room in it. Where there is
+/// room for text only, there is no box: the title is a line.
+pub fn boxed(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    (left, right): (&str, &str),
+    focused: bool,
+    look: &Look<'_>,
+) -> Rect {
+    let tone = if focused { Tone::Head } else { Tone::Dim };
+    if look.room <= Room::Small || area.height < 3 || area.width < 4 {
+        let title = Line::styled(left.to_owned(), look.theme.style(Tone::Head));
+        frame.render_widget(
+            title,
+            Rect {
+                height: area.height.min(1),
+                ..area
+            },
+        );
+        return Rect {
+            y: area.y + area.height.min(1),
+            height: area.height.saturating_sub(1),
+            ..area
+        };
+    }
+    let mut block = Block::new()
+        .borders(Borders::ALL)
+        .border_set(look.theme.border())
+        .border_style(look.theme.style(tone))
+        .title(Line::from(Span::styled(
+            format!(" {left} "),
+            look.theme.style(Tone::Head),
+        )));
+    if !right.is_empty() {
+        let right = Line::from(Span::styled(format!(" {right} "), look.theme.style(tone)));
+        block = block.title(right.right_aligned());
+    }
+    let inside = block.inner(area);
+    frame.render_widget(block, area);
+    inside
+}
+
+/// Text that breaks between words.
+pub fn prose(frame: &mut Frame<'_>, area: Rect, text: impl Into<Text<'static>>) {
+    frame.render_widget(Paragraph::new(text.into()).wrap(Wrap { trim: true }), area);
+}
+
+/// Says that something is being read or why it cannot be; false if it is there.
+pub fn absent<T>(frame: &mut Frame<'_>, area: Rect, known: &Known<T>, look: &Look<'_>) -> bool {
+    let (tone, says) = match known {
+        Known::Ready(_) => return false,
+        Known::Loading => (Tone::Dim, "Reading the recording ...".to_owned()),
+        Known::Failed(why) => (
+            Tone::Bad,
+            format!(
+                "Cannot be read: {why}. It is tried again when the recording changes; 6 shows the tap."
+            ),
+        ),
+    };
+    prose(frame, area, Line::styled(says, look.theme.style(tone)));
+    true
+}

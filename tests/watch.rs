@@ -1,0 +1,25 @@
+//! The dashboard: golden screens of one made-up night, keys, colours, sizes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed step of a test should end it"
+)]
+
+#[path = "sessions/night.rs"]
+#[allow(dead_code, unused_imports, reason = "only its records are needed here")]
+mod charged;
+#[path = "judging/story.rs"]
+mod story;
+
+#[path = "watch/night.rs"]
+mod night;
+#[path = "watch/stage.rs"]
+mod stage;
+
+#[path = "watch/board.rs"]
+mod board;
+#[path = "watch/feed.rs"]
+mod feed;
+#[path = "watch/tap.rs"]
+mod tap;
