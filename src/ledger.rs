@@ -7,6 +7,7 @@
 pub mod digest;
 pub mod feed;
 pub mod filter;
+pub mod mark;
 pub mod monitors;
 pub mod query;
 pub mod row;
@@ -23,6 +24,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 pub use digest::Digest;
+pub use mark::Mark;
 pub use row::Row;
 use tally::Batch;
 pub(crate) use tally::bucket;

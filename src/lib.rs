@@ -22,6 +22,8 @@ pub mod backends;
 
 pub mod replay;
 
+pub mod report;
+
 pub mod watch;
 
 pub mod cli;

@@ -16,6 +16,7 @@ use crate::ledger::feed::{Event, Feed};
 use crate::ledger::query::{Filter, Reader};
 use crate::ledger::views;
 use crate::replay::sim::world::{DemoWorld, SEEDED, SEEDED_BOOKS};
+use crate::report::causes;
 use setup::Setup;
 
 /// Shows a tap at work: no configuration, nothing outside loopback.
@@ -53,7 +54,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     super::judging::bring_up_to_date(place.path())?;
     let reader = Reader::open(place.path())?;
     let mut diffs = views::diffs(&reader, &Filter::default())?;
-    super::causes::add(place.path(), &reader, &mut diffs.findings)?;
+    causes::add(place.path(), &reader, &mut diffs.findings)?;
     if options.json {
         super::say(&(super::to_json(&diffs)? + "\n"))?;
     } else {

@@ -22,7 +22,9 @@ use crate::ledger::monitors;
 use crate::ledger::query::{Exemplar, Filter, Reader, Trigger};
 use crate::ledger::row::State;
 use crate::ledger::views::{self, Attempt, Diffs, Finding, StandIns};
-use crate::ocpp::{Envelope, Severity};
+use crate::ocpp::Severity;
+use crate::report::causes;
+use crate::report::evidence::pretty;
 use rejudged::Aside;
 
 /// Lists what differs between the two backends.
@@ -100,7 +102,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         return monitors(options, &reader);
     }
     let mut diffs = views::diffs(&reader, &filter)?;
-    super::causes::add(&dir, &reader, &mut diffs.findings)?;
+    causes::add(&dir, &reader, &mut diffs.findings)?;
     if aside.is_some() {
         diffs.rejudged = Some(rejudged::changes(&options.rules, &own, &filter, &diffs)?);
     }
@@ -396,27 +398,6 @@ fn shown(facts: &facts::Reader, exemplar: &Exemplar) -> Result<String, CliError>
         );
     }
     Ok(out)
-}
-
-/// The payload of a message, one member per line, keys sorted: two spellings of the same thing look the same.
-fn pretty(text: &str) -> String {
-    let Ok(envelope) = Envelope::parse(text) else {
-        // A record of a backend is JSON, but no message.
-        let record = serde_json::from_str::<serde_json::Value>(text);
-        let spread = record.and_then(|record| serde_json::to_string_pretty(&record));
-        return spread.unwrap_or_else(|_| text.to_owned()) + "\n";
-    };
-    let head = match envelope.kind {
-        crate::ocpp::MessageType::CallError => {
-            format!("CALLERROR {} {:?}\n", envelope.code, envelope.description)
-        }
-        crate::ocpp::MessageType::Call => format!("CALL {}\n", envelope.action),
-        _ => String::new(),
-    };
-    let body = serde_json::from_str::<serde_json::Value>(envelope.payload)
-        .and_then(|value| serde_json::to_string_pretty(&value))
-        .unwrap_or_else(|_| envelope.payload.to_owned());
-    format!("{head}{body}\n")
 }
 
 #[cfg(test)]

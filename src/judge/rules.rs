@@ -314,19 +314,20 @@ pub fn literal(node: &Node<'_>) -> String {
         Node::Bool(value) => value.to_string(),
         Node::Number(text) | Node::Raw(text) => (*text).to_owned(),
         Node::Text(text) => text.clone().into_owned(),
-        Node::Array(elements) => format!("[{}]", joined(elements.iter().map(nested))),
+        Node::Array(elements) => format!("[{}]", joined(elements.iter().map(spelled))),
         Node::Object(members) => format!(
             "{{{}}}",
-            joined(
-                members
-                    .iter()
-                    .map(|(name, node)| format!("{}:{}", quoted(name), nested(node)))
-            )
+            joined(members.iter().map(|(name, node)| format!(
+                "{}:{}",
+                quoted(name),
+                spelled(node)
+            )))
         ),
     }
 }
 
-fn nested(node: &Node<'_>) -> String {
+/// A value as JSON spells it.
+pub fn spelled(node: &Node<'_>) -> String {
     match node {
         Node::Text(text) => quoted(text),
         other => literal(other),

@@ -34,6 +34,8 @@ pub struct Judged {
     pub rules: String,
     /// Facts that hold the texts: the charger's CALL, the authority's and the shadow's side. 0 where there is none.
     pub facts: [u64; 3],
+    /// The fact with which the charger's CALL went to the shadow; 0 for commands, and for what did not go.
+    pub sent: u64,
     /// Findings that it belongs to.
     pub findings: Vec<String>,
 }
@@ -44,9 +46,9 @@ impl Reader {
         let mut found = None;
         self.each(
             "SELECT 'exchange', id, at, charger, version, action, authority, outcome, coalesce(reason, ''), \
-                coalesce(root, ''), rules, id, answer, shadow FROM exchanges WHERE id = ?1 \
+                coalesce(root, ''), rules, id, answer, shadow, sent FROM exchanges WHERE id = ?1 \
              UNION ALL SELECT 'command', id, at, charger, version, action, authority, outcome, coalesce(reason, ''), \
-                '', rules, 0, ours, theirs FROM commands WHERE id = ?1 OR theirs = ?1",
+                '', rules, 0, ours, theirs, 0 FROM commands WHERE id = ?1 OR theirs = ?1",
             params![id as i64],
             |row| {
                 let subject: String = row.get(0)?;
@@ -66,6 +68,7 @@ impl Reader {
                     root: row.get(9)?,
                     rules: row.get(10)?,
                     facts: [count(row, 11)?, count(row, 12)?, count(row, 13)?],
+                    sent: count(row, 14)?,
                     findings: Vec::new(),
                 });
                 Ok(())

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::error::CliError;
+use super::ReportError;
 use crate::facts;
 use crate::judge::cause::{self, Trait, TraitKind};
 use crate::ledger::query::{self, Reader};
@@ -14,7 +14,7 @@ use crate::ocpp::{Envelope, quirks};
 const MOST: usize = 1_000;
 
 /// Says of each finding what most likely brings it about, where that can be said. Only of findings in charger's CALLs.
-pub fn add(dir: &Path, reader: &Reader, findings: &mut [Finding]) -> Result<(), CliError> {
+pub fn add(dir: &Path, reader: &Reader, findings: &mut [Finding]) -> Result<(), ReportError> {
     if findings.is_empty() {
         return Ok(());
     }
@@ -39,7 +39,7 @@ struct World<'a> {
 }
 
 impl World<'_> {
-    fn cause(&self, finding: &Finding) -> Result<Option<Cause>, CliError> {
+    fn cause(&self, finding: &Finding) -> Result<Option<Cause>, ReportError> {
         let [divergent, equal] = self.reader.cases(&finding.id, &finding.action, MOST)?;
         let ids = || divergent.iter().chain(&equal).map(|case| case.id);
         let (Some(first), Some(last)) = (ids().min(), ids().max()) else {
@@ -63,7 +63,7 @@ impl World<'_> {
         &self,
         case: &query::Case,
         commands: &BTreeMap<String, Vec<(u64, String)>>,
-    ) -> Result<BTreeSet<Trait>, CliError> {
+    ) -> Result<BTreeSet<Trait>, ReportError> {
         let fact = self.facts.by_seq(case.id)?;
         let text = fact.as_ref().and_then(|fact| fact.text());
         let mut traits = match text.map(Envelope::parse) {
@@ -96,7 +96,7 @@ impl World<'_> {
     }
 }
 
-fn quirks_of(reader: &Reader) -> Result<BTreeMap<String, BTreeSet<&'static str>>, CliError> {
+fn quirks_of(reader: &Reader) -> Result<BTreeMap<String, BTreeSet<&'static str>>, ReportError> {
     let mut found: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
     for seen in reader.quirks(&query::Filter::default())? {
         let known = quirks::Quirk::from_row(seen.row).filter(|_| seen.leg.is_empty());
