@@ -2,7 +2,6 @@
 
 pub mod backends;
 pub mod boards;
-pub mod causes;
 pub mod check;
 pub mod child;
 pub mod codes;
@@ -44,6 +43,7 @@ use serde::Serialize;
 
 use crate::facts::RecordingError;
 use crate::ledger::LedgerError;
+use crate::report::{ReportError, printable};
 use error::{CliError, Exit};
 use judging::JudgingError;
 
@@ -150,6 +150,15 @@ impl From<LedgerError> for CliError {
     }
 }
 
+impl From<ReportError> for CliError {
+    fn from(error: ReportError) -> Self {
+        match error {
+            ReportError::Facts(error) => error.into(),
+            ReportError::Ledger(error) => error.into(),
+        }
+    }
+}
+
 impl From<JudgingError> for CliError {
     fn from(error: JudgingError) -> Self {
         Self::new(Exit::Environment, "LED-002", chain(&error))
@@ -211,20 +220,6 @@ fn to_json(value: &impl Serialize) -> Result<String, CliError> {
             format!("cannot write JSON: {error}"),
         )
     })
-}
-
-/// Text from chargers and backends with control characters made visible: a terminal must not obey it.
-fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let shown: Box<dyn Iterator<Item = char>> = if c.is_control() {
-                Box::new(c.escape_default())
-            } else {
-                Box::new(std::iter::once(c))
-            };
-            shown
-        })
-        .collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -14,15 +14,19 @@ mod commands;
 mod coverage;
 mod judged;
 mod life;
+mod matrix;
 mod overview;
 mod recent;
+mod trace;
 
 pub use commands::{Attempt, StandIns, Trigger, Twins};
 pub use coverage::{Coverage, Share};
 pub use judged::Judged;
 pub use life::{Case, Life};
+pub use matrix::Matrix;
 pub use overview::{Concern, FindingCount};
 pub use recent::{Recent, Source};
+pub use trace::{Item, REACH};
 
 /// How many exemplars a finding shows.
 pub const EXEMPLARS: usize = 5;
@@ -468,7 +472,10 @@ impl Reader {
                 Ok(())
             },
         )?;
-        finding.triggers = self.triggers(&finding.id)?;
+        // A finding may have a million divergences, and only commands have triggers.
+        if finding.subject == Subject::Command {
+            finding.triggers = self.triggers(&finding.id)?;
+        }
         finding.exemplars = self
             .exemplars(&finding.id, EXEMPLARS)?
             .into_iter()
@@ -500,12 +507,7 @@ fn finding(row: &Row<'_>) -> rusqlite::Result<Finding> {
     let (subject, severity): (String, u8) = (row.get(1)?, row.get(8)?);
     Ok(Finding {
         id: row.get(0)?,
-        subject: match subject.as_str() {
-            "command" => Subject::Command,
-            "handshake" => Subject::Handshake,
-            "session" => Subject::Session,
-            _ => Subject::Exchange,
-        },
+        subject: trace::subject_of(&subject),
         rule: row.get(2)?,
         reason: row.get(3)?,
         direction: row.get(4)?,

@@ -1,5 +1,8 @@
 //! Sessions as JSON: schema `evenkeel.sessions/1`.
 
+mod page;
+mod totals;
+
 use rusqlite::{params_from_iter, types::Value};
 use serde::Serialize;
 
@@ -9,6 +12,9 @@ use super::views::{Outcomes, rfc3339};
 use super::{LedgerError, filter, schema};
 use crate::clock::Micros;
 use crate::ocpp::Severity;
+
+pub use page::{Page, page};
+pub use totals::{Side, Totals, totals};
 
 /// Name and version of the form.
 pub const SCHEMA: &str = "evenkeel.sessions/1";
@@ -157,11 +163,7 @@ fn rows(reader: &Reader, filter: &Filter) -> Result<Vec<Session>, LedgerError> {
         ),
         params_from_iter(bound),
         |row| {
-            let body = row.get_ref(0)?.as_str()?;
-            let session: Session = serde_json::from_str(body).map_err(|error| {
-                let column = rusqlite::types::Type::Text;
-                rusqlite::Error::FromSqlConversionFailure(0, column, Box::new(error))
-            })?;
+            let session = session(row)?;
             if filter.fits(&session) {
                 sessions.push(session);
             }
@@ -169,6 +171,15 @@ fn rows(reader: &Reader, filter: &Filter) -> Result<Vec<Session>, LedgerError> {
         },
     )?;
     Ok(sessions)
+}
+
+/// The session whose body is the first column of a row.
+fn session(row: &rusqlite::Row<'_>) -> rusqlite::Result<Session> {
+    let body = row.get_ref(0)?.as_str()?;
+    serde_json::from_str(body).map_err(|error| {
+        let column = rusqlite::types::Type::Text;
+        rusqlite::Error::FromSqlConversionFailure(0, column, Box::new(error))
+    })
 }
 
 impl Filter {

@@ -44,8 +44,8 @@ impl Reader {
         let mut shares: [BTreeMap<String, Outcomes>; 3] = Default::default();
         self.each(
             &format!(
-                "SELECT t.action, coalesce(c.model, ''), t.charger, t.outcome, t.reason, t.count \
-                 FROM tallies t LEFT JOIN chargers c ON c.charger = t.charger \
+                "SELECT t.action, coalesce((SELECT model FROM chargers c WHERE c.charger = t.charger \
+                    ORDER BY since DESC LIMIT 1), ''), t.charger, t.outcome, t.reason, t.count FROM tallies t \
                  WHERE t.subject = '{}' AND t.reason <> 'synthetic' AND (?1 IS NULL OR t.action = ?1) \
                     AND (?2 IS NULL OR t.charger = ?2) AND {narrowing}",
                 Subject::Exchange.word()

@@ -1,0 +1,57 @@
+//! What was exercised: every action on every model, seen, thin or never.
+
+use std::collections::BTreeMap;
+
+use rusqlite::params;
+
+use super::super::LedgerError;
+use super::super::row::Subject;
+use super::{Outcomes, Reader, count};
+
+/// What came of every action on every model of chargers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Matrix {
+    /// Models, and how many chargers have each; the empty name is for chargers that have not told theirs.
+    pub models: BTreeMap<String, u64>,
+    /// What was seen, by action (`command Reset` for commands) and model. What is not in it was never seen.
+    pub cells: BTreeMap<String, BTreeMap<String, Outcomes>>,
+}
+
+/// A charger's model as it told last.
+const MODEL: &str = "coalesce((SELECT model FROM chargers c WHERE c.charger = t.charger \
+    ORDER BY since DESC LIMIT 1), '')";
+
+impl Reader {
+    /// Exchanges and commands, by action and model. Messages that the tap made up count for nothing.
+    pub fn matrix(&self) -> Result<Matrix, LedgerError> {
+        let mut matrix = Matrix::default();
+        self.each(
+            "SELECT model, count(*) FROM (SELECT charger, model, max(since) FROM chargers GROUP BY charger) \
+             GROUP BY model",
+            params![],
+            |row| {
+                matrix.models.insert(row.get(0)?, count(row, 1)?);
+                Ok(())
+            },
+        )?;
+        for (subject, prefix) in [(Subject::Exchange, ""), (Subject::Command, "command ")] {
+            self.each(
+                &format!(
+                    "SELECT t.action, {MODEL}, t.outcome, t.reason, sum(t.count) FROM tallies t \
+                     WHERE t.subject = ?1 AND t.reason <> 'synthetic' GROUP BY 1, 2, 3, 4"
+                ),
+                params![subject.word()],
+                |row| {
+                    let (action, model): (String, String) = (row.get(0)?, row.get(1)?);
+                    matrix.models.entry(model.clone()).or_default();
+                    let cells = matrix.cells.entry(format!("{prefix}{action}")).or_default();
+                    let outcome: String = row.get(2)?;
+                    let seen = cells.entry(model).or_default();
+                    seen.add(&outcome, row.get(3)?, count(row, 4)?);
+                    Ok(())
+                },
+            )?;
+        }
+        Ok(matrix)
+    }
+}
