@@ -60,7 +60,7 @@ impl Fields {
         self.more = found.len().saturating_sub(MOST);
         found.truncate(MOST);
         for (pointer, value) in found {
-            let row = agreeing(evidence, &pointer, value, theirs);
+            let row = agreeing(evidence, &pointer, &value, theirs);
             keyed.push((tokens(&pointer), row));
         }
         keyed.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -99,16 +99,16 @@ fn differing(evidence: &Evidence, place: &Place, [legacy, candidate]: [&Node<'_>
 }
 
 /// A field that the judge had nothing to say about. In commands, identifiers were translated before they were compared.
-fn agreeing(evidence: &Evidence, pointer: &str, value: String, theirs: &Node<'_>) -> Row {
+fn agreeing(evidence: &Evidence, pointer: &str, value: &str, theirs: &Node<'_>) -> Row {
     let other = (evidence.judged.subject == Subject::Command)
         .then(|| theirs.at(pointer).map(spelled))
         .flatten()
-        .filter(|other| *other != value && !pointer.contains(|c: char| c.is_ascii_digit()));
+        .filter(|other| other != value && !pointer.contains(|c: char| c.is_ascii_digit()));
     let (mark, why) = match other {
         Some(_) => (Mark::Explained, "relation".to_owned()),
         None => (Mark::Equal, String::new()),
     };
-    let value = cut(printable(&value));
+    let value = cut(printable(value));
     let other = other.map_or_else(|| value.clone(), |other| cut(printable(&other)));
     let [legacy, candidate] = match evidence.shadow_leg() {
         Leg::Candidate => [value, other],
