@@ -12,6 +12,7 @@ pub mod ocpi;
 pub mod plane;
 pub mod shelf;
 pub mod steve;
+pub mod tally;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::clock::Micros;
 use crate::facts::{Leg, RecordingError};
 use crate::judge::records::{RecordKind, Sweep};
 pub use shelf::Shelf;
+pub use tally::Tally;
 
 /// A reader as configured.
 #[derive(Debug)]

@@ -189,7 +189,10 @@ async fn pages(
     for page in 1.. {
         let behind: [&(dyn ToSql + Sync); 3] = [&last.0, &last.1, &limit];
         let rows = client.query(&statement, &behind);
-        let rows = database.within(rows).await?;
+        shelf.tally().add(|work| work.requests += 1);
+        let rows = database.within(rows).await.inspect_err(|_| {
+            shelf.tally().add(|work| work.failures += 1);
+        })?;
         for (row, cells) in (1..).zip(&rows) {
             let (id, updated, body): (i64, Micros, String) =
                 (cells.get(0), cells.get(1), cells.get(2));

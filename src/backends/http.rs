@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_rustls::TlsConnector;
 
+use super::Tally;
 use crate::live::tls::{self, TlsError};
 
 /// How hard a backend may be asked.
@@ -130,15 +131,17 @@ pub struct Client {
     limits: Limits,
     tls: TlsConnector,
     next: Instant,
+    tally: Tally,
 }
 
 impl Client {
-    /// A client that trusts the certificates of `ca` (PEM), or the system's.
-    pub fn new(limits: Limits, ca: Option<&Path>) -> Result<Self, HttpError> {
+    /// A client that trusts the certificates of `ca` (PEM), or the system's, and counts its requests in `tally`.
+    pub fn new(limits: Limits, ca: Option<&Path>, tally: &Tally) -> Result<Self, HttpError> {
         Ok(Self {
             limits,
             tls: tls::connector(ca)?,
             next: Instant::now(),
+            tally: tally.clone(),
         })
     }
 
@@ -148,6 +151,7 @@ impl Client {
         for left in (0..self.limits.tries).rev() {
             sleep_until(self.next).await;
             self.next = Instant::now() + self.limits.pace;
+            self.tally.add(|work| work.requests += 1);
             let patience = self.limits.patience;
             let tried = timeout(patience, self.once(url, headers)).await;
             let late = || HttpError::TimedOut {
@@ -158,6 +162,7 @@ impl Client {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => failed,
             };
+            self.tally.add(|work| work.failures += 1);
             if left == 0 || !error.may_pass() {
                 return Err(error);
             }

@@ -13,6 +13,7 @@ use tokio::task::LocalSet;
 use tokio::time::timeout;
 
 use super::ocpi::sink::{self, Door, Sink};
+use super::tally::{Named, Tally};
 use super::{Access, ReadError, Settings, Shelf, run};
 use crate::clock::{Clock, Micros};
 use crate::facts::{Reader, Recorder};
@@ -23,6 +24,7 @@ const RETRY: Duration = Duration::from_secs(30);
 /// The thread of the readers.
 #[derive(Debug)]
 pub struct Plane {
+    tallies: Vec<Named>,
     stop: watch::Sender<bool>,
     thread: JoinHandle<()>,
 }
@@ -40,6 +42,15 @@ impl Plane {
             .enable_all()
             .build()?;
         let (stop, stopping) = watch::channel(false);
+        let tallies: Vec<Named> = readers
+            .iter()
+            .map(|settings| Named {
+                reader: settings.name.clone(),
+                leg: settings.leg,
+                tally: Tally::default(),
+            })
+            .collect();
+        let counted = tallies.clone();
         let place = Place {
             recording: recording.to_owned(),
             recorder,
@@ -48,9 +59,18 @@ impl Plane {
         let thread = std::thread::Builder::new()
             .name("backends".to_owned())
             .spawn(move || {
-                LocalSet::new().block_on(&runtime, all(readers, place, stopping));
+                LocalSet::new().block_on(&runtime, all((readers, counted), place, stopping));
             })?;
-        Ok(Self { stop, thread })
+        Ok(Self {
+            tallies,
+            stop,
+            thread,
+        })
+    }
+
+    /// What each reader has done, as it changes.
+    pub fn tallies(&self) -> Vec<Named> {
+        self.tallies.clone()
     }
 
     /// Ends the readers where they are; what they have not recorded they read again next time. Blocks until they are gone.
@@ -70,19 +90,24 @@ struct Place {
 }
 
 impl Place {
-    fn shelf(&self, settings: &Settings) -> Result<Shelf, ReadError> {
+    fn shelf(&self, settings: &Settings, tally: &Tally) -> Result<Shelf, ReadError> {
         let facts = Reader::open(&self.recording)?;
         let (name, leg) = (&settings.name, settings.leg);
-        Ok(Shelf::open(self.recorder.clone(), name, leg, Some(&facts))?)
+        let shelf = Shelf::open(self.recorder.clone(), name, leg, Some(&facts))?;
+        Ok(shelf.counting(tally.clone()))
     }
 }
 
-async fn all(readers: Vec<Settings>, place: Place, stopping: watch::Receiver<bool>) {
-    let readers = readers.iter().map(|settings| {
+async fn all(
+    (readers, tallies): (Vec<Settings>, Vec<Named>),
+    place: Place,
+    stopping: watch::Receiver<bool>,
+) {
+    let readers = readers.iter().zip(&tallies).map(|(settings, named)| {
         let (place, stopping) = (&place, stopping.clone());
         async move {
             let mut stop = stopping.clone();
-            let kept = keep(settings, place, stopping);
+            let kept = keep((settings, &named.tally), place, stopping);
             tokio::select! {
                 () = kept => {}
                 _ = stop.wait_for(|stop| *stop), if !is_sink(settings) => {}
@@ -98,11 +123,15 @@ fn is_sink(settings: &Settings) -> bool {
 }
 
 /// Keeps one reader at work; begins again after a failure.
-async fn keep(settings: &Settings, place: &Place, mut stopping: watch::Receiver<bool>) {
+async fn keep(
+    (settings, tally): (&Settings, &Tally),
+    place: &Place,
+    mut stopping: watch::Receiver<bool>,
+) {
     loop {
         let ended = match &settings.access {
-            Access::OcpiSink(door) => open(door, settings, place, stopping.clone()).await,
-            _ => repeat(settings, place).await,
+            Access::OcpiSink(door) => open(door, (settings, tally), place, stopping.clone()).await,
+            _ => repeat(settings, tally, place).await,
         };
         match ended {
             Ok(()) => return,
@@ -119,8 +148,8 @@ async fn keep(settings: &Settings, place: &Place, mut stopping: watch::Receiver<
     }
 }
 
-async fn repeat(settings: &Settings, place: &Place) -> Result<(), ReadError> {
-    let mut shelf = place.shelf(settings)?;
+async fn repeat(settings: &Settings, tally: &Tally, place: &Place) -> Result<(), ReadError> {
+    let mut shelf = place.shelf(settings, tally)?;
     loop {
         run(settings, &mut shelf, Some(place.since)).await?;
         tokio::time::sleep(settings.every).await;
@@ -129,7 +158,7 @@ async fn repeat(settings: &Settings, place: &Place) -> Result<(), ReadError> {
 
 async fn open(
     door: &Door,
-    settings: &Settings,
+    (settings, tally): (&Settings, &Tally),
     place: &Place,
     stopping: watch::Receiver<bool>,
 ) -> Result<(), ReadError> {
@@ -139,7 +168,7 @@ async fn open(
     };
     let listener = TcpListener::bind(door.listen).await.map_err(unavailable)?;
     let bound = listener.local_addr().map_err(unavailable)?;
-    let shelf = place.shelf(settings)?;
+    let shelf = place.shelf(settings, tally)?;
     let (leg, name) = (settings.leg, &settings.name);
     let sink = Sink::new(door.clone(), bound, leg, name, shelf, &place.recording)?;
     tracing::info!(reader = %name, "OCPI sink on http://{bound}/ocpi/versions");

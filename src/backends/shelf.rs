@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
-use super::ReadError;
+use super::{ReadError, Tally};
 use crate::clock::{Clock, Micros};
 use crate::facts::{Fact, Kind, Leg, Reader, Recorder, RecordingError};
 use crate::judge::records::{ColumnMap, Form, Provenance, RecordKind, Sweep};
@@ -52,6 +52,7 @@ pub struct Shelf {
     /// The last fact offered, and the bytes offered since the disk was waited for.
     last: u64,
     ahead: usize,
+    tally: Tally,
 }
 
 /// The pass under way.
@@ -61,6 +62,8 @@ struct Pass {
     recorded: u64,
     told: Option<u64>,
     cursor: Option<Micros>,
+    /// The page that is being read.
+    page: u64,
 }
 
 impl Pass {
@@ -71,6 +74,7 @@ impl Pass {
             recorded: 0,
             told: None,
             cursor: None,
+            page: 0,
         }
     }
 }
@@ -93,11 +97,24 @@ impl Shelf {
             pass: Pass::new(RecordKind::Session),
             last: 0,
             ahead: 0,
+            tally: Tally::default(),
         };
         if let Some(facts) = facts {
             shelf.remember(facts)?;
         }
         Ok(shelf)
+    }
+
+    /// The same shelf, which counts in `tally`.
+    #[must_use]
+    pub fn counting(mut self, tally: Tally) -> Self {
+        self.tally = tally;
+        self
+    }
+
+    /// Where what its reader does is counted.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     fn remember(&mut self, facts: &Reader) -> Result<(), RecordingError> {
@@ -154,6 +171,9 @@ impl Shelf {
             self.pass.seen.insert(found.id.to_owned());
         }
         self.pass.cursor = self.pass.cursor.max(found.updated);
+        if found.page != std::mem::replace(&mut self.pass.page, found.page) {
+            self.tally.add(|work| work.pages += 1);
+        }
         let print = fingerprint(found.body);
         let key = (found.kind, found.id.to_owned());
         if self.known.get(&key) == Some(&print) {
@@ -162,6 +182,7 @@ impl Shelf {
         self.offer(self.fact(found))?;
         self.known.insert(key, print);
         self.pass.recorded += 1;
+        self.tally.add(|work| work.records += 1);
         if self.ahead >= AHEAD {
             self.settle().await?;
         }
@@ -227,6 +248,14 @@ impl Shelf {
         self.settle().await?;
         self.cursors
             .extend(sweep.cursor.map(|cursor| (sweep.kind, cursor)));
+        let is_whole = sweep.broken.is_none();
+        self.tally.add(|work| {
+            work.passes += u64::from(is_whole);
+            work.broken += u64::from(!is_whole);
+            if is_whole {
+                work.last_success = Some(Clock::system().now());
+            }
+        });
         Ok(sweep)
     }
 

@@ -76,7 +76,7 @@ struct Extent {
 
 /// One pass: the open transactions, and all that began after `from`.
 pub async fn read(api: &Api, from: Option<Micros>, shelf: &mut Shelf) -> Result<(), ReadError> {
-    let mut client = Client::new(api.limits, api.ca.as_deref())?;
+    let mut client = Client::new(api.limits, api.ca.as_deref(), shelf.tally())?;
     let mut extent = Extent::default();
     let mut page = 0;
     for query in queries(from) {

@@ -19,7 +19,7 @@ use super::gauges::Totals;
 use super::judging::JudgeThread;
 use super::logging::{self, LogFormat};
 use super::{models, places, rules, tap};
-use crate::backends;
+use crate::backends::{self, tally::Named};
 use crate::clock::Clock;
 use crate::facts::resume::Resume;
 use crate::facts::{Fact, Kind, Leg, Reader, Recorder, recorder};
@@ -76,11 +76,14 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let rules = rules::of_config(&config)?;
     let judge = JudgeThread::spawn(&config.recording, rules, recorder.follow())?;
     let readers = read_books(&config, &recorder);
+    let tallies = readers
+        .as_ref()
+        .map_or_else(Vec::new, backends::plane::Plane::tallies);
     let runtime = super::runtime()?;
     let plane = shadow(
         &config,
         stream,
-        (&boards, judge.totals()),
+        (&boards, judge.totals(), tallies),
         &recorder,
         resume,
     );
@@ -112,7 +115,7 @@ fn read_books(config: &Config, recorder: &Recorder) -> Option<backends::plane::P
 async fn shadow(
     config: &Config,
     stream: StdUnixStream,
-    (boards, totals): (&Boards, Totals),
+    (boards, totals, tallies): (&Boards, Totals, Vec<Named>),
     recorder: &Recorder,
     resume: Resume,
 ) -> Result<(), CliError> {
@@ -135,7 +138,11 @@ async fn shadow(
     let own = boards.own.clone();
     let table = Table::new(recorder.clone(), legs, own, resume, settings)
         .with_left(boards.left.clone())
-        .with_monitors(move || json!(totals.told()));
+        .with_monitors(move || json!(totals.told()))
+        .with_readers(move || {
+            let now = Clock::system().now();
+            json!(tallies.iter().map(|one| one.told(now)).collect::<Vec<_>>())
+        });
     let stream = stream
         .set_nonblocking(true)
         .and_then(|()| UnixStream::from_std(stream))

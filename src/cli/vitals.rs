@@ -167,10 +167,62 @@ impl Collector for Planes {
                 gauge(&mut encoder, name, help, value)?;
             }
         }
+        readers(&shadow["readers"], &mut encoder)?;
         let monitors = Vec::<gauges::Told>::deserialize(&shadow[MONITORS]);
         // A shadow plane that is away tells nothing.
         gauges::encode(&monitors.unwrap_or_default(), &mut encoder)
     }
+}
+
+/// What each reader of the backends' books has done.
+fn readers(told: &Value, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+    let Some(told) = told.as_array().filter(|told| !told.is_empty()) else {
+        return Ok(());
+    };
+    let labels = |reader: &Value| {
+        ["leg", "reader"].map(|key| {
+            let value = reader[key].as_str().unwrap_or_default();
+            (key, value.to_owned())
+        })
+    };
+    for (key, help) in [
+        (
+            "requests",
+            "Requests of a reader, each try of one; for a sink, requests to it",
+        ),
+        (
+            "failures",
+            "Those without an answer, or with one that says no",
+        ),
+        ("pages", "Pages with records on them"),
+        ("records", "Records recorded: new ones and changed ones"),
+        ("passes", "Passes that reached their end"),
+        ("broken", "Passes that broke off"),
+    ] {
+        let counter = ConstCounter::new(0_u64);
+        let name = format!("reader_{key}");
+        let mut family = encoder.encode_descriptor(&name, help, None, counter.metric_type())?;
+        for reader in told {
+            let counter = ConstCounter::new(reader[key].as_u64().unwrap_or(0));
+            counter.encode(family.encode_family(&labels(reader))?)?;
+        }
+    }
+    let gauge = ConstGauge::new(0.0);
+    let help = "How long ago a pass reached its end, or a push was taken";
+    let mut family = encoder.encode_descriptor(
+        "reader_success_age_seconds",
+        help,
+        None,
+        gauge.metric_type(),
+    )?;
+    for reader in told {
+        // One that has had no success yet has no age.
+        if let Some(age) = reader["success_age_us"].as_u64() {
+            let gauge = ConstGauge::new(age as f64 / 1e6);
+            gauge.encode(family.encode_family(&labels(reader))?)?;
+        }
+    }
+    Ok(())
 }
 
 fn counter(

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use evenkeel::backends::ocpi::TokenEncoding;
-use evenkeel::backends::{Access, steve};
+use evenkeel::backends::{Access, Tally, steve};
 use evenkeel::facts::{Kind, Leg};
 use evenkeel::judge::records::{Form, Provenance, RecordKind};
 use evenkeel::live::secret::Secret;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::peer::{Reply, Server, lobby, page, session};
 use crate::rig::{
-    TOKEN, block_on, facts, holds, ids, limits, ocpi, private, read, records, sweeps,
+    TOKEN, block_on, facts, holds, ids, limits, ocpi, private, read, read_counting, records, sweeps,
 };
 
 #[test]
@@ -171,12 +171,23 @@ fn an_overloaded_peer_is_asked_again_and_a_broken_pass_keeps_its_beginning() {
         let mut peer = ocpi(&server.base);
         peer.wanted = vec![RecordKind::Session];
         failures.set(100);
-        let report = read(Access::Ocpi(peer.clone()), dir.path()).await;
+        let tally = Tally::default();
+        let report = read_counting(Access::Ocpi(peer.clone()), dir.path(), &tally).await;
         assert!(report.broken().unwrap().contains("429"), "{report:?}");
         assert_eq!(report.sweeps[0].cursor, None);
+        let work = tally.work();
+        // Versions, details, the first page, and three tries of the second.
+        assert_eq!((work.requests, work.failures), (6, 3));
+        assert_eq!((work.pages, work.records), (1, 2));
+        assert_eq!((work.passes, work.broken, work.last_success), (0, 1, None));
         failures.set(2);
-        let report = read(Access::Ocpi(peer), dir.path()).await;
+        let report = read_counting(Access::Ocpi(peer), dir.path(), &tally).await;
         assert_eq!(report.broken(), None);
+        let work = tally.work();
+        assert_eq!((work.requests, work.failures), (12, 5));
+        assert_eq!((work.pages, work.records), (3, 3));
+        assert_eq!((work.passes, work.broken), (1, 1));
+        assert!(work.last_success.is_some());
         assert_eq!((report.sweeps[0].seen, report.sweeps[0].recorded), (3, 1));
     });
     assert_eq!(ids(dir.path()), ["S1", "S2", "S3"]);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use evenkeel::backends::http::{Limits, parse};
 use evenkeel::backends::ocpi::client::Peer;
 use evenkeel::backends::ocpi::{Party, TokenEncoding};
-use evenkeel::backends::{Access, Report, Settings, Shelf, run};
+use evenkeel::backends::{Access, Report, Settings, Shelf, Tally, run};
 use evenkeel::facts::{Fact, Kind, Leg, Limits as RecorderLimits, Reader, Recorder};
 use evenkeel::judge::records::{Reading, Record, RecordKind, Sweep};
 use evenkeel::live::secret::Secret;
@@ -72,9 +72,16 @@ pub(crate) fn settings(access: Access) -> Settings {
 
 /// Runs a reader once, as one process would, into the recording in `dir`.
 pub(crate) async fn read(access: Access, dir: &Path) -> Report {
+    read_counting(access, dir, &Tally::default()).await
+}
+
+/// The same, counted.
+pub(crate) async fn read_counting(access: Access, dir: &Path, tally: &Tally) -> Report {
     let recorder = Recorder::open(dir, RecorderLimits::default()).unwrap();
     let facts = Reader::open(dir).unwrap();
-    let mut shelf = Shelf::open(recorder.clone(), "books", Leg::Legacy, Some(&facts)).unwrap();
+    let mut shelf = Shelf::open(recorder.clone(), "books", Leg::Legacy, Some(&facts))
+        .unwrap()
+        .counting(tally.clone());
     let report = run(&settings(access), &mut shelf, Some(0)).await.unwrap();
     drop(shelf);
     recorder.close(Duration::from_secs(30)).unwrap();

@@ -164,6 +164,39 @@ fn readers_beside_a_tap_record_through_its_recorder() {
     assert_eq!(status, 201);
     let recording = tap.recording().0;
     eventually("the file is read", || sweeps(&recording).len() == 1);
+    // A second push, without the token, is a failure.
+    let (status, _) = request(address, &head.replace(TOKEN, "guess"));
+    assert_eq!(status, 401);
+    for (reader, leg, counts) in [
+        (
+            "files-1",
+            "legacy",
+            [("records", 1), ("pages", 0), ("passes", 1), ("broken", 0)],
+        ),
+        (
+            "ocpi-sink-1",
+            "candidate",
+            [
+                ("records", 1),
+                ("requests", 2),
+                ("failures", 1),
+                ("passes", 0),
+            ],
+        ),
+    ] {
+        for (what, count) in counts {
+            let name = format!("evenkeel_reader_{what}_total{{leg=\"{leg}\",reader=\"{reader}\"}}");
+            eventually(&format!("{name} is {count}"), || {
+                tap.metrics().contains(&format!("{name} {count}\n"))
+            });
+        }
+        let age =
+            format!("evenkeel_reader_success_age_seconds{{leg=\"{leg}\",reader=\"{reader}\"}} ");
+        assert!(tap.metrics().contains(&age), "{age}");
+    }
+    let (_, health) = tap.health();
+    assert_eq!(health["shadow"]["readers"][1]["records"], 1, "{health}");
+    assert!(health["shadow"]["readers"][1]["success_age_us"].as_u64() < Some(30_000_000));
     let (recording, log) = tap.stop();
     recording.verify();
     let mut found: Vec<(Leg, String)> = records(&recording.0)

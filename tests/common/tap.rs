@@ -218,13 +218,18 @@ impl Tap {
 
     /// The value of a counter or gauge on `/metrics`.
     pub fn metric(&self, name: &str) -> u64 {
-        let (_, body) = get(&self.health, "/metrics");
+        let body = self.metrics();
         let line = body
             .lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {name} in {body}"))
             .parse()
             .unwrap()
+    }
+
+    /// All metrics, as Prometheus reads them.
+    pub fn metrics(&self) -> String {
+        get(&self.health, "/metrics").1
     }
 
     /// The log so far.

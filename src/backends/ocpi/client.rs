@@ -94,7 +94,7 @@ pub async fn read(
 ) -> Result<(), ReadError> {
     let mut asking = Asking {
         peer,
-        client: Client::new(peer.limits, peer.ca.as_deref())?,
+        client: Client::new(peer.limits, peer.ca.as_deref(), books.tally())?,
         asked: 0,
     };
     let endpoint = asking.endpoint(kind).await?;

@@ -26,8 +26,9 @@ use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
 use super::{Party, TokenEncoding};
-use crate::backends::ReadError;
 use crate::backends::shelf::{self, Found, Shelf};
+use crate::backends::{ReadError, Tally};
+use crate::clock::Clock;
 use crate::facts::{Fact, Kind, Leg, Reader};
 use crate::judge::records::{Form, Provenance, Reading, RecordKind};
 use crate::live::secret::Secret;
@@ -89,6 +90,7 @@ pub struct Sink {
     cdrs: RefCell<HashMap<String, u64>>,
     counts: RefCell<Counts>,
     peers: RefCell<BTreeSet<String>>,
+    tally: Tally,
 }
 
 impl Sink {
@@ -109,6 +111,7 @@ impl Sink {
             door,
             leg,
             recording: recording.to_owned(),
+            tally: shelf.tally().clone(),
             shelf: Mutex::new(shelf),
             reading: RefCell::default(),
             cdrs: RefCell::default(),
@@ -177,6 +180,10 @@ impl Sink {
         let is_read = self.remember(&fact);
         let settled = timeout(DISK, books.settle()).await;
         settled.map_err(|_| ReadError::NotRecorded)??;
+        self.tally.add(|work| {
+            work.records += 1;
+            work.last_success = Some(Clock::system().now());
+        });
         Ok(is_read)
     }
 
@@ -233,6 +240,11 @@ async fn converse(stream: TcpStream, sink: Rc<Sink>) {
         async move {
             let answered: Result<Response<_>, Infallible> =
                 Ok(routes::answer(&sink, request).await);
+            let is_fine = matches!(&answered, Ok(answer) if answer.status().is_success());
+            sink.tally.add(|work| {
+                work.requests += 1;
+                work.failures += u64::from(!is_fine);
+            });
             answered
         }
     });

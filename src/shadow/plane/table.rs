@@ -44,6 +44,8 @@ pub struct Table<L, S> {
     left: Option<S>,
     /// What the judge's monitors have counted.
     monitors: Option<Box<dyn Fn() -> Value>>,
+    /// What the readers of the backends' books have done.
+    readers: Option<Box<dyn Fn() -> Value>>,
     settings: Settings,
     run: Option<String>,
     /// Boxed: a map keeps room for as many again.
@@ -86,6 +88,7 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
             board,
             left: None,
             monitors: None,
+            readers: None,
             settings,
             run: None,
             conns: HashMap::new(),
@@ -115,6 +118,13 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
         self
     }
 
+    /// The same table; its status carries what `readers` gives.
+    #[must_use]
+    pub fn with_readers(mut self, readers: impl Fn() -> Value + 'static) -> Self {
+        self.readers = Some(Box::new(readers));
+        self
+    }
+
     /// The recorder that the facts go to.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
@@ -131,6 +141,7 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
         };
         json!({
             "monitors": self.monitors.as_ref().map(|monitors| monitors()),
+            "readers": self.readers.as_ref().map(|readers| readers()),
             "seen": counters.seen,
             "queued": counters.queued,
             "committed": counters.committed,
