@@ -93,8 +93,8 @@ impl Place {
     fn shelf(&self, settings: &Settings, tally: &Tally) -> Result<Shelf, ReadError> {
         let facts = Reader::open(&self.recording)?;
         let (name, leg) = (&settings.name, settings.leg);
-        let shelf = Shelf::open(self.recorder.clone(), name, leg, Some(&facts))?;
-        Ok(shelf.counting(tally.clone()))
+        let opened = Shelf::open(self.recorder.clone(), name, leg, Some(&facts))?;
+        Ok(opened.counting(tally.clone()))
     }
 }
 
