@@ -5,6 +5,7 @@
 //! socket. A leg owns its socket to the shadow backend and nothing else.
 
 pub mod commands;
+pub mod control;
 pub mod credentials;
 pub mod dial;
 pub mod exchanges;

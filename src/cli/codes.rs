@@ -210,6 +210,22 @@ pub const CODES: &[Code] = &[
         "`evenkeel explain` lists all of them.",
     ),
     code(
+        "CTL-001",
+        "The running tap did not do what it was asked for.",
+        "The message is the tap's own. Nothing was changed.",
+    ),
+    code(
+        "CTL-002",
+        "The running tap did not answer on its control socket.",
+        "It may have done what it was asked for all the same: look before you ask again. A tap whose shadow plane is being \
+         started again answers after a moment.",
+    ),
+    code(
+        "CTL-003",
+        "The recording's path is too long for a control socket.",
+        "The system takes at most 107 bytes, `control.sock` included. Record in a directory with a shorter path.",
+    ),
+    code(
         "DEMO-001",
         "The demo could not start its tap.",
         "The line before says why. The demo needs loopback sockets and a directory to record in.",
@@ -423,8 +439,8 @@ pub const CODES: &[Code] = &[
     ),
     code(
         "TRI-004",
-        "A note cannot be written while a recording is being made.",
-        "A recording has one writer. Stop the tap, or wait until it has ended.",
+        "A note cannot be written while another program writes into the recording.",
+        "A recording has one writer, and only a tap takes notes from others. Wait until the import or the packing has ended.",
     ),
     code(
         "TRI-005",

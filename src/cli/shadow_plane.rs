@@ -1,10 +1,12 @@
 //! The hidden verb that the tap starts as its shadow plane: observer, legs, recorder and judge in one process below the
 //! live plane's priority.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Args;
@@ -21,12 +23,14 @@ use super::logging::{self, LogFormat};
 use super::{models, places, rules, tap};
 use crate::backends::{self, tally::Named};
 use crate::clock::Clock;
+use crate::facts::chain::Scribe;
 use crate::facts::resume::Resume;
 use crate::facts::{Fact, Kind, Leg, Reader, Recorder, recorder};
 use crate::live;
 use crate::live::secret::Secret;
 use crate::live::seen::Left;
 use crate::live::tls::TlsError;
+use crate::shadow::control::{Control, Door};
 use crate::shadow::credentials::{self, Credentials, CredentialsError, Login};
 use crate::shadow::legs::Legs;
 use crate::shadow::plane::{self, Table};
@@ -72,6 +76,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     }
     let recording = Reader::open(&config.recording)?;
     let resume = Resume::read(&recording)?;
+    let scribe = Scribe::new(recorder.clone(), &recording)?;
     let boards = Boards::open(&options.seen, &config.recording, recording)?;
     let rules = rules::of_config(&config)?;
     let judge = JudgeThread::spawn(&config.recording, rules, recorder.follow())?;
@@ -86,6 +91,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         (&boards, judge.totals(), tallies),
         &recorder,
         resume,
+        scribe,
     );
     let plane = runtime.block_on(plane);
     if let Some(readers) = readers {
@@ -118,6 +124,7 @@ async fn shadow(
     (boards, totals, tallies): (&Boards, Totals, Vec<Named>),
     recorder: &Recorder,
     resume: Resume,
+    scribe: Scribe,
 ) -> Result<(), CliError> {
     let legs =
         Legs::new(vec![shadow_settings(config)?], recorder).map_err(|error| no_tls(&error))?;
@@ -150,6 +157,7 @@ async fn shadow(
     let ended = tokio::select! {
         ended = plane::run(stream, table) => ended,
         never = boards.forget_left(recorder) => match never {},
+        never = take_requests(&config.recording, scribe) => match never {},
     };
     match ended {
         Ok(ended) => {
@@ -161,6 +169,23 @@ async fn shadow(
             "TAP-001",
             super::chain(&error),
         )),
+    }
+}
+
+/// Serves the control socket. Without one the tap goes on: recording matters more.
+async fn take_requests(recording: &Path, scribe: Scribe) -> Infallible {
+    match Door::open(recording) {
+        Ok(door) => {
+            let control = Control::new(scribe, Clock::system());
+            door.serve(Rc::new(control)).await
+        }
+        Err(error) => {
+            tracing::error!(
+                error = super::chain(&error),
+                "nobody can change this tap while it runs"
+            );
+            std::future::pending().await
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::Args;
@@ -10,15 +9,13 @@ use clap::Args;
 use super::error::{CliError, Exit};
 use super::recording::RecordingArg;
 use crate::clock::{Clock, Micros};
-use crate::facts::chain::Chain;
-use crate::facts::{Fact, Kind, Limits, Reader, Recorder, RecordingError};
+use crate::facts::chain::Unwritten;
+use crate::facts::{Kind, RecordingError};
 use crate::judge::states::Note;
 use crate::ledger::query;
 use crate::ledger::row::State;
 use crate::ledger::views;
-
-/// How long the note may take to reach the disk.
-const WRITING: Duration = Duration::from_secs(30);
+use crate::shadow::control::{self, AskError, NoteError};
 
 /// Notes what is decided about a finding, or which build of the candidate a recording faced.
 ///
@@ -30,7 +27,8 @@ const WRITING: Duration = Duration::from_secs(30);
 ///
 /// An acceptance is for the models that the finding was seen on by then, and ends when its time is over, when the finding
 /// shows elsewhere or more often than --at-most. What is fixed and seen again has regressed. Notes are facts: they are never
-/// changed or removed, only followed by others, and `evenkeel verify` checks that. Undo with --state new.
+/// changed or removed, only followed by others, and `evenkeel verify` checks that. While a tap records, it writes them.
+/// Undo with --state new.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Options {
@@ -74,7 +72,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         },
         Some(id) => about(options, &known(&dir, id)?, now)?,
     };
-    let seq = append(&dir, now, &note)?;
+    let seq = append(&dir, &note)?;
     super::judging::bring_up_to_date(&dir)?;
     super::say(&said(&note, seq))?;
     Ok(Exit::Parity)
@@ -152,33 +150,46 @@ fn time(text: &str) -> Result<Micros, CliError> {
     })
 }
 
-/// Appends the note to the recording; returns its sequence number.
-fn append(dir: &Path, now: Micros, note: &Note) -> Result<u64, CliError> {
-    let limits = Limits {
-        lock_wait: Duration::ZERO,
-        ..Limits::default()
-    };
-    let recorder = Recorder::open(dir, limits).map_err(|error| match error {
-        RecordingError::Locked { .. } => {
-            CliError::new(Exit::Environment, "TRI-004", super::chain(&error)).help(
-                "notes are written into recordings that nobody records: stop the tap, or wait until it has ended",
-            )
-        }
-        error => error.into(),
-    })?;
-    let chain = Chain::of(&Reader::open(dir)?)?;
-    if let Some(broken) = chain.broken {
-        return Err(CliError::new(
+/// Appends the note to the recording, through the tap that runs on it if one does; returns its sequence number.
+fn append(dir: &Path, note: &Note) -> Result<u64, CliError> {
+    control::note(dir, Kind::Triage, super::to_json(note)?).map_err(|error| unwritten(&error))
+}
+
+fn unwritten(error: &NoteError) -> CliError {
+    let (exit, code, help) = match error {
+        NoteError::Recording(RecordingError::Locked { .. }) => (
+            Exit::Environment,
+            "TRI-004",
+            "another program writes into the recording and takes no notes: wait until it has ended",
+        ),
+        NoteError::Unwritten(Unwritten::Broken(_)) => (
             Exit::Integrity,
             "TRI-005",
-            format!("the chain of notes is broken at fact {broken}"),
-        )
-        .help("`evenkeel verify` tells more; go on with a copy that is whole"));
-    }
-    let fact = Fact::new(Kind::Triage, now).body(super::to_json(note)?);
-    let seq = recorder.record(chain.seal(fact));
-    recorder.close(WRITING)?;
-    seq.ok_or_else(|| RecordingError::Uncommitted(1).into())
+            "`evenkeel verify` tells more; go on with a copy that is whole",
+        ),
+        NoteError::Refused(_) | NoteError::Unwritten(_) | NoteError::Json(_) => (
+            Exit::Environment,
+            "CTL-001",
+            "nothing was noted; the tap's log and its health page may say more",
+        ),
+        NoteError::Ask(AskError::TooLong(_)) => (
+            Exit::Environment,
+            "CTL-003",
+            "a tap that records there cannot be asked: record in a directory with a shorter path, or write notes once the \
+             tap has ended",
+        ),
+        NoteError::Ask(_) => (
+            Exit::Environment,
+            "CTL-002",
+            "it may have been noted all the same: look with `evenkeel diffs` before you note it again",
+        ),
+        NoteError::Recording(_) => (
+            Exit::Environment,
+            "REC-003",
+            "the recording must be writable for you",
+        ),
+    };
+    CliError::new(exit, code, super::chain(error)).help(help)
 }
 
 /// What was written, and how to undo it.

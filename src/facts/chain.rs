@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Fact, Kind, Reader, RecordingError};
+use super::{Fact, Kind, Reader, Recorder, RecordingError};
+use crate::clock::Micros;
 
 /// What the first note names as the one before it.
 pub const BEGIN: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -82,6 +83,47 @@ impl Chain {
             hash: hash(&self.head, &fact),
         };
         fact.note(&link)
+    }
+}
+
+/// Why a note is not written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unwritten {
+    /// The chain was tampered with: another link would hide it.
+    #[error("the chain of notes is broken at fact {0}")]
+    Broken(u64),
+    /// The recorder takes nothing more for now, or is closing.
+    #[error("the recorder takes no notes at the moment")]
+    NoRoom,
+}
+
+/// Writes notes into a recording. There is one for each recorder: two would both hold the same link for the last.
+pub struct Scribe {
+    recorder: Recorder,
+    chain: Chain,
+}
+
+impl Scribe {
+    /// Goes on where the chain of the recording ends, which `recorder` has open and `reader` reads.
+    pub fn new(recorder: Recorder, reader: &Reader) -> Result<Self, RecordingError> {
+        let chain = Chain::of(reader)?;
+        Ok(Self { recorder, chain })
+    }
+
+    /// Hands the next note to the recorder; returns its sequence number. It is written once that is committed.
+    pub fn write(&mut self, kind: Kind, at: Micros, body: String) -> Result<u64, Unwritten> {
+        if let Some(broken) = self.chain.broken {
+            return Err(Unwritten::Broken(broken));
+        }
+        let mut fact = self.chain.seal(Fact::new(kind, at).body(body));
+        fact.seq = (self.recorder.record(fact.clone())).ok_or(Unwritten::NoRoom)?;
+        self.chain.add(&fact);
+        Ok(fact.seq)
+    }
+
+    /// The recorder that the notes go to.
+    pub const fn recorder(&self) -> &Recorder {
+        &self.recorder
     }
 }
 

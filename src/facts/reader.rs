@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Params, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Params, params};
 
 use super::block::Head;
 use super::packed::Blocks;
@@ -66,13 +66,16 @@ impl Reader {
 
     /// When the last fact was that is no word of people's, µs: they may write long after the night. `None` if there is none.
     pub fn last_at(&self) -> Result<Option<Micros>, RecordingError> {
-        let said = [Kind::Decision, Kind::Triage].map(Kind::number);
-        let sql = format!(
-            "SELECT at FROM facts WHERE kind NOT IN ({}, {}) ORDER BY seq DESC LIMIT 1",
-            said[0], said[1]
-        );
-        let mut statement = self.db.prepare_cached(&sql)?;
-        Ok(statement.query_row([], |row| row.get(0)).optional()?)
+        let mut seq = self.last_seq()?;
+        while seq > 0 {
+            match self.by_seq(seq)? {
+                Some(fact) if !matches!(fact.kind, Kind::Decision | Kind::Triage) => {
+                    return Ok(Some(fact.at));
+                }
+                _ => seq -= 1,
+            }
+        }
+        Ok(None)
     }
 
     /// Up to `limit` facts of one kind after `after_seq`, in order. Quick for rare kinds; for messages and what the legs
