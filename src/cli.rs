@@ -11,6 +11,7 @@ pub mod diffs;
 pub mod error;
 pub mod export;
 pub mod filtering;
+mod fleet;
 pub mod gauges;
 pub mod health;
 pub mod import;

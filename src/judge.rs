@@ -15,6 +15,7 @@ pub mod tree;
 
 mod boots;
 mod commands;
+mod estate;
 mod exchanges;
 mod findings;
 mod handshake;
@@ -39,6 +40,7 @@ use crate::ledger::row::Row;
 use crate::ocpp::quirks::Quirks;
 use crate::ocpp::{Envelope, MessageType};
 use commands::Commands;
+use estate::Groups;
 use exchanges::{Bench, Exchanges};
 use monitors::Monitors;
 use parity::Parity;
@@ -62,6 +64,7 @@ pub struct Judge {
     stand_in: StandIn,
     parity: Parity,
     states: States,
+    groups: Groups,
     monitors: Monitors,
 }
 
@@ -78,6 +81,7 @@ impl Judge {
             stand_in: StandIn::default(),
             parity,
             states: States::default(),
+            groups: Groups::default(),
             monitors: Monitors::default(),
         }
     }
@@ -85,12 +89,17 @@ impl Judge {
     /// Takes the next fact; `out` gets the rows that follow from it.
     pub fn feed(&mut self, fact: &Fact, out: &mut impl FnMut(Row)) {
         self.states.hear(fact, out);
-        if matches!(fact.kind, Kind::Decision | Kind::Triage) {
+        if matches!(fact.kind, Kind::Decision | Kind::Triage | Kind::HookRan) {
             // A human note may come days after the traffic: nobody has been silent all the while.
+            self.groups.hear(fact, out);
             return;
         }
         let mut monitors = std::mem::take(&mut self.monitors);
         monitors.pass(fact, out);
+        self.groups.hear(fact, &mut |row| {
+            monitors.row(&row);
+            out(row);
+        });
         let heard = self.weigh(fact, &mut |row| {
             monitors.row(&row);
             out(row);
@@ -177,7 +186,10 @@ impl Judge {
             | Kind::RulesLoaded
             | Kind::Decision
             | Kind::Triage
-            | Kind::AuthorityChanged => {}
+            | Kind::AuthorityChanged
+            | Kind::EstateLoaded
+            | Kind::GateLoaded
+            | Kind::HookRan => {}
         }
         None
     }

@@ -20,6 +20,8 @@ pub mod judge;
 
 pub mod backends;
 
+pub mod estate;
+
 pub mod replay;
 
 pub mod report;

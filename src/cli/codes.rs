@@ -200,6 +200,20 @@ pub const CODES: &[Code] = &[
          there, and the last two may be empty. A file that ends in .toml has `[[place]]` with the same keys.",
     ),
     code(
+        "CFG-060",
+        "A group or wave is configured wrongly.",
+        "`[group.NAME]` takes `chargers` (a list of identities), `match` (a list of patterns with * and ?), `rollback`, \
+         `rollback_takes` and `rehearsed`; `[wave.NAME]` takes `date`, `groups`, `window`, `point_of_no_return`, `sign_off`, \
+         `decision`, `deputy`, `rollback` and `communications`. A charger is in one group, a group in one wave.",
+    ),
+    code(
+        "CFG-061",
+        "The list of chargers cannot be used.",
+        "`estate.chargers` is CSV with the head charger,group,site,criticality,customer,depends, of which only charger must be \
+         there. Criticality is low, medium, high or critical; several dependencies have semicolons between them. A charger is \
+         there once, and in one group.",
+    ),
+    code(
         "CLI-001",
         "There is no verb of this name.",
         "`evenkeel --help` lists the verbs.",

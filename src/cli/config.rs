@@ -2,6 +2,7 @@
 
 mod access;
 mod backends;
+pub mod estate;
 pub mod file;
 pub mod flags;
 pub mod readers;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::facts::Leg;
 use crate::judge::Settings;
 use crate::live::backend::PLACEHOLDER;
+pub use estate::Estate;
 pub use file::load;
 
 /// A tap, fully configured: every default filled in, every path as the process sees it. Serialised when handed to the
@@ -57,6 +59,8 @@ pub struct Config {
     pub sessions: Sessions,
     /// Where the books of the backends are read.
     pub readers: Vec<readers::Reader>,
+    /// Which chargers move together, and when.
+    pub estate: Estate,
 }
 
 /// PEM files of a certificate and its key.

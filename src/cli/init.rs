@@ -106,6 +106,7 @@ mod tests {
                     "credentials",
                     "models",
                     "places",
+                    "chargers",
                 ]
                 .contains(&key)
             })

@@ -20,7 +20,7 @@ use super::error::{CliError, Exit};
 use super::gauges::Totals;
 use super::judging::JudgeThread;
 use super::logging::{self, LogFormat};
-use super::{models, places, rules, tap};
+use super::{fleet, models, places, rules, tap};
 use crate::backends::{self, tally::Named};
 use crate::clock::Clock;
 use crate::facts::chain::Scribe;
@@ -138,6 +138,7 @@ async fn shadow(
     }
     boards.confess_left(recorder)?;
     tell_rules(config, recorder)?;
+    tell_estate(config, recorder)?;
     let settings = plane::Settings {
         capture: config.limits.capture,
         setup: setup(config),
@@ -202,6 +203,30 @@ fn tell_rules(config: &Config, recorder: &Recorder) -> Result<(), CliError> {
         .note(&json!({ "about": rules::SESSIONS, "places": config.sessions.places }));
     if recorder.record(fact).is_none() || recorder.record(said).is_none() {
         tracing::error!("the recorder could not take the rules");
+    }
+    Ok(())
+}
+
+/// What the operator says about the estate, so that the recording can be judged without its files. Nothing is said too, if
+/// an earlier run had something to say.
+fn tell_estate(config: &Config, recorder: &Recorder) -> Result<(), CliError> {
+    let estate = match fleet::load(&config.estate) {
+        Ok(estate) => estate,
+        // It was fine when the tap started. Without it chargers have no groups; without this process nothing is recorded.
+        Err(error) => {
+            tracing::error!(code = error.code, why = %error.message.escape_debug(), "the estate is left out");
+            return Ok(());
+        }
+    };
+    let said = Reader::open(&config.recording)?.of_kind(Kind::EstateLoaded, 0, 1)?;
+    if estate.is_empty() && said.is_empty() {
+        return Ok(());
+    }
+    let fact = Fact::new(Kind::EstateLoaded, Clock::system().now())
+        .body(super::to_json(&estate)?)
+        .note(&json!({ "chargers": config.estate.chargers }));
+    if recorder.record(fact).is_none() {
+        tracing::error!("the recorder could not take the estate");
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use super::config::{self, Config};
 use super::error::{CliError, Exit};
 use super::logging::{self, LogFormat};
 use super::vitals::TapVitals;
-use super::{boards, health, models, rules, shadow_plane};
+use super::{boards, fleet, health, models, rules, shadow_plane};
 use crate::clock::Clock;
 use crate::live::{Backend, Handover, LiveError, LivePlane, ShadowCommand, settings};
 
@@ -37,6 +37,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let config = options.flags.resolve()?;
     rules::load(&config.rules)?;
     models::load(config.shadow.models.as_deref())?;
+    fleet::load(&config.estate)?;
     if options.end_with_parent {
         end_with_parent()?;
     }

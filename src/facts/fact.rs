@@ -100,12 +100,21 @@ pub enum Kind {
     LogImported = 52,
     /// Rules were loaded. Note: `{"file","hash"}`.
     RulesLoaded = 60,
-    /// A human decision, hash-chained.
+    /// A human decision about a group, in a [`crate::facts::chain`]. Body: [`crate::ledger::row::Decision`]. Note:
+    /// `{"prev","hash"}`.
     Decision = 61,
     /// A human note on a finding, in a [`crate::facts::chain`]. Body: [`crate::judge::states::Note`]. Note: `{"prev","hash"}`.
     Triage = 62,
     /// A group's authority changed.
     AuthorityChanged = 63,
+    /// What the operator says about the estate. Body: [`crate::ledger::row::Estate`], in place of what was said before.
+    /// Note: `{"chargers"?}`, the file that lists them.
+    EstateLoaded = 64,
+    /// The criteria of the gate were loaded. Body: the text of the file. Note: `{"file","hash"}`.
+    GateLoaded = 65,
+    /// The program that decisions run has ended, or was ended. `cause`: the decision. Note:
+    /// `{"program","exit"?,"why"?,"took_us","stdout","stderr"}`, the output cut and without control characters.
+    HookRan = 66,
 }
 
 /// One observed thing.
@@ -281,7 +290,7 @@ impl Dir {
 
 impl Kind {
     /// Every kind, by number.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::TapStarted,
         Self::TapStopped,
         Self::Tick,
@@ -311,6 +320,9 @@ impl Kind {
         Self::Decision,
         Self::Triage,
         Self::AuthorityChanged,
+        Self::EstateLoaded,
+        Self::GateLoaded,
+        Self::HookRan,
     ];
 
     /// The number that the database stores.
@@ -355,6 +367,9 @@ impl Kind {
             Self::Decision => "decision",
             Self::Triage => "triage",
             Self::AuthorityChanged => "authority-changed",
+            Self::EstateLoaded => "estate-loaded",
+            Self::GateLoaded => "gate-loaded",
+            Self::HookRan => "hook-ran",
         }
     }
 

@@ -91,6 +91,7 @@ impl Monitors {
             Row::Exchange(row) => self.exchange(row),
             Row::Session(row) => self.session(row),
             Row::Charger(row) => self.names(row),
+            Row::Member(row) => self.joins(row),
             _ => {}
         }
     }
@@ -110,7 +111,7 @@ impl Monitors {
             (Kind::TapStarted, _) => self.fleet.all_left(&mut self.stations, &mut self.sheet),
             (Kind::ConnOpened | Kind::ConnClosed | Kind::Control, _) => self.line(fact),
             (Kind::ShadowOpened | Kind::ShadowClosed | Kind::ShadowRefused, _) => {
-                fleet::leg(fact, self.model(&fact.charger), &mut self.sheet);
+                fleet::leg(fact, self.crowd(&fact.charger), &mut self.sheet);
             }
             (Kind::IdentifierLearned | Kind::Gap | Kind::Tick, _) => self.health(fact),
             _ => {}
@@ -123,9 +124,9 @@ impl Monitors {
         self.sheet.flush(out);
     }
 
-    fn model(&self, charger: &Arc<str>) -> sheet::Model {
+    fn crowd(&self, charger: &Arc<str>) -> sheet::Crowd {
         let station = self.stations.get(charger);
-        station.map_or(0, |station| station.model)
+        station.map_or(0, |station| station.crowd)
     }
 
     fn station<'a>(
@@ -136,9 +137,15 @@ impl Monitors {
     }
 
     fn names(&mut self, row: &row::Charger) {
-        let model = self.sheet.model(&row.model);
         let station = Self::station(&mut self.stations, &Arc::from(row.charger.as_str()));
-        self.fleet.renamed(station, model, &mut self.sheet);
+        let crowd = self.sheet.of_model(station.crowd, &row.model);
+        self.fleet.renamed(station, crowd, &mut self.sheet);
+    }
+
+    fn joins(&mut self, row: &row::Member) {
+        let station = Self::station(&mut self.stations, &Arc::from(row.charger.as_str()));
+        let crowd = self.sheet.of_group(station.crowd, &row.group);
+        self.fleet.renamed(station, crowd, &mut self.sheet);
     }
 
     fn message(&mut self, fact: &Fact, message: &Envelope<'_>) {
@@ -148,7 +155,7 @@ impl Monitors {
         );
         if telling {
             let station = Self::station(&mut self.stations, &fact.charger);
-            clocks::read(fact, message, station.model, &mut self.sheet);
+            clocks::read(fact, message, station.crowd, &mut self.sheet);
             match message.action.as_ref() {
                 "StatusNotification" => {
                     if let Some(due) = station.status(message, &self.sheet) {
@@ -210,23 +217,23 @@ impl Monitors {
 
     fn exchange(&mut self, row: &row::Exchange) {
         let station = self.stations.get(row.charger.as_str());
-        let model = station.map_or(0, |station| station.model);
-        self.sheet.exchange(model, row.outcome, row.reason);
+        let crowd = station.map_or(0, |station| station.crowd);
+        self.sheet.exchange(crowd, row.outcome, row.reason);
         if row.outcome.is_comparable() {
-            access::timeouts(row, model, &mut self.sheet);
+            access::timeouts(row, crowd, &mut self.sheet);
         }
     }
 
     fn health(&mut self, fact: &Fact) {
-        let model = self.model(&fact.charger);
+        let crowd = self.crowd(&fact.charger);
         match fact.kind {
             Kind::Gap => {
-                let lost = Entry::new(model, SHADOW_HEALTH, "frames-lost");
+                let lost = Entry::new(crowd, SHADOW_HEALTH, "frames-lost");
                 self.sheet.many(lost, fact.frames);
-                self.sheet.count(Entry::new(model, SHADOW_HEALTH, "gaps"));
+                self.sheet.count(Entry::new(crowd, SHADOW_HEALTH, "gaps"));
             }
             Kind::IdentifierLearned => {
-                let entry = Entry::new(model, SHADOW_HEALTH, "identifiers-learned");
+                let entry = Entry::new(crowd, SHADOW_HEALTH, "identifiers-learned");
                 self.sheet.count(entry);
             }
             _ => fleet::tick(fact, &mut self.sheet),

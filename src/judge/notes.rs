@@ -108,6 +108,14 @@ pub(super) struct Tap {
     pub(super) build: Option<String>,
 }
 
+/// Note of a `GateLoaded`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Loaded {
+    pub(super) file: String,
+    pub(super) hash: String,
+}
+
 /// Note of a `Gap`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -12,6 +12,7 @@ use crate::ocpp::Severity;
 
 mod commands;
 mod coverage;
+mod estate;
 mod judged;
 mod life;
 mod matrix;
@@ -21,6 +22,7 @@ mod trace;
 
 pub use commands::{Attempt, StandIns, Trigger, Twins};
 pub use coverage::{Coverage, Share};
+pub use estate::Station;
 pub use judged::Judged;
 pub use life::{Case, Life};
 pub use matrix::Matrix;

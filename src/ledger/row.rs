@@ -3,6 +3,7 @@
 //! The canonical serialisation of a row is its JSON with fields in declaration order; the ledger's digest is taken over
 //! it, so a field added, renamed or moved changes every digest.
 
+mod estate;
 mod life;
 
 use std::borrow::Cow;
@@ -11,6 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Micros;
 use crate::ocpp::Severity;
+pub use estate::{
+    Criticality, Decided, Decision, EVERYBODY, Estate, Evidence, Exception, GateFile, Group,
+    Listed, Member, UNGROUPED, Wave, Word,
+};
 pub use life::{Build, Standing, State, Unstable};
 
 /// One conclusion of the judge.
@@ -38,6 +43,15 @@ pub enum Row {
     Standing(Box<Standing>),
     /// What a monitor counted.
     Sample(Sample),
+    /// What the operator says about the estate, with the group of each charger that is listed; a later row replaces it, and
+    /// every [`Row::Member`] before it.
+    Estate(Box<Estate>),
+    /// Which group a charger that was seen belongs to; a later row of the same charger replaces it.
+    Member(Member),
+    /// The criteria of the gate; a later row replaces it.
+    Gate(Box<GateFile>),
+    /// What people decided about a group.
+    Decision(Box<Decision>),
 }
 
 /// What came out of an exchange, command or handshake. `pending` is the absence of a row.

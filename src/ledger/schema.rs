@@ -1,17 +1,19 @@
 //! Tables and the statements that fill them.
 
+mod estate;
+
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Statement, params};
 
 use super::row::{Command, Divergence, Exchange, Handshake, Row, Session, StandIn, Standing};
 use crate::ocpp::Severity;
 
 /// Changes whenever a table does: an older ledger is judged again rather than migrated.
-const VERSION: &str = "7";
+const VERSION: &str = "8";
 
 /// Memory for pages, KiB: most rows are appended, and the tables of counts are small.
 const CACHE_KIB: i64 = 512;
 
-const TABLES: [&str; 16] = [
+const TABLES: [&str; 22] = [
     "exchanges",
     "commands",
     "handshakes",
@@ -28,7 +30,16 @@ const TABLES: [&str; 16] = [
     "builds",
     "standings",
     "monitors",
+    "session_findings",
+    "groups",
+    "waves",
+    "members",
+    "gates",
+    "decisions",
 ];
+
+/// What is derived from tables, and made anew with them.
+const VIEWS: [&str; 1] = ["stations"];
 
 /// Sets the connection up and creates what is missing.
 pub(super) fn prepare(db: &Connection) -> rusqlite::Result<()> {
@@ -39,6 +50,9 @@ pub(super) fn prepare(db: &Connection) -> rusqlite::Result<()> {
     db.set_prepared_statement_cache_capacity(32);
     // A ledger of another schema is derived data: drop it.
     if get_if_any(db, "schema")?.is_some_and(|version| version != VERSION) {
+        for view in VIEWS {
+            db.execute_batch(&format!("DROP VIEW IF EXISTS {view}"))?;
+        }
         for table in TABLES {
             db.execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?;
         }
@@ -136,6 +150,10 @@ impl<'a> Inserts<'a> {
             Row::StandIn(row) if row.is_attempt() => insert_attempt(self.db, row),
             // They come often: only counts are kept, see `tally`.
             Row::Quirk(_) | Row::StandIn(_) | Row::Sample(_) => Ok(()),
+            Row::Estate(row) => estate::replace(self.db, row),
+            Row::Member(row) => estate::member(self.db, row),
+            Row::Gate(row) => estate::gate(self.db, row),
+            Row::Decision(row) => estate::decision(self.db, row),
         }
     }
 }
@@ -231,7 +249,7 @@ fn insert_standing(db: &Connection, row: &Standing) -> rusqlite::Result<()> {
         .map(drop)
 }
 
-fn to_json(row: &impl serde::Serialize) -> rusqlite::Result<String> {
+pub(super) fn to_json(row: &impl serde::Serialize) -> rusqlite::Result<String> {
     serde_json::to_string(row)
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
@@ -261,8 +279,14 @@ fn insert_session(db: &Connection, row: &Session) -> rusqlite::Result<()> {
         ours,
         theirs,
         body,
-    ])
-    .map(drop)
+    ])?;
+    db.prepare_cached("DELETE FROM session_findings WHERE session = ?1")?
+        .execute([row.id as i64])?;
+    let mut shows = db.prepare_cached("INSERT OR IGNORE INTO session_findings VALUES (?1, ?2)")?;
+    for finding in &row.findings {
+        shows.execute(params![row.id as i64, finding])?;
+    }
+    Ok(())
 }
 
 fn insert_divergence(db: &Connection, row: &Divergence) -> rusqlite::Result<()> {

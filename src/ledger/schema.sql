@@ -126,14 +126,16 @@ CREATE TABLE IF NOT EXISTS standings (
     body    TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- How often what came out.
+-- How often what came out, and between which times (of the subjects, µs).
 CREATE TABLE IF NOT EXISTS tallies (
-    subject TEXT NOT NULL,
-    action  TEXT NOT NULL,
-    charger TEXT NOT NULL,
-    outcome TEXT NOT NULL,
-    reason  TEXT NOT NULL,
-    count   INTEGER NOT NULL,
+    subject    TEXT NOT NULL,
+    action     TEXT NOT NULL,
+    charger    TEXT NOT NULL,
+    outcome    TEXT NOT NULL,
+    reason     TEXT NOT NULL,
+    count      INTEGER NOT NULL,
+    first_seen INTEGER NOT NULL,
+    last_seen  INTEGER NOT NULL,
     PRIMARY KEY (subject, action, charger, outcome, reason)
 ) STRICT, WITHOUT ROWID;
 
@@ -155,6 +157,10 @@ CREATE TABLE IF NOT EXISTS chargers (
     firmware TEXT NOT NULL,
     PRIMARY KEY (charger, since)
 ) STRICT, WITHOUT ROWID;
+
+-- The last word of each charger about itself.
+CREATE VIEW IF NOT EXISTS stations AS
+    SELECT charger, vendor, model, firmware, max(since) AS since FROM chargers GROUP BY charger;
 
 -- How often a quirk was seen on a charger; leg and detail are empty where there is none.
 CREATE TABLE IF NOT EXISTS quirks (
@@ -204,6 +210,59 @@ CREATE TABLE IF NOT EXISTS sessions (
 ) STRICT;
 -- Counts by outcome and hour are read from it alone.
 CREATE INDEX IF NOT EXISTS sessions_by_time ON sessions (at, outcome);
+
+-- Which findings a session shows, by its last verdict.
+CREATE TABLE IF NOT EXISTS session_findings (
+    session INTEGER NOT NULL,
+    finding TEXT NOT NULL,
+    PRIMARY KEY (session, finding)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sessions_of_finding ON session_findings (finding);
+
+-- Groups of chargers in the order in which they are tried; the whole row is in body, as JSON.
+CREATE TABLE IF NOT EXISTS groups (
+    name  TEXT PRIMARY KEY,
+    place INTEGER NOT NULL,
+    wave  TEXT NOT NULL,
+    body  TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Waves in their order; the whole row is in body, as JSON.
+CREATE TABLE IF NOT EXISTS waves (
+    name  TEXT PRIMARY KEY,
+    place INTEGER NOT NULL,
+    date  TEXT NOT NULL,
+    body  TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- One row per charger that is listed or was seen. crowd is its group, '(ungrouped)', or 'all' while there are no groups; since is
+-- the fact that showed it first, 0 if it was not seen; listed is what the operator says of it, as JSON, '' if nothing.
+CREATE TABLE IF NOT EXISTS members (
+    charger TEXT PRIMARY KEY,
+    crowd   TEXT NOT NULL,
+    version TEXT NOT NULL,
+    since   INTEGER NOT NULL,
+    listed  TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS members_of_crowd ON members (crowd, charger);
+
+-- The gate's criteria as they were loaded; the last one holds.
+CREATE TABLE IF NOT EXISTS gates (
+    id   INTEGER PRIMARY KEY,
+    at   INTEGER NOT NULL,
+    file TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    text TEXT NOT NULL
+) STRICT;
+
+-- What people decided about groups; what is a word of row::Word, the whole is in body, as JSON.
+CREATE TABLE IF NOT EXISTS decisions (
+    id    INTEGER PRIMARY KEY,
+    at    INTEGER NOT NULL,
+    crowd TEXT NOT NULL,
+    what  TEXT NOT NULL,
+    body  TEXT NOT NULL
+) STRICT;
 
 -- What monitors counted, by hour (its beginning, µs), group and model. leg and detail are empty where there is none, bucket is -1
 -- where nothing was measured.

@@ -13,7 +13,7 @@ use super::schema::rank;
 /// What a batch of rows adds to the counts.
 #[derive(Default)]
 pub(super) struct Batch<'a> {
-    tallies: BTreeMap<(&'static str, &'a str, &'a str, &'static str, &'static str), u64>,
+    tallies: BTreeMap<(&'static str, &'a str, &'a str, &'static str, &'static str), Seen>,
     latencies: BTreeMap<(&'a str, &'static str, u32), u64>,
     findings: BTreeMap<&'a str, Finding<'a>>,
     sightings: BTreeMap<(&'a str, &'a str, &'a str, &'a str, u64), u64>,
@@ -27,6 +27,22 @@ struct Seen {
     count: u64,
     since: i64,
     until: i64,
+}
+
+impl Seen {
+    const fn never(at: i64) -> Self {
+        Self {
+            count: 0,
+            since: at,
+            until: at,
+        }
+    }
+
+    fn again(&mut self, at: i64) {
+        self.count += 1;
+        self.since = self.since.min(at);
+        self.until = self.until.max(at);
+    }
 }
 
 struct Finding<'a> {
@@ -46,29 +62,27 @@ impl<'a> Batch<'a> {
         match row {
             Row::Exchange(row) => {
                 let about = ("exchange", row.action.as_str(), row.charger.as_str());
-                self.outcome(about, row.outcome, row.reason);
+                self.outcome(about, (row.outcome, row.reason), row.at);
                 self.times(row);
             }
             Row::Command(row) => {
                 let about = ("command", row.action.as_str(), row.charger.as_str());
-                self.outcome(about, row.outcome, row.reason);
+                self.outcome(about, (row.outcome, row.reason), row.at);
             }
             Row::Handshake(row) => {
-                self.outcome(("handshake", "", &row.charger), row.outcome, row.reason);
+                let about = ("handshake", "", row.charger.as_str());
+                self.outcome(about, (row.outcome, row.reason), row.at);
             }
             Row::Divergence(row) => self.divergence(row),
             Row::Quirk(row) => {
-                let seen = self
-                    .quirks
-                    .entry((row.row, &row.charger, &row.leg, &row.detail))
-                    .or_insert(Seen {
-                        count: 0,
-                        since: row.at,
-                        until: row.at,
-                    });
-                seen.count += 1;
-                seen.since = seen.since.min(row.at);
-                seen.until = seen.until.max(row.at);
+                let key = (
+                    row.row,
+                    row.charger.as_str(),
+                    row.leg.as_str(),
+                    row.detail.as_str(),
+                );
+                let seen = self.quirks.entry(key).or_insert(Seen::never(row.at));
+                seen.again(row.at);
             }
             Row::StandIn(row) => {
                 let key = (
@@ -81,20 +95,21 @@ impl<'a> Batch<'a> {
             Row::Sample(row) => self.samples.push(row),
             // Sessions are counted where they stand: a later row replaces an earlier one.
             Row::Charger(_) | Row::Session(_) | Row::Build(_) | Row::Standing(_) => {}
+            Row::Estate(_) | Row::Member(_) | Row::Gate(_) | Row::Decision(_) => {}
         }
     }
 
     fn outcome(
         &mut self,
         (subject, action, charger): (&'static str, &'a str, &'a str),
-        outcome: Outcome,
-        reason: Option<Reason>,
+        (outcome, reason): (Outcome, Option<Reason>),
+        at: i64,
     ) {
         let reason = reason.map_or("", Reason::word);
-        *self
-            .tallies
+        self.tallies
             .entry((subject, action, charger, outcome.word(), reason))
-            .or_default() += 1;
+            .or_insert(Seen::never(at))
+            .again(at);
     }
 
     fn times(&mut self, row: &'a Exchange) {
@@ -145,10 +160,12 @@ impl<'a> Batch<'a> {
 
     /// Adds the counts to the tables.
     pub(super) fn flush(self, db: &Connection) -> rusqlite::Result<()> {
-        for ((subject, action, charger, outcome, reason), count) in self.tallies {
+        for ((subject, action, charger, outcome, reason), seen) in self.tallies {
             db.prepare_cached(
-                "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
-                 ON CONFLICT DO UPDATE SET count = count + excluded.count",
+                "INSERT INTO tallies VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) \
+                 ON CONFLICT DO UPDATE SET count = count + excluded.count, \
+                    first_seen = min(first_seen, excluded.first_seen), \
+                    last_seen = max(last_seen, excluded.last_seen)",
             )?
             .execute(params![
                 subject,
@@ -156,7 +173,9 @@ impl<'a> Batch<'a> {
                 charger,
                 outcome,
                 reason,
-                count as i64
+                seen.count as i64,
+                seen.since,
+                seen.until
             ])?;
         }
         for ((action, what, bucket), count) in self.latencies {

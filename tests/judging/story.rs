@@ -101,6 +101,11 @@ impl Story {
         self.push(Fact::new(Kind::Triage, 0).body(note.to_string()));
     }
 
+    /// The tap was told about the estate.
+    pub(crate) fn loaded(&mut self, estate: &Value) {
+        self.push(Fact::new(Kind::EstateLoaded, 0).body(estate.to_string()));
+    }
+
     /// The same story with another subprotocol.
     pub(crate) fn speaking(mut self, subprotocol: &str) -> Self {
         for fact in &mut self.facts {

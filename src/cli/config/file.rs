@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::access::TlsSection;
 use super::backends::BackendSection;
+use super::estate::{EstateSection, Groups, Waves};
 use super::readers::{BackendsSection, Mistake, Reader};
 use super::units::{Size, Span, say_duration};
 use super::{Config, Keepalive, Limits, Recorded, Sessions, Shadow};
@@ -38,6 +39,12 @@ struct File {
     sessions: SessionsSection,
     #[serde(default)]
     backends: BackendsSection,
+    #[serde(default)]
+    estate: EstateSection,
+    #[serde(default)]
+    group: Groups,
+    #[serde(default)]
+    wave: Waves,
 }
 
 #[derive(Deserialize)]
@@ -184,6 +191,7 @@ pub fn parse(path: &Path, source: &str) -> Result<Config, CliError> {
             .collect(),
         sessions: check.sessions(&file.sessions)?,
         readers: check.readers(file.backends)?,
+        estate: check.estate(file.estate, file.group, file.wave)?,
     })
 }
 
@@ -571,6 +579,34 @@ mod tests {
                 format!("{GOOD}[[backends.legacy]]\nreader = \"files\"\nhost = \"x\"\n"),
                 "BACK-002",
                 9,
+            ),
+            (
+                format!("{GOOD}[estate]\nchargers = \"missing.csv\"\n"),
+                "CFG-006",
+                9,
+            ),
+            (format!("{GOOD}[group.all]\n"), "CFG-060", 8),
+            (
+                format!("{GOOD}[group.a]\nchargers = [\"X\"]\n[group.b]\nchargers = [\"X\"]\n"),
+                "CFG-060",
+                11,
+            ),
+            (
+                format!("{GOOD}[group.a]\nrehearsed = \"soon\"\n"),
+                "CFG-060",
+                9,
+            ),
+            (
+                format!("{GOOD}[wave.one]\ndate = \"2027-02-30\"\n"),
+                "CFG-060",
+                9,
+            ),
+            (
+                format!(
+                    "{GOOD}[wave.a]\ndate = \"2027-02-01\"\ngroups = [\"g\"]\n[wave.b]\ndate = \"2027-02-02\"\ngroups = [\"g\"]\n"
+                ),
+                "CFG-060",
+                13,
             ),
         ] {
             let text = errors(&source);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Backend, Config, Keepalive, Limits, Recorded, Sessions, Shadow, load};
+use super::{Backend, Config, Estate, Keepalive, Limits, Recorded, Sessions, Shadow, load};
 use crate::cli::error::{CliError, Exit};
 use crate::facts::Leg;
 use crate::live;
@@ -108,6 +108,7 @@ impl Flags {
             rules: Vec::new(),
             sessions: Sessions::default(),
             readers: Vec::new(),
+            estate: Estate::default(),
         })
     }
 }

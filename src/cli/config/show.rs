@@ -1,9 +1,10 @@
 //! `check --show`: every value, and where it came from.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::units::{say_duration, say_size};
-use super::{Backend, Config, SecretRef, Sessions, Shadow};
+use super::{Backend, Config, Estate, SecretRef, Sessions, Shadow};
 use crate::facts::Leg;
 
 /// Where a value came from.
@@ -113,6 +114,30 @@ fn values(config: &Config) -> Vec<(String, String)> {
         let key = format!("backends.{}", leg.word());
         all.push((key, said.join(", ")));
     }
+    all.extend(estate_values(&config.estate));
+    all
+}
+
+fn estate_values(estate: &Estate) -> Vec<(String, String)> {
+    let file = |file: &Option<PathBuf>| {
+        let file = file.as_ref();
+        file.map_or_else(|| "none".to_owned(), |file| file.display().to_string())
+    };
+    let mut all = vec![
+        ("estate.chargers".to_owned(), file(&estate.chargers)),
+        ("estate.gate".to_owned(), file(&estate.gate)),
+    ];
+    all.extend(estate.groups.iter().map(|named| {
+        let (named, group) = (named.chargers.len(), &named.group);
+        let value = format!("{named} named, {}", group.patterns.join(", "));
+        (format!("group.{}", group.name), value)
+    }));
+    all.extend(
+        estate
+            .waves
+            .iter()
+            .map(|wave| (format!("wave.{}", wave.name), wave.date.clone())),
+    );
     all
 }
 

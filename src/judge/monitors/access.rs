@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::orders::known;
-use super::sheet::{Entry, Model, Sheet};
+use super::sheet::{Crowd, Entry, Sheet};
 use super::station::Station;
 use super::{AUTHORIZATION, BOOTS, TIMEOUTS};
 use crate::clock::Micros;
@@ -54,7 +54,7 @@ impl Settled {
         } else if let [Some((legacy, _)), Some((candidate, _))] = &self.said
             && self.comparable
         {
-            let model = station.model;
+            let crowd = station.crowd;
             let kind = self.kind();
             for (leg, status) in [(Leg::Legacy, legacy), (Leg::Candidate, candidate)] {
                 let what = if status == ACCEPTED {
@@ -67,7 +67,7 @@ impl Settled {
                     _ => format!("{kind} {}", word(status)),
                 };
                 sheet.count(
-                    Entry::new(model, AUTHORIZATION, what)
+                    Entry::new(crowd, AUTHORIZATION, what)
                         .on(leg)
                         .detail(detail),
                 );
@@ -77,7 +77,7 @@ impl Settled {
                 (true, false) => Leg::Legacy,
                 _ => return,
             };
-            let entry = Entry::new(model, AUTHORIZATION, "accepted-where-refused");
+            let entry = Entry::new(crowd, AUTHORIZATION, "accepted-where-refused");
             sheet.count(entry.on(only).detail(kind));
         }
     }
@@ -97,7 +97,7 @@ impl Settled {
             let Some((status, at)) = &self.said[place(leg)] else {
                 continue;
             };
-            let entry = |what| Entry::new(station.model, BOOTS, what).on(leg);
+            let entry = |what| Entry::new(station.crowd, BOOTS, what).on(leg);
             sheet.count(entry("answers").detail(word(status)));
             let since = &mut station.unaccepted[place(leg)];
             if status != ACCEPTED {
@@ -144,9 +144,9 @@ fn is_contract(token: &str) -> bool {
 }
 
 /// Answers that one backend owes.
-pub(super) fn timeouts(row: &Exchange, model: Model, sheet: &mut Sheet) {
+pub(super) fn timeouts(row: &Exchange, crowd: Crowd, sheet: &mut Sheet) {
     let authority = Leg::from_word(&row.authority).unwrap_or(Leg::Legacy);
-    let entry = |leg| Entry::new(model, TIMEOUTS, "timeouts").on(leg);
+    let entry = |leg| Entry::new(crowd, TIMEOUTS, "timeouts").on(leg);
     if row.answer == 0 {
         sheet.count(entry(authority).detail(known(&row.action)));
     }

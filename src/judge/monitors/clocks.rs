@@ -3,7 +3,7 @@
 use chrono::DateTime;
 
 use super::BACKLOG;
-use super::sheet::{Entry, Model, Sheet};
+use super::sheet::{Crowd, Entry, Sheet};
 use crate::clock::Micros;
 use crate::facts::Fact;
 use crate::ocpp::Envelope;
@@ -17,7 +17,7 @@ const UNSET: Micros = 366 * 24 * 3_600_000_000;
 
 /// Compares the stamp of a message with its arrival. A charger whose clock is slow by a minute and one that kept its
 /// message for a minute look the same: only a stamp that is nearer, or ahead, is held for the clock.
-pub(super) fn read(fact: &Fact, message: &Envelope<'_>, model: Model, sheet: &mut Sheet) {
+pub(super) fn read(fact: &Fact, message: &Envelope<'_>, crowd: Crowd, sheet: &mut Sheet) {
     let is_transaction = match message.action.as_ref() {
         "StartTransaction" | "StopTransaction" | "TransactionEvent" => true,
         "StatusNotification" => false,
@@ -29,7 +29,7 @@ pub(super) fn read(fact: &Fact, message: &Envelope<'_>, model: Model, sheet: &mu
         return;
     };
     let age = fact.at - stamp.timestamp_micros();
-    let entry = |what| Entry::new(model, BACKLOG, what);
+    let entry = |what| Entry::new(crowd, BACKLOG, what);
     if age.abs() > UNSET {
         sheet.count(entry("clock-unset"));
         return;

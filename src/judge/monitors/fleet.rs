@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::sheet::{Entry, Model, Sheet};
+use super::sheet::{Crowd, Entry, Sheet};
 use super::station::Station;
 use super::{AVAILABILITY, RECONNECTS, SHADOW_HEALTH};
 use crate::clock::Micros;
@@ -20,10 +20,10 @@ const PERCENT: usize = 20;
 
 const CROWD: usize = 10;
 
-/// Chargers by model.
+/// Chargers by crowd.
 #[derive(Debug, Default)]
 pub(super) struct Fleet {
-    models: Vec<Count>,
+    crowds: Vec<Count>,
     /// Up to when time has been added up, µs.
     since: Micros,
     /// When chargers connected lately.
@@ -80,14 +80,14 @@ impl Fleet {
     pub(super) fn integrate(&mut self, now: Micros, sheet: &mut Sheet) {
         let span = (self.since, now);
         self.since = self.since.max(now);
-        for (model, count) in self.models.iter().enumerate() {
+        for (crowd, count) in self.crowds.iter().enumerate() {
             for (what, many) in [
                 ("observed_us", count.known),
                 ("connected_us", count.connected),
                 ("available_us", count.available),
             ] {
                 if many > 0 {
-                    sheet.stretch(&Entry::new(model, AVAILABILITY, what), span, many);
+                    sheet.stretch(&Entry::new(crowd, AVAILABILITY, what), span, many);
                 }
             }
         }
@@ -118,9 +118,9 @@ impl Fleet {
         station.conn = fact.conn;
         station.code = None;
         if is_new && note.seen == [0, 0] {
-            sheet.count(Entry::new(station.model, RECONNECTS, "connects"));
+            sheet.count(Entry::new(station.crowd, RECONNECTS, "connects"));
             if let Some(left) = station.left.take() {
-                let gap = Entry::new(station.model, RECONNECTS, "gap_us");
+                let gap = Entry::new(station.crowd, RECONNECTS, "gap_us");
                 sheet.measure(gap, fact.at - left);
             }
             self.storms(fact.at, sheet);
@@ -134,7 +134,7 @@ impl Fleet {
         let code = station.code.filter(|_| station.conn == fact.conn);
         let code = code.map_or_else(|| "no close frame".to_owned(), spelt);
         let how = [known(&note.by), known(&note.how), &code].join(" ");
-        sheet.count(Entry::new(station.model, RECONNECTS, "closes").detail(how));
+        sheet.count(Entry::new(station.crowd, RECONNECTS, "closes").detail(how));
         if station.conn == fact.conn {
             station.conn = 0;
             station.left = Some(fact.at);
@@ -142,15 +142,15 @@ impl Fleet {
         }
     }
 
-    /// A charger told its model.
-    pub(super) fn renamed(&mut self, station: &mut Station, model: Model, sheet: &mut Sheet) {
-        if station.model == model {
+    /// A charger told its model, or is in another group.
+    pub(super) fn renamed(&mut self, station: &mut Station, crowd: Crowd, sheet: &mut Sheet) {
+        if station.crowd == crowd {
             return;
         }
         self.integrate(sheet.now, sheet);
         self.discount(station);
         station.counted = None;
-        station.model = model;
+        station.crowd = crowd;
         self.recount(station, sheet);
     }
 
@@ -164,7 +164,7 @@ impl Fleet {
         self.integrate(sheet.now, sheet);
         self.discount(station);
         station.counted = stands;
-        let count = self.of(station.model);
+        let count = self.of(station.crowd);
         count.known += 1;
         if let Some((connected, available)) = stands {
             count.connected += u64::from(connected);
@@ -176,22 +176,22 @@ impl Fleet {
         let Some((connected, available)) = station.counted else {
             return;
         };
-        let count = self.of(station.model);
+        let count = self.of(station.crowd);
         count.known -= 1;
         count.connected -= u64::from(connected);
         count.available -= u64::from(available);
     }
 
-    fn of(&mut self, model: Model) -> &mut Count {
-        if self.models.len() <= model {
-            self.models.resize(model + 1, Count::default());
+    fn of(&mut self, crowd: Crowd) -> &mut Count {
+        if self.crowds.len() <= crowd {
+            self.crowds.resize(crowd + 1, Count::default());
         }
-        &mut self.models[model]
+        &mut self.crowds[crowd]
     }
 
     /// Whether a large part of the chargers connects at once.
     fn storms(&mut self, now: Micros, sheet: &mut Sheet) {
-        let known: u64 = self.models.iter().map(|count| count.known).sum();
+        let known: u64 = self.crowds.iter().map(|count| count.known).sum();
         let enough = (known as usize * PERCENT / 100).max(CROWD);
         self.connects.push_back(now);
         while self.connects.len() > enough {
@@ -235,13 +235,13 @@ fn spelt(code: u16) -> String {
 }
 
 /// A shadow leg opened, was refused or ended.
-pub(super) fn leg(fact: &Fact, model: Model, sheet: &mut Sheet) {
+pub(super) fn leg(fact: &Fact, crowd: Crowd, sheet: &mut Sheet) {
     let note: notes::Shook = notes::read(fact);
     let leg = fact.leg.unwrap_or(Leg::Candidate);
     if note.probe {
         return;
     }
-    let entry = |what| Entry::new(model, RECONNECTS, what).on(leg);
+    let entry = |what| Entry::new(crowd, RECONNECTS, what).on(leg);
     match fact.kind {
         Kind::ShadowOpened => sheet.count(entry("connects")),
         Kind::ShadowRefused => sheet.count(entry("refusals")),

@@ -1,7 +1,7 @@
 //! How chargers take the commands of their authority. What the shadow commands reaches no charger and is not counted.
 
 use super::COMMANDS;
-use super::sheet::{Entry, Model, Sheet};
+use super::sheet::{Crowd, Entry, Sheet};
 use super::station::Station;
 use crate::clock::Micros;
 use crate::facts::{Fact, Leg};
@@ -28,8 +28,8 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    fn entry(&self, model: Model, what: &'static str) -> Entry {
-        Entry::new(model, COMMANDS, what)
+    fn entry(&self, crowd: Crowd, what: &'static str) -> Entry {
+        Entry::new(crowd, COMMANDS, what)
             .on(self.leg)
             .detail(self.action)
     }
@@ -47,7 +47,7 @@ impl Station {
         if self.asked.len() >= MOST
             && let Some(oldest) = self.asked.pop_front()
         {
-            sheet.count(oldest.entry(self.model, "unanswered"));
+            sheet.count(oldest.entry(self.crowd, "unanswered"));
         }
         let text = |path: &[Step]| {
             let literal = json::first(command.payload, path)?;
@@ -83,9 +83,9 @@ impl Station {
         let is = |asked: &Asked| asked.conn == fact.conn && asked.id == answer.id;
         let place = self.asked.iter().position(is)?;
         let asked = self.asked.remove(place)?;
-        sheet.measure(asked.entry(self.model, "answer_us"), fact.at - asked.at);
+        sheet.measure(asked.entry(self.crowd, "answer_us"), fact.at - asked.at);
         let what = outcome(answer);
-        sheet.count(asked.entry(self.model, what));
+        sheet.count(asked.entry(self.crowd, what));
         if what != "accepted" {
             return None;
         }
@@ -97,7 +97,7 @@ impl Station {
     /// A connection ended: what was asked on it is not answered any more.
     pub(super) fn hung_up(&mut self, conn: u64, sheet: &mut Sheet) {
         for asked in self.asked.iter().filter(|asked| asked.conn == conn) {
-            sheet.count(asked.entry(self.model, "unanswered"));
+            sheet.count(asked.entry(self.crowd, "unanswered"));
         }
         self.asked.retain(|asked| asked.conn != conn);
     }

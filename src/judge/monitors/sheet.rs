@@ -6,25 +6,22 @@ use std::collections::BTreeMap;
 use crate::clock::Micros;
 use crate::facts::Leg;
 use crate::ledger::bucket;
-use crate::ledger::row::{Outcome, Reason, Row, Sample};
+use crate::ledger::row::{EVERYBODY, Outcome, Reason, Row, Sample};
 
-/// All chargers are in one group until there are groups.
-pub(super) const GROUP: &str = "all";
-
-/// How many models are told apart; further ones count as [`OTHERS`].
+/// How many models of a group are told apart; further ones count as [`OTHERS`].
 const MOST_MODELS: usize = 64;
 
 const OTHERS: &str = "(others)";
 
 const HOUR: Micros = 3_600_000_000;
 
-/// A model by its place in the list.
-pub(super) type Model = usize;
+/// Chargers of one group and model, by their place in the list; 0 are those of which nothing is known.
+pub(super) type Crowd = usize;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     hour: Micros,
-    model: Model,
+    crowd: Crowd,
     monitor: &'static str,
     leg: &'static str,
     what: &'static str,
@@ -35,7 +32,7 @@ struct Key {
 /// Something that is counted.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    model: Model,
+    crowd: Crowd,
     monitor: &'static str,
     leg: &'static str,
     what: &'static str,
@@ -48,16 +45,17 @@ pub(super) struct Sheet {
     /// The time by the facts, µs.
     pub(super) now: Micros,
     counts: BTreeMap<Key, u64>,
-    /// Exchanges by model, outcome and reason: they come by the thousand.
+    /// Exchanges by crowd, outcome and reason: they come by the thousand.
     coverage: Vec<BTreeMap<(Outcome, Option<Reason>), u64>>,
-    models: Vec<String>,
+    /// Groups and models.
+    crowds: Vec<(String, String)>,
 }
 
 impl Entry {
-    /// Something that chargers of a model did.
-    pub(super) const fn new(model: Model, monitor: &'static str, what: &'static str) -> Self {
+    /// Something that chargers of a crowd did.
+    pub(super) const fn new(crowd: Crowd, monitor: &'static str, what: &'static str) -> Self {
         Self {
-            model,
+            crowd,
             monitor,
             leg: "",
             what,
@@ -86,19 +84,37 @@ pub(super) const fn hour(at: Micros) -> Micros {
 }
 
 impl Sheet {
-    /// The place of a model in the list.
-    pub(super) fn model(&mut self, name: &str) -> Model {
-        if self.models.is_empty() {
-            self.models = vec![String::new(), OTHERS.to_owned()];
+    /// The crowd in the same group with this model.
+    pub(super) fn of_model(&mut self, crowd: Crowd, model: &str) -> Crowd {
+        let (group, _) = self.names(crowd);
+        self.crowd(&group, model)
+    }
+
+    /// The crowd in this group with the same model.
+    pub(super) fn of_group(&mut self, crowd: Crowd, group: &str) -> Crowd {
+        let (_, model) = self.names(crowd);
+        self.crowd(group, &model)
+    }
+
+    fn names(&self, crowd: Crowd) -> (String, String) {
+        let nobody = || (EVERYBODY.to_owned(), String::new());
+        self.crowds.get(crowd).cloned().unwrap_or_else(nobody)
+    }
+
+    fn crowd(&mut self, group: &str, model: &str) -> Crowd {
+        if self.crowds.is_empty() {
+            self.crowds.push((EVERYBODY.to_owned(), String::new()));
         }
-        if let Some(place) = self.models.iter().position(|known| known == name) {
+        let mut known = self.crowds.iter();
+        if let Some(place) = known.position(|names| names.0 == group && names.1 == model) {
             return place;
         }
-        if self.models.len() > MOST_MODELS {
-            return 1;
+        let models = self.crowds.iter().filter(|names| names.0 == group).count();
+        if models >= MOST_MODELS && model != OTHERS {
+            return self.crowd(group, OTHERS);
         }
-        self.models.push(name.to_owned());
-        self.models.len() - 1
+        self.crowds.push((group.to_owned(), model.to_owned()));
+        self.crowds.len() - 1
     }
 
     /// Counts one.
@@ -128,17 +144,17 @@ impl Sheet {
     }
 
     /// Counts an exchange.
-    pub(super) fn exchange(&mut self, model: Model, outcome: Outcome, reason: Option<Reason>) {
-        if self.coverage.len() <= model {
-            self.coverage.resize_with(model + 1, BTreeMap::new);
+    pub(super) fn exchange(&mut self, crowd: Crowd, outcome: Outcome, reason: Option<Reason>) {
+        if self.coverage.len() <= crowd {
+            self.coverage.resize_with(crowd + 1, BTreeMap::new);
         }
-        *self.coverage[model].entry((outcome, reason)).or_default() += 1;
+        *self.coverage[crowd].entry((outcome, reason)).or_default() += 1;
     }
 
     fn add(&mut self, at: Micros, entry: Entry, bucket: Option<u32>, count: u64) {
         let key = Key {
             hour: hour(at),
-            model: entry.model,
+            crowd: entry.crowd,
             monitor: entry.monitor,
             leg: entry.leg,
             what: entry.what,
@@ -150,18 +166,19 @@ impl Sheet {
 
     /// Makes rows of what was counted.
     pub(super) fn flush(&mut self, out: &mut dyn FnMut(Row)) {
-        for (model, outcomes) in std::mem::take(&mut self.coverage).into_iter().enumerate() {
+        for (crowd, outcomes) in std::mem::take(&mut self.coverage).into_iter().enumerate() {
             for ((outcome, reason), count) in outcomes {
-                let entry = Entry::new(model, super::SHADOW_HEALTH, outcome.word());
+                let entry = Entry::new(crowd, super::SHADOW_HEALTH, outcome.word());
                 let detail = reason.map_or("", Reason::word);
                 self.add(self.now, entry.detail(detail), None, count);
             }
         }
         for (key, count) in std::mem::take(&mut self.counts) {
+            let (group, model) = self.names(key.crowd);
             out(Row::Sample(Sample {
                 hour: key.hour,
-                group: GROUP.into(),
-                model: self.models.get(key.model).cloned().unwrap_or_default(),
+                group: group.into(),
+                model,
                 monitor: key.monitor.into(),
                 leg: key.leg.into(),
                 what: key.what.into(),
@@ -199,9 +216,13 @@ mod tests {
     fn no_charger_makes_the_list_of_models_long() {
         let mut sheet = Sheet::default();
         for number in 0..1_000 {
-            sheet.model(&format!("M{number}"));
+            sheet.of_model(0, &format!("M{number}"));
         }
-        assert!(sheet.models.len() <= MOST_MODELS + 1);
-        assert_eq!((sheet.model("M1000"), sheet.model("")), (1, 0));
+        assert!(sheet.crowds.len() <= MOST_MODELS + 1);
+        assert_eq!(sheet.of_model(0, "M1000"), sheet.of_model(0, OTHERS));
+        assert_eq!(sheet.of_model(0, ""), 0);
+        let first = sheet.of_model(0, "M1");
+        let other = sheet.of_group(first, "north");
+        assert_eq!(sheet.names(other), ("north".to_owned(), "M1".to_owned()));
     }
 }

@@ -137,7 +137,7 @@ impl Station {
     }
 
     fn succeeds(&self, what: Way, after: Micros, sheet: &mut Sheet) {
-        let entry = |name| Entry::new(self.model, SESSION_START, name).detail(what.word());
+        let entry = |name| Entry::new(self.crowd, SESSION_START, name).detail(what.word());
         sheet.count(entry("started"));
         sheet.measure(entry("start_us"), after);
     }
@@ -156,7 +156,7 @@ impl Station {
         if self.charging.len() >= MOST_CHARGING {
             self.charging.remove(0);
         }
-        sheet.count(Entry::new(self.model, SESSION_STOP, "started"));
+        sheet.count(Entry::new(self.crowd, SESSION_STOP, "started"));
         self.charging.push(Charging {
             id: row.id,
             at: row.at,
@@ -169,7 +169,7 @@ impl Station {
     /// A session ended, or one end of it is missing.
     pub(super) fn ended(&mut self, row: &Session, sheet: &mut Sheet) {
         self.charging.retain(|charging| charging.id != row.id);
-        let entry = |what| Entry::new(self.model, SESSION_STOP, what);
+        let entry = |what| Entry::new(self.crowd, SESSION_STOP, what);
         match row.state.as_ref() {
             "no stop" => sheet.count(entry("orphans").detail("no stop")),
             "no start" => sheet.count(entry("orphans").detail("no start")),
@@ -184,7 +184,7 @@ impl Station {
         let Some(wire) = &row.wire else {
             return;
         };
-        let entry = |what| Entry::new(self.model, SHORT_SESSIONS, what);
+        let entry = |what| Entry::new(self.crowd, SHORT_SESSIONS, what);
         let energy = wire
             .energy_wh
             .as_ref()
@@ -208,11 +208,11 @@ impl Station {
     /// Time passed: what has not begun by now has failed, and what has not ended for days will not. Returns when the next
     /// of these is due, µs.
     pub(super) fn expire(&mut self, sheet: &mut Sheet) -> Option<Micros> {
-        let model = self.model;
+        let crowd = self.crowd;
         self.attempts.retain(|attempt| {
             let failed = attempt.until <= sheet.now;
             if failed {
-                let entry = Entry::new(model, SESSION_START, "failed").detail(attempt.what.word());
+                let entry = Entry::new(crowd, SESSION_START, "failed").detail(attempt.what.word());
                 sheet.count(entry);
             }
             !failed
@@ -220,7 +220,7 @@ impl Station {
         for charging in &mut self.charging {
             if !charging.told && charging.at + ZOMBIE <= sheet.now {
                 charging.told = true;
-                sheet.count(Entry::new(model, SESSION_STOP, "zombies"));
+                sheet.count(Entry::new(crowd, SESSION_STOP, "zombies"));
             }
         }
         let attempts = self.attempts.iter().map(|attempt| attempt.until);

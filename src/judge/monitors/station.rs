@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::BOOTS;
 use super::orders::Asked;
-use super::sheet::{Entry, Model, Sheet};
+use super::sheet::{Crowd, Entry, Sheet};
 use super::starts::{Attempt, Charging};
 use crate::clock::Micros;
 use crate::facts::Fact;
@@ -25,7 +25,7 @@ const LONGEST: usize = 16;
 /// One charger.
 #[derive(Debug, Default)]
 pub(super) struct Station {
-    pub(super) model: Model,
+    pub(super) crowd: Crowd,
     /// Its open connection; 0 if it has none.
     pub(super) conn: u64,
     /// Code of the close frame on it.
@@ -82,14 +82,14 @@ impl Station {
 
     /// It said that it boots.
     pub(super) fn booted(&mut self, sheet: &mut Sheet) {
-        sheet.count(Entry::new(self.model, BOOTS, "boots"));
+        sheet.count(Entry::new(self.crowd, BOOTS, "boots"));
         self.boots.push_back(sheet.now);
         if self.boots.len() <= LOOP {
             return;
         }
         let first = self.boots.pop_front();
         if first.is_some_and(|first| sheet.now - first <= HOUR) {
-            sheet.count(Entry::new(self.model, BOOTS, "loops"));
+            sheet.count(Entry::new(self.crowd, BOOTS, "loops"));
             self.boots.clear();
         }
     }

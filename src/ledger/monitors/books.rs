@@ -47,7 +47,7 @@ pub struct Costs {
 pub(super) fn books(reader: &Reader, model: Option<&str>) -> Result<Vec<Books>, LedgerError> {
     let mut by_model: BTreeMap<String, (Books, BTreeMap<String, Delta>)> = BTreeMap::new();
     reader.each(
-        "SELECT coalesce(c.model, ''), s.body FROM sessions s LEFT JOIN chargers c ON c.charger = s.charger \
+        "SELECT coalesce(c.model, ''), s.body FROM sessions s LEFT JOIN stations c ON c.charger = s.charger \
          WHERE s.outcome IS NOT NULL AND (?1 IS NULL OR coalesce(c.model, '') = ?1)",
         params![model],
         |row| {
