@@ -73,25 +73,21 @@ impl Groups {
         let version = (fact.kind == Kind::ConnOpened)
             .then(|| version(fact))
             .flatten();
-        match self.seen.get_mut(&fact.charger) {
-            Some(member) => {
-                let Some(version) = version.filter(|version| **version != *member.version) else {
-                    return;
-                };
+        if let Some(member) = self.seen.get_mut(&fact.charger) {
+            if let Some(version) = version.filter(|version| **version != *member.version) {
                 version.clone_into(&mut member.version);
                 out(Row::Member(member.clone()));
             }
-            None => {
-                let member = Member {
-                    charger: fact.charger.to_string(),
-                    group: self.group(&fact.charger),
-                    version: version.unwrap_or_default().to_owned(),
-                    since: fact.seq,
-                };
-                self.seen.insert(Arc::clone(&fact.charger), member.clone());
-                out(Row::Member(member));
-            }
+            return;
         }
+        let member = Member {
+            charger: fact.charger.to_string(),
+            group: self.group(&fact.charger),
+            version: version.unwrap_or_default().to_owned(),
+            since: fact.seq,
+        };
+        self.seen.insert(Arc::clone(&fact.charger), member.clone());
+        out(Row::Member(member));
     }
 
     fn group(&self, charger: &str) -> String {

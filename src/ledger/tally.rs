@@ -94,8 +94,14 @@ impl<'a> Batch<'a> {
             }
             Row::Sample(row) => self.samples.push(row),
             // Sessions are counted where they stand: a later row replaces an earlier one.
-            Row::Charger(_) | Row::Session(_) | Row::Build(_) | Row::Standing(_) => {}
-            Row::Estate(_) | Row::Member(_) | Row::Gate(_) | Row::Decision(_) => {}
+            Row::Charger(_)
+            | Row::Session(_)
+            | Row::Build(_)
+            | Row::Standing(_)
+            | Row::Estate(_)
+            | Row::Member(_)
+            | Row::Gate(_)
+            | Row::Decision(_) => {}
         }
     }
 

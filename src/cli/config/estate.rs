@@ -146,25 +146,20 @@ impl Checker<'_> {
     fn assign(
         &self,
         wave: &Spanned<String>,
-        names: &[Spanned<String>],
+        moving: &[Spanned<String>],
         groups: &mut Vec<Named>,
     ) -> Result<(), CliError> {
-        for name in names {
-            let known = groups
-                .iter_mut()
-                .find(|named| named.group.name == *name.get_ref());
-            let group = match known {
-                Some(named) => &mut named.group,
-                None => {
-                    fleet::named(name.get_ref())
-                        .map_err(|why| self.misplaced(name, why, "this name"))?;
-                    let mut named = Named::default();
-                    named.group.name.clone_from(name.get_ref());
-                    groups.push(named);
-                    let last = groups.len() - 1;
-                    &mut groups[last].group
-                }
-            };
+        for name in moving {
+            let known = (groups.iter()).position(|known| known.group.name == *name.get_ref());
+            let place = known.unwrap_or(groups.len());
+            if known.is_none() {
+                fleet::named(name.get_ref())
+                    .map_err(|why| self.misplaced(name, why, "this name"))?;
+                let mut new = Named::default();
+                new.group.name.clone_from(name.get_ref());
+                groups.push(new);
+            }
+            let group = &mut groups[place].group;
             if !group.wave.is_empty() {
                 let why = format!("group {:?} is in wave {:?} already", group.name, group.wave);
                 return Err(self.misplaced(name, why, "once more"));
