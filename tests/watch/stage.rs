@@ -161,7 +161,7 @@ pub(crate) fn golden(name: &str, night: &Night, keys: &str) {
             settings.set_snapshot_path("snapshots");
             settings.set_prepend_module_to_snapshot(false);
             settings.bind(|| {
-                insta::assert_snapshot!(format!("{name}-{width}x{height}-{look}"), picture)
+                insta::assert_snapshot!(format!("{name}-{width}x{height}-{look}"), picture);
             });
         }
     }
