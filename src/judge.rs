@@ -368,8 +368,9 @@ fn restarted(
     }
     if fact.kind != Kind::TapStopped {
         commands.spoil(None);
+        exchanges.interrupted();
     }
-    // A plane that begins anew delivers what its predecessor kept, or says that it does not.
+    // A plane that begins anew delivers what its predecessor kept or got no answer to, or says that it does not.
     exchanges.lost(None, fact.kind == Kind::TapStopped, bench);
     commands.close(fact.at, bench);
     match fact.kind {

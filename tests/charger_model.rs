@@ -17,7 +17,7 @@ use shadow_support::run;
 use talk::{ACCEPTED, FULL, SECRET, Talk, inventory, report};
 
 #[test]
-fn semantics_7_6_the_candidates_own_report_is_the_stored_series() {
+fn item_6_the_candidates_own_report_is_the_stored_series() {
     run(async {
         for version in [Version::V201, Version::V21] {
             let mut talk = Talk::fresh(version).await;
@@ -430,6 +430,20 @@ fn a_secret_of_the_charger_is_nowhere_in_what_the_candidate_gets_or_the_facts_of
         for _ in 0..3 {
             talk.follows("NotifyReport").await;
         }
+        // What it says by itself goes to the candidate, without that.
+        let event = |value: &str| {
+            format!(
+                r#"{{"eventData":[{{"eventId":1,"component":{{"name":"SecurityCtrlr"}},"variable":{{"name":"Identity"}},"actualValue":"{value}"}}]}}"#
+            )
+        };
+        let told = talk
+            .world
+            .charger(&format!(r#"[2,"e","NotifyEvent",{}]"#, event(SECRET)));
+        let call = talk.conn.expect("NotifyEvent").await;
+        assert_eq!(call.payload, event(""));
+        talk.conn.answer(&call, "{}").await;
+        let (_, note) = talk.world.fate(told).await;
+        assert_eq!(note["stripped"], json!(["/eventData/*/actualValue"]));
         talk.note().await;
         let shadow = |fact: &Fact| fact.kind != Kind::Message;
         let facts = talk.world.recorder.facts();

@@ -16,17 +16,9 @@ use evenkeel::shadow::plane::LegHost;
 use serde_json::{Value, json};
 
 use evenkeel::ocpp::Envelope;
-use shadow_support::{Candidate, Conn, Got, World, meter, run, start, started, stop, within};
-
-/// A 1.6 charger that has booted at both backends.
-async fn booted() -> (Candidate, World, Conn) {
-    let candidate = Candidate::listen().await;
-    let world = World::new(&candidate, |_| {});
-    world.open("ocpp1.6");
-    let mut conn = candidate.accept().await;
-    world.boot(&mut conn).await;
-    (candidate, world, conn)
-}
+use shadow_support::{
+    Candidate, Conn, Got, World, booted, meter, run, start, started, stop, within,
+};
 
 /// The charger starts a session that its authority accepts.
 fn begin(world: &World, id: &str, authority: &str) -> u64 {
@@ -120,6 +112,10 @@ fn item_1_backends_that_mint_differently() {
             ("4", "2147483648"),
             ("5", "-2147483649"),
             ("6", "9223372036854775807"),
+            ("0", "8589934592"),
+            ("-1", "6"),
+            ("9223372036854775807", "-77"),
+            ("-2147483649", "7"),
         ];
         for (authority, shadow) in pairs {
             begin(&world, authority, authority);

@@ -114,6 +114,38 @@ fn what_waits_while_a_plane_restarts_is_compared_when_it_is_delivered_or_given_u
 }
 
 #[test]
+fn what_a_killed_plane_had_sent_is_compared_by_the_answer_to_its_second_copy() {
+    for killed in [false, true] {
+        let mut story = Story::open("CP1");
+        session(&mut story);
+        let call = story.call("StopTransaction", STOP);
+        story.answer(call, ACCEPTED);
+        story.sent(call);
+        let plain = story.call("Heartbeat", "{}");
+        story.answer(plain, "{}");
+        story.sent(plain);
+        let begun = [
+            "StartTransaction explained",
+            "Heartbeat not comparable shadow-gap",
+        ];
+        if killed {
+            story.killed();
+            story.connect_again();
+        } else {
+            story.plane_restarted();
+        }
+        assert_eq!(outcomes(&judge(&story.facts)), begun);
+        let again = json!({"id":"x","action":"StopTransaction","again":true});
+        let sent = story.sent_saying(call, &again);
+        story.shadow_answer(sent, &format!(r#"[3,"x",{ACCEPTED}]"#));
+        let rows = judge(&story.facts);
+        assert_eq!(outcomes(&rows)[..2], begun);
+        assert_eq!(outcomes(&rows)[2], "StopTransaction equal");
+        assert_eq!(exchanges(&rows)[2].sent, sent, "the second copy");
+    }
+}
+
+#[test]
 fn a_gap_takes_nothing_from_what_only_the_shadow_has_yet_to_hear() {
     for facts in [false, true] {
         let mut story = Story::open("CP1");

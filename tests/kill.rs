@@ -14,8 +14,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use evenkeel::facts::{Dir, Fact, Kind, Reader, recorder};
+use evenkeel::judge::{Judge, Rules};
+use evenkeel::ledger::row::{Outcome, Row};
 use evenkeel::ocpp::Version;
-use evenkeel::replay::sim::backend::Log;
+use evenkeel::replay::sim::backend::{Fault, Log};
 use evenkeel::replay::sim::dialect::Mint;
 use evenkeel::replay::sim::random::Random;
 use evenkeel::replay::sim::routine::Stopper;
@@ -190,6 +192,155 @@ async fn restart_in_the_middle(victim: Victim) {
     }
     tap.stop();
     check_ledger(&recording);
+}
+
+/// What went to the shadow of a charger's messages of this action, oldest first.
+fn copies(facts: &[Fact], charger: &str, action: &str) -> Vec<Fact> {
+    let mine = facts.iter().filter(|fact| {
+        fact.kind == Kind::ShadowSent
+            && *fact.charger == *charger
+            && fact.cause != 0
+            && fact.note_json()["action"] == action
+    });
+    mine.cloned().collect()
+}
+
+fn recorded(recording: &Path) -> Vec<Fact> {
+    let reader = Reader::open(recording).unwrap();
+    reader.facts().map(Result::unwrap).collect()
+}
+
+/// As from a charger that lost its connection, what the candidate had not answered comes again from the next shadow plane.
+#[test]
+fn a_kill_in_the_middle_of_three_transactions_sends_again_what_was_not_answered() {
+    run(async {
+        let place = tempfile::tempdir().unwrap();
+        let recording = place.path().join("recording");
+        let (legacy, candidate) = backends().await;
+        let mut tap = Tap::start(&legacy.url(), &candidate.url(), &recording);
+        let mut starting = SimCharger::connect(&tap.url(), Spec::new("CP-A", Version::V16))
+            .await
+            .unwrap();
+        starting.boot().await.unwrap();
+        let mut metering = charging(&tap.url(), "CP-B").await;
+        let mut stopping = charging(&tap.url(), "CP-C").await;
+        let answers = |facts: &[Fact]| {
+            let answered = facts
+                .iter()
+                .filter(|fact| fact.kind == Kind::ShadowReceived && fact.cause != 0);
+            answered.count()
+        };
+        until("every answer on disk", || {
+            // Three boots; an authorization, a start and a sample of two.
+            answers(&recorded(&recording)) == 9
+        })
+        .await;
+
+        candidate.misbehave(Fault::Silent);
+        starting.start(1, "TAG-1").await.unwrap();
+        starting.meter(1).await.unwrap();
+        metering.meter(1).await.unwrap();
+        stopping.stop(1, "Local").await.unwrap();
+        let unanswered = [
+            ("CP-A", "StartTransaction", 0),
+            ("CP-B", "MeterValues", 1),
+            ("CP-C", "StopTransaction", 0),
+        ];
+        until("the copies on disk", || {
+            let facts = recorded(&recording);
+            let sent =
+                |(charger, action, before)| copies(&facts, charger, action).len() == before + 1;
+            unanswered.into_iter().all(sent)
+        })
+        .await;
+        kill(tap.shadow().unwrap());
+        candidate.misbehave(Fault::None);
+        let charged = |log: &Log| {
+            // The first copy of the start was taken, too, and never named again.
+            log.transactions()
+                .iter()
+                .filter(|one| one.charger == "CP-A")
+                .any(|one| one.samples == 1)
+        };
+        assert!(
+            candidate.log().until(PATIENCE, charged).await,
+            "{:#?}",
+            tap.lines()
+        );
+        starting.stop(1, "Local").await.unwrap();
+        metering.stop(1, "Local").await.unwrap();
+        let over = |log: &Log| {
+            let ended = log
+                .transactions()
+                .into_iter()
+                .filter(|one| one.meter_stop.is_some());
+            ended.count() == 3
+        };
+        assert!(candidate.log().until(PATIENCE, over).await);
+        for charger in [starting, metering, stopping] {
+            charger.close(1000).await.unwrap();
+        }
+        tap.stop();
+        assert_eq!(candidate.log().strays(), []);
+
+        let facts = recorded(&recording);
+        for (charger, action, before) in unanswered {
+            let copies = copies(&facts, charger, action);
+            let [first, second] = &copies[before..before + 2] else {
+                panic!("{copies:?}");
+            };
+            assert_eq!(first.cause, second.cause, "{charger}");
+            let again = |fact: &Fact| fact.note_json()["again"] == true;
+            assert_eq!((again(first), again(second)), (false, true), "{charger}");
+            let answered = |sent: &Fact| {
+                facts
+                    .iter()
+                    .any(|fact| fact.kind == Kind::ShadowReceived && fact.cause == sent.seq)
+            };
+            assert_eq!(
+                (answered(first), answered(second)),
+                (false, true),
+                "{charger}"
+            );
+            let texts = |text: &str| {
+                let received = candidate.log().calls(charger, action);
+                received.iter().filter(|one| *one == text).count()
+            };
+            let last = candidate.log().calls(charger, action).pop().unwrap();
+            assert!(
+                action == "MeterValues" || texts(&last) == 2,
+                "the same bytes"
+            );
+        }
+        let withheld = facts
+            .iter()
+            .filter(|fact| fact.kind == Kind::ShadowWithheld && fact.cause != 0);
+        assert_eq!(withheld.count(), 0, "each has been sent");
+        check_compared(&facts);
+        check_ledger(&recording);
+    });
+}
+
+/// Every transaction message is compared, and no other outcome than parity is found.
+fn check_compared(facts: &[Fact]) {
+    let mut judge = Judge::new(Rules::built_in().unwrap());
+    let mut exchanges = Vec::new();
+    for fact in facts {
+        judge.feed(fact, &mut |row| {
+            if let Row::Exchange(row) = row {
+                exchanges.push(row);
+            }
+        });
+    }
+    let transactions = ["StartTransaction", "MeterValues", "StopTransaction"];
+    exchanges.retain(|row| transactions.contains(&row.action.as_str()));
+    assert_eq!(exchanges.len(), 3 * 3 + 1);
+    for row in exchanges {
+        assert!(
+            matches!(row.outcome, Outcome::Equal | Outcome::Explained),
+            "{row:?}"
+        );
+    }
 }
 
 /// A shadow plane that waits for the recording may outlive its tap, the next one, and that one's conclusions about it.

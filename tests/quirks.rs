@@ -148,7 +148,7 @@ impl Night {
 
 /// All rows of the catalogue, with a lenient candidate.
 #[test]
-fn all_rows_of_section_4_with_a_lenient_candidate() {
+fn item_10_all_rows_of_section_4_with_a_lenient_candidate() {
     let night = night(&BTreeMap::new());
     for fixture in &FIXTURES {
         let shown = Quirk::from_row(fixture.row).unwrap().shown();
@@ -187,7 +187,7 @@ fn all_rows_of_section_4_with_a_lenient_candidate() {
 
 /// All rows of the catalogue, with a candidate that refuses what is odd.
 #[test]
-fn all_rows_of_section_4_with_a_strict_candidate() {
+fn item_10_all_rows_of_section_4_with_a_strict_candidate() {
     let strict: BTreeMap<String, Strict> = FIXTURES
         .iter()
         .filter(|fixture| fixture.strict != Strict::Lenient)

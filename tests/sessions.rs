@@ -91,7 +91,7 @@ fn a_session_that_all_agree_on_is_equal() {
 }
 
 #[test]
-fn each_single_fault_is_one_finding_by_its_name() {
+fn item_13_each_single_fault_is_one_finding_by_its_name() {
     for (severity, name, change) in FAULTS {
         let rows = judged(|books| change(&mut books.candidate));
         assert_eq!(kinds(&rows), [*name], "{name}");

@@ -5,6 +5,8 @@
 
 #[path = "stand_in_sources/every_command.rs"]
 mod every_command;
+#[path = "stand_in_sources/same_ids.rs"]
+mod same_ids;
 mod shadow_support;
 #[path = "common/tap.rs"]
 mod tap;
@@ -81,7 +83,7 @@ impl World {
 }
 
 #[test]
-fn semantics_7_5_the_same_remote_start_from_both_is_one_transaction() {
+fn item_5_the_same_remote_start_from_both_is_one_transaction() {
     run(async {
         let (_candidate, world, mut conn) = booted("ocpp1.6", patient).await;
         conn.send(r#"[2,"c1","RemoteStartTransaction",{"connectorId":1,"idTag":"tag"}]"#)
@@ -126,7 +128,7 @@ fn semantics_7_5_the_same_remote_start_from_both_is_one_transaction() {
 }
 
 #[test]
-fn semantics_7_5_a_remote_start_of_2_x_pairs_its_ids() {
+fn item_5_a_remote_start_of_2_x_pairs_its_ids() {
     run(async {
         let (_candidate, world, mut conn) = booted("ocpp2.0.1", patient).await;
         let token = r#"{"idToken":"A","type":"ISO14443"}"#;

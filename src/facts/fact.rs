@@ -67,7 +67,8 @@ pub enum Kind {
     /// "queued_us","synthetic"?:"why","again"?,"retry"?,"solicited"?,"not_accepted"?:{"status","boots","us"}}`; `solicited`:
     /// the authority's command that caused it.
     ShadowSent = 33,
-    /// A message was kept from the shadow backend. `cause`: the message. Note: `{"why","action","id","solicited"?}`.
+    /// A message was kept from the shadow backend. `cause`: the message, or 0 when the tap made it up. Note: `{"why","action",
+    /// "id","solicited"?,"synthetic"?:"why"}`.
     ShadowWithheld = 34,
     /// The shadow backend sent a message. `cause`: the `ShadowSent` it answers, or 0. Body: the text. Note: `{"quirk"?,
     /// "retry"?}`, `retry` when the CALL is repeated because of this answer.
@@ -88,8 +89,8 @@ pub enum Kind {
     /// Something odd that must not be blamed on the candidate. Note: `{"quirk","row"?,"detail"}`;
     /// `row` is its place in the catalogue, [`crate::ocpp::quirks`]. `cause`: the message, frames or handshake.
     Quirk = 42,
-    /// Something that the stand-in answers from was learned of a charger. Note: `{"part","version","from":[seq,...]}`: the
-    /// messages that teach this part now, in place of those named before.
+    /// Something that the stand-in answers from was learned of a charger. Note: `{"part","version","from":[seq,...],"why"?}`:
+    /// the messages that teach this part now, in place of those named before; none, and why, when it was forgotten.
     ModelLearned = 43,
     /// A session or CDR that was read from a backend. Body: the record. Note: [`crate::judge::records::Provenance`].
     BackendRecord = 50,

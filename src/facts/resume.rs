@@ -72,6 +72,8 @@ pub struct Remembered {
 /// The facts that teach one part of a charger's model, as the last `ModelLearned` about it named them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lesson {
+    /// What they teach.
+    pub part: String,
     /// The version that was spoken, as its number.
     pub version: String,
     /// The messages, oldest first.
@@ -234,8 +236,12 @@ fn lesson(reader: &Reader, told: &Fact) -> Result<Lesson, RecordingError> {
     {
         facts.extend(reader.by_seq(seq)?);
     }
-    let version = note["version"].as_str().unwrap_or_default().to_owned();
-    Ok(Lesson { version, facts })
+    let text = |key: &str| note[key].as_str().unwrap_or_default().to_owned();
+    Ok(Lesson {
+        part: text("part"),
+        version: text("version"),
+        facts,
+    })
 }
 
 /// A charger that invents connectors without end shall not be replayed without end.

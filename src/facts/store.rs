@@ -1,9 +1,9 @@
 //! `facts.db`: its layout, and how rows become facts.
 //!
 //! Nothing indexes the frame traffic: one index would cost several times the insert itself. Only rare kinds are in two
-//! partial indexes (each index costs every insert, also of rows that are not in it), and four small tables (`accounted`,
-//! `landmarks`, `undelivered`, `open_legs`) are kept in the same transaction as the facts they are derived from, so that a restart
-//! costs what is open and not what was recorded. Old frame traffic lies packed: see [`packed`].
+//! partial indexes (each index costs every insert, also of rows that are not in it), and five small tables (`accounted`,
+//! `landmarks`, `undelivered`, `unanswered`, `open_legs`) are kept in the same transaction as the facts they are derived from,
+//! so that a restart costs what is open and not what was recorded. Old frame traffic lies packed: see [`packed`].
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -62,10 +62,11 @@ CREATE TABLE landmarks(charger TEXT NOT NULL, what TEXT NOT NULL, seq INTEGER NO
   PRIMARY KEY(charger, what)) STRICT, WITHOUT ROWID;
 ";
 
-/// Messages of chargers that the shadow is still owed, and the legs that may be delivering them. Not in [`LAYOUT`]: recordings of the same format that have none
+/// Messages of chargers that the shadow is still owed or has not answered, and the legs that may be delivering them. Not in [`LAYOUT`]: recordings of the same format that have none
 /// are complete without it.
 const UNDELIVERED: &str = "
 CREATE TABLE IF NOT EXISTS undelivered(seq INTEGER PRIMARY KEY, again INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS unanswered(seq INTEGER PRIMARY KEY, sent INTEGER NOT NULL UNIQUE) STRICT;
 CREATE TABLE IF NOT EXISTS open_legs(conn INTEGER PRIMARY KEY, charger TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
 ";
 

@@ -1,5 +1,5 @@
-//! Which charger messages a shadow backend has not been sent yet and a charger would keep: after a restart they are still
-//! owed. They may be hours old, so the writer keeps a list of them instead of searching later.
+//! Which charger messages a shadow backend has not been sent yet, or has not answered, and a charger would keep: after a
+//! restart they are still owed. They may be hours old, so the writer keeps lists of them instead of searching later.
 
 use std::collections::BTreeMap;
 
@@ -20,11 +20,15 @@ const ACTIONS: [&str; 4] = [
     "TransactionEvent\"",
 ];
 
-/// What a run of facts changes in the list, and which legs are open: what an open leg has just sent may not be on disk.
+/// What a run of facts changes in the lists, and which legs are open: what an open leg has just sent may not be on disk.
 #[derive(Debug, Default)]
 pub(super) struct Changes<'f> {
+    /// The first fact of the run.
+    first: u64,
     /// By message, whether it is owed (again) or not any more.
     owed: BTreeMap<u64, Owed>,
+    /// Messages that were sent and not answered.
+    waits: Waits,
     /// By connection, the fact of a leg that opened; `None` for one that ended.
     legs: BTreeMap<u64, Option<&'f Fact>>,
     /// The shadow plane began anew: no leg of before is open.
@@ -41,19 +45,94 @@ enum Owed {
     No,
 }
 
+/// Messages that were sent and not answered: a charger that restarted would send them again.
+#[derive(Debug, Default)]
+struct Waits {
+    /// By message, the `ShadowSent` that no answer is known to.
+    since: BTreeMap<u64, Wait>,
+    /// The message of each such `ShadowSent`.
+    of: BTreeMap<u64, u64>,
+    /// `ShadowSent` facts of earlier runs that wait no more.
+    answered: Vec<u64>,
+    /// Messages that wait no more.
+    over: Vec<u64>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Wait {
+    sent: u64,
+    /// This run of facts says that the message is one that a charger keeps; else only the lists on disk may.
+    is_known: bool,
+}
+
+impl Waits {
+    fn sent(&mut self, message: u64, wait: Wait) {
+        self.of.insert(wait.sent, message);
+        if let Some(before) = self.since.insert(message, wait) {
+            self.of.remove(&before.sent);
+        }
+    }
+
+    /// `sent` was answered, or the answer is not waited for any longer.
+    fn answered(&mut self, sent: u64, first: u64) {
+        if let Some(message) = self.of.remove(&sent) {
+            let wait = self.since.remove(&message);
+            // What is known by this run alone was never written.
+            if wait.is_some_and(|wait| !wait.is_known) {
+                self.over.push(message);
+            }
+        } else if sent < first {
+            self.answered.push(sent);
+        }
+    }
+
+    /// The message has another fate.
+    fn over(&mut self, message: u64) {
+        if let Some(wait) = self.since.remove(&message) {
+            self.of.remove(&wait.sent);
+        }
+        self.over.push(message);
+    }
+
+    /// Writes the changes. Which messages were owed before is still on disk.
+    fn write(&self, db: &Connection) -> rusqlite::Result<()> {
+        let mut remove = db.prepare_cached("DELETE FROM unanswered WHERE seq = ?1")?;
+        for message in &self.over {
+            remove.execute([*message as i64])?;
+        }
+        let mut remove = db.prepare_cached("DELETE FROM unanswered WHERE sent = ?1")?;
+        for sent in &self.answered {
+            remove.execute([*sent as i64])?;
+        }
+        let mut add = db.prepare_cached(
+            "INSERT OR REPLACE INTO unanswered SELECT ?1, ?2 WHERE ?3
+               OR EXISTS (SELECT 1 FROM undelivered WHERE seq = ?1)
+               OR EXISTS (SELECT 1 FROM unanswered WHERE seq = ?1)",
+        )?;
+        for (message, wait) in &self.since {
+            add.execute(params![*message as i64, wait.sent as i64, wait.is_known])?;
+        }
+        Ok(())
+    }
+}
+
 impl<'f> Changes<'f> {
     /// Takes the next fact.
     pub(super) fn take(&mut self, fact: &'f Fact) {
+        if self.first == 0 {
+            self.first = fact.seq;
+        }
         match fact.kind {
             Kind::Message if is_kept(fact) => {
                 self.owed.insert(fact.seq, Owed::New);
             }
             Kind::ShadowSent | Kind::ShadowWithheld if fact.cause != 0 && names_one(&fact.note) => {
-                // What is over within one run of facts, as nearly everything is, was never written.
-                if self.owed.get(&fact.cause) == Some(&Owed::New) {
-                    self.owed.remove(&fact.cause);
-                } else {
-                    self.owed.insert(fact.cause, Owed::No);
+                self.settle(fact);
+            }
+            Kind::ShadowReceived | Kind::ShadowSilent if fact.cause != 0 => {
+                // What will be repeated is not over: a charger would still hold it.
+                if fact.note.is_empty() || fact.note_json()["retry"] != true {
+                    self.waits.answered(fact.cause, self.first);
                 }
             }
             Kind::PlaneStarted => {
@@ -67,10 +146,35 @@ impl<'f> Changes<'f> {
                 self.legs.insert(fact.conn, None);
                 if let Some(seq) = fact.note_json()["again"].as_u64() {
                     self.owed.insert(seq, Owed::Again);
+                    self.waits.over(seq);
                 }
             }
             _ => {}
         }
+    }
+
+    /// A message was sent, or withheld.
+    fn settle(&mut self, fact: &Fact) {
+        let message = fact.cause;
+        let before = self.owed.get(&message).copied();
+        // What is sent within one run of facts, as nearly everything is, was never written.
+        if before == Some(Owed::New) {
+            self.owed.remove(&message);
+        } else {
+            self.owed.insert(message, Owed::No);
+        }
+        if fact.kind == Kind::ShadowWithheld {
+            self.waits.over(message);
+            return;
+        }
+        let is_known = matches!(before, Some(Owed::New | Owed::Again))
+            || self
+                .waits
+                .since
+                .get(&message)
+                .is_some_and(|wait| wait.is_known);
+        let sent = fact.seq;
+        self.waits.sent(message, Wait { sent, is_known });
     }
 
     /// Writes the changes.
@@ -88,6 +192,7 @@ impl<'f> Changes<'f> {
                     .execute([conn as i64])?,
             };
         }
+        self.waits.write(db)?;
         let mut add = db.prepare_cached("INSERT OR REPLACE INTO undelivered VALUES (?1, ?2)")?;
         let mut remove = db.prepare_cached("DELETE FROM undelivered WHERE seq = ?1")?;
         for (seq, owed) in self.owed {

@@ -241,6 +241,15 @@ impl Exchanges {
         }
     }
 
+    /// A plane began anew: what a charger would hold until the shadow has answered goes again, or is withheld with a fact.
+    pub(super) fn interrupted(&mut self) {
+        let unanswered = self.open.values().filter(|open| open.would_be_kept());
+        let calls: Vec<u64> = unanswered.map(|open| open.call).collect();
+        for call in calls {
+            self.again(call);
+        }
+    }
+
     /// Nothing more comes for a connection (or for all of them): what is open is lost, but for what waits for the
     /// charger's next connection, unless it is lost `for_good`.
     pub(super) fn lost(&mut self, conn: Option<u64>, for_good: bool, bench: &mut Bench<'_>) {

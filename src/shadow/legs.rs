@@ -25,6 +25,7 @@ use super::leg;
 use super::link::{self, Common, Ending, Handshake, Link};
 use super::memory::Memory;
 use super::model::{Heard, Import};
+use super::overlay;
 use super::pace::Pace;
 use super::plane::{ConnInfo, LegHost};
 use super::queue::{Gate, Mirrored, Traffic};
@@ -140,6 +141,7 @@ impl Legs {
         }
         for (charger, remembered) in &resume.chargers {
             self.recall(shadow, charger, remembered);
+            self.forget_pretence(shadow, charger, remembered);
         }
         let of_shadow =
             |owed: &&Undelivered| owed.call.leg.unwrap_or(Leg::Legacy).other() == shadow;
@@ -148,13 +150,40 @@ impl Legs {
         }
     }
 
+    /// Says what an earlier run pretended towards `shadow` and this one does not: the overlay went with it.
+    fn forget_pretence(&self, shadow: Leg, charger: &Arc<str>, remembered: &Remembered) {
+        let pretended = remembered
+            .lessons
+            .iter()
+            .find(|lesson| lesson.part == overlay::PART);
+        let Some((lesson, told)) =
+            pretended.and_then(|lesson| Some((lesson, lesson.facts.first()?)))
+        else {
+            return;
+        };
+        if told.leg != Some(shadow) {
+            return;
+        }
+        let Some(common) = self.common(shadow) else {
+            return;
+        };
+        tracing::warn!(charger = %charger.escape_debug(), backend = shadow.word(),
+            "what was simulated towards this backend is forgotten: answers are those of the charger again");
+        let mut fact = Fact::new(Kind::ModelLearned, Clock::system().now()).on(charger, told.conn);
+        fact.leg = Some(shadow);
+        let note = overlay::forgotten(&lesson.version, "restart");
+        common.recorder.record(fact.note(&note));
+    }
+
     /// Lets the model of a charger hear again what taught it in an earlier run.
     fn recall(&self, shadow: Leg, charger: &Arc<str>, remembered: &Remembered) {
         let memory = self.memory(shadow, charger);
         let mut memory = memory.borrow_mut();
         let booted = remembered.boot.as_ref();
         let booted = booted.and_then(|_| version(remembered.boot_subprotocol.as_deref()));
-        let lessons = remembered.lessons.iter().filter_map(|lesson| {
+        let told = remembered.lessons.iter();
+        let lessons = told.filter(|lesson| lesson.part != overlay::PART);
+        let lessons = lessons.filter_map(|lesson| {
             Some((
                 Version::from_number(&lesson.version)?,
                 lesson.facts.as_slice(),
@@ -192,7 +221,7 @@ impl Legs {
         }
     }
 
-    /// Puts a message that an earlier run did not deliver into its charger's outbox.
+    /// Puts a message that an earlier run did not deliver, or got no answer to, into its charger's outbox.
     fn owe(&self, shadow: Leg, owed: &Undelivered) {
         let Some(common) = self.common(shadow) else {
             return;

@@ -20,7 +20,8 @@ use crate::ocpp::Version;
 use super::exchanges::Half;
 use super::memory::Memory;
 use super::outbox::Outbox;
-use super::queue::{Gate, Outstanding, Queue, Withheld};
+use super::overlay::{self, Overlay};
+use super::queue::{Gate, Outstanding, Queue, Synthetic, Withheld};
 use super::settings::ShadowSettings;
 use super::socket::SocketEnd;
 
@@ -115,8 +116,8 @@ impl Link {
         handshake: Handshake,
     ) -> Self {
         let queue = Queue::new(common.settings.queue);
-        memory.borrow_mut().speaks(version);
-        Self {
+        let forgets = memory.borrow_mut().speaks(version);
+        let link = Self {
             conn,
             charger,
             version,
@@ -134,7 +135,12 @@ impl Link {
             wake: Notify::new(),
             gone: Cell::new(false),
             left: Notify::new(),
+        };
+        if forgets {
+            let note = overlay::forgotten(version.number(), "version changed");
+            link.record(Kind::ModelLearned, &note);
         }
+        link
     }
 
     /// What all legs share.
@@ -229,6 +235,17 @@ impl Link {
         result
     }
 
+    /// Queues CALLs that the tap makes up; what there is no room for is recorded.
+    pub fn make_up(&self, calls: impl IntoIterator<Item = Synthetic>) {
+        let withheld = self.with_queue(|queue| {
+            let calls = calls.into_iter();
+            calls
+                .filter_map(|call| queue.push_synthetic(call))
+                .collect()
+        });
+        self.withhold(withheld);
+    }
+
     /// Takes over what the charger kept from its earlier connections. To be called once those are over.
     pub fn adopt(&self) {
         let (kept, given_up) = self.with_outbox(|outbox| outbox.take(self.version));
@@ -294,6 +311,8 @@ impl Link {
                 Ending::Closed | Ending::Stopping => "connection closed",
             })
         });
+        // A message has one fate: what is given up here does not go again.
+        let again = again.filter(|again| withheld.iter().all(|message| message.seq != *again));
         self.withhold(withheld);
         let kept = self.keep();
         self.memory.borrow_mut().exchanges.parted(self.conn);
@@ -369,6 +388,17 @@ impl Link {
         self.record(Kind::ShadowClosed, &note);
     }
 
+    /// Records when the shadow begins to believe what a restart would forget (`command` of the shadow's), and when it has
+    /// nothing such left.
+    pub fn note_overlay(&self, overlay: &Overlay, was_empty: bool, command: u64) {
+        let note = match (was_empty, overlay.is_empty()) {
+            (true, false) => overlay::begun(self.version, command),
+            (false, true) => overlay::forgotten(self.version.number(), "taken back"),
+            _ => return,
+        };
+        self.record(Kind::ModelLearned, &note);
+    }
+
     /// A CALL got no answer. `retry`: it is sent again, as a charger would.
     pub fn silent(&self, lost: &Outstanding, why: Option<&str>, retry: bool) {
         let mut note = json!({
@@ -401,7 +431,7 @@ impl Link {
             .on(&self.charger, self.conn);
         fact.leg = Some(self.common.settings.leg);
         self.common.recorder.record(fact);
-        if message.why != "repeat" {
+        if message.seq != 0 && message.why != "repeat" {
             self.shadow_half(message.seq, Half::Failed);
         }
     }

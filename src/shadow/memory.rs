@@ -104,16 +104,15 @@ impl Memory {
         }
     }
 
-    /// A connection of this version begins. What a charger said in another version introduces it no more.
-    pub fn speaks(&mut self, version: Version) {
-        if self
-            .version
-            .replace(version)
-            .is_some_and(|old| old != version)
-        {
-            self.model.forget();
-            self.overlay = Overlay::default();
+    /// A connection of this version begins. What a charger said in another version introduces it no more, and what the
+    /// shadow was made to believe then is forgotten: whether that was anything.
+    pub fn speaks(&mut self, version: Version) -> bool {
+        let before = self.version.replace(version);
+        if before.is_none_or(|before| before == version) {
+            return false;
         }
+        self.model.forget();
+        !std::mem::take(&mut self.overlay).is_empty()
     }
 
     /// The shadow answered a boot.

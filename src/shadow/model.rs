@@ -24,7 +24,7 @@ pub mod import;
 mod infer;
 pub mod monitors;
 pub mod profiles;
-mod secrets;
+pub mod secrets;
 pub mod series;
 pub mod transactions;
 pub mod view;

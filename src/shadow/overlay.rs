@@ -2,7 +2,8 @@
 //!
 //! Pure. An operator opts in action by action; without that everything here stays empty. What would move the charger or
 //! change its log-in is never simulated. The overlay lies over what is known of the charger for the eyes of one backend,
-//! is nowhere else, and goes with the shadow plane.
+//! is nowhere else, and goes with the shadow plane. That it was there is a `ModelLearned` fact, and so is that it is gone:
+//! the next plane answers by what is true again, and what rests on the pretence stays uncompared.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,9 @@ use crate::ocpp::relation::Identifier;
 use crate::ocpp::{Envelope, Version, effect};
 
 use super::translate::member_text;
+
+/// The part of a charger's model, as `ModelLearned` facts name it, that is pretended.
+pub const PART: &str = "overlay";
 
 /// How many settings, and how many profiles or messages, are pretended at most per charger.
 const MOST: usize = 256;
@@ -85,7 +89,26 @@ impl Told {
     }
 }
 
+/// The note of the fact that something is pretended since this command of the shadow's.
+pub fn begun(version: Version, command: u64) -> Value {
+    json!({"part": PART, "version": version.number(), "from": [command]})
+}
+
+/// The note of the fact that nothing is pretended any more; `version` as its number.
+pub fn forgotten(version: &str, why: &str) -> Value {
+    json!({"part": PART, "version": version, "from": [], "why": why})
+}
+
 impl Overlay {
+    /// Whether nothing is pretended, and the charger holds nothing under a name of the shadow's.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+            && self.variables.is_empty()
+            && self.list.is_none()
+            && self.profiles.is_empty()
+            && self.messages.is_empty()
+    }
+
     /// Pretends to obey. `base` is the payload that would be answered otherwise. `None`: even a simulation says no.
     pub fn obey(&mut self, version: Version, call: &Envelope<'_>, base: &str) -> Option<Told> {
         let payload = call.payload;

@@ -18,6 +18,7 @@ mod tests;
 
 pub use call::{Call, Mirrored, Outstanding, Synthetic, Traffic, Withheld};
 pub use gate::Gate;
+use gate::NOT_ACCEPTED;
 
 /// How many synthetic CALLs may wait: a boot and the status of every connector that is remembered.
 const SYNTHETIC_LIMIT: usize = 1 + MOST_CONNECTORS;
@@ -160,13 +161,13 @@ impl Queue {
         given_up
     }
 
-    /// Queues a made-up CALL ahead of the charger's messages; `false` if too many wait already.
-    pub fn push_synthetic(&mut self, call: Synthetic) -> bool {
-        let room = self.has_room_for(1);
-        if room {
-            self.synthetic.push_back(call);
+    /// Queues a made-up CALL ahead of the charger's messages; gives it up if too many wait already.
+    pub fn push_synthetic(&mut self, call: Synthetic) -> Option<Withheld> {
+        if !self.has_room_for(1) {
+            return Some(call.withheld("queue full"));
         }
-        room
+        self.synthetic.push_back(call);
+        None
     }
 
     /// Whether so many made-up CALLs more may wait.
@@ -176,27 +177,38 @@ impl Queue {
 
     /// Changes what the backend can take; returns what the new state gives up.
     pub fn set_gate(&mut self, gate: Gate) -> Vec<Withheld> {
+        let mut given_up = Vec::new();
         if gate != self.gate && gate != Gate::Open {
             self.synthetic.retain(|call| {
                 // What the backend asked for is due whether it has accepted the charger or not.
                 let due = gate == Gate::Pending && call.why == "trigger";
-                due || gate.passes_synthetic() && call.action.as_ref() == "BootNotification"
+                let stays =
+                    due || gate.passes_synthetic() && call.action.as_ref() == "BootNotification";
+                if !stays {
+                    given_up.push(call.withheld(gate.refusal().unwrap_or(NOT_ACCEPTED)));
+                }
+                stays
             });
         }
         self.gate = gate;
-        let Some(why) = gate.refusal() else {
-            return Vec::new();
-        };
-        self.give_up(why, |message| !gate.keeps(message.traffic))
+        if let Some(why) = gate.refusal() {
+            given_up.extend(self.give_up(why, |message| !gate.keeps(message.traffic)));
+        }
+        given_up
     }
 
     /// The charger's connection ended: gives up what a charger would not keep.
     pub fn drain(&mut self, why: &'static str) -> Vec<Withheld> {
-        self.synthetic.clear();
+        let mut given_up: Vec<_> = self
+            .synthetic
+            .drain(..)
+            .map(|call| call.withheld(why))
+            .collect();
         let gate = self.gate;
-        self.give_up(why, |message| {
+        given_up.extend(self.give_up(why, |message| {
             message.traffic != Traffic::Transaction || !gate.keeps(message.traffic)
-        })
+        }));
+        given_up
     }
 
     /// Takes everything that waits, in order: after [`Queue::drain`] what a charger would keep.

@@ -12,13 +12,18 @@ use std::ops::Range;
 use serde::{Serialize, Serializer};
 
 use crate::ocpp::identifiers::{self, Class, Part, Role, Site};
-use crate::ocpp::json::{self, Step};
+use crate::ocpp::json::{self, Step, SyntaxError};
 use crate::ocpp::relation::Identifier;
 use crate::ocpp::rewrite::{self, Change};
 use crate::ocpp::{Envelope, Relation, Version};
 
+use super::model::secrets;
+
 /// Why a message is withheld because an identifier in it has no twin.
 pub const UNMAPPED: &str = "unmapped identifier";
+
+/// Why a message is withheld in which secrets may stand where they cannot be found.
+pub const UNREADABLE: &str = "unreadable";
 
 /// Why a message of a transaction is withheld that began before the shadow knew of it.
 pub const COLD_START: &str = "cold start";
@@ -70,6 +75,7 @@ fn word<S: Serializer>(class: &Class, to: S) -> Result<S::Ok, S::Error> {
 pub fn is_plain(version: Version, action: &str) -> bool {
     !is_signed(action)
         && !is_transaction_event(version, action)
+        && secrets::telling(action).is_none()
         && echoes(version, action, Part::Request).next().is_none()
 }
 
@@ -109,6 +115,10 @@ pub fn plan(version: Version, text: &str, call: &Envelope<'_>, relation: &Relati
             }
         }
     }
+    match hush(call, &mut done) {
+        Ok(more) => changes.extend(more),
+        Err(_) => return Plan::Withhold(UNREADABLE),
+    }
     match rewrite::rewrite(text, &changes) {
         Ok(Cow::Borrowed(_)) => {}
         Ok(Cow::Owned(text)) => done.text = Some(text),
@@ -116,6 +126,24 @@ pub fn plan(version: Version, text: &str, call: &Envelope<'_>, relation: &Relati
         Err(_) => return Plan::Withhold(UNMAPPED),
     }
     Plan::Send(done)
+}
+
+/// What keeps the secrets in a message here; notes in `done` what is left out or emptied.
+fn hush(call: &Envelope<'_>, done: &mut Translated) -> Result<Vec<Change>, SyntaxError> {
+    let Some(telling) = secrets::telling(&call.action) else {
+        return Ok(Vec::new());
+    };
+    let places = telling.secrets(call)?.into_iter();
+    let changes = places.map(|at| {
+        done.stripped.push(telling.path.to_owned());
+        let to = String::new();
+        if telling.optional {
+            Change::Strip { at }
+        } else {
+            Change::Value { at, to }
+        }
+    });
+    Ok(changes.collect())
 }
 
 /// A charger's answer to a command of its authority's, as the shadow would have got it: the payload of the CALLRESULT with
@@ -323,6 +351,32 @@ mod tests {
         let done = sent(planned(Version::V16, text, &relation));
         assert_eq!(done.text.as_deref(), Some(text.replace("12", "7").as_str()));
         assert_eq!(done.rewrites.len(), 1);
+    }
+
+    #[test]
+    fn secrets_stay_here_and_all_else_is_as_the_charger_said_it() {
+        let mut relation = Relation::new();
+        relation.learn(Class::ReportRequestId, "5", "0");
+        let report = |id: u32, attribute: &str| {
+            format!(
+                r#"[2,"r","NotifyReport",{{"requestId":{id}, "reportData":[{{"component":{{"name":"SecurityCtrlr"}},
+                "variable":{{"name":"BasicAuthPassword"}},"variableAttribute":[{{{attribute}"mutability":"ReadWrite"}}]}}]}}]"#
+            )
+        };
+        let told = report(5, r#""value":"canary","#);
+        let done = sent(planned(Version::V201, &told, &relation));
+        assert_eq!(done.text, Some(report(0, "")));
+        assert_eq!(done.stripped, ["/reportData/*/variableAttribute/*/value"]);
+        let event = r#"[2,"e","NotifyEvent",{"eventData":[{"actualValue":"canary","component":{"name":"SecurityCtrlr"},"variable":{"name":"Identity"}}]}]"#;
+        let done = sent(planned(Version::V201, event, &relation));
+        assert_eq!(
+            done.text,
+            Some(event.replace("canary", "")),
+            "a value must be there"
+        );
+        assert_eq!(done.stripped, ["/eventData/*/actualValue"]);
+        let plain = event.replace("Identity", "State");
+        assert_eq!(sent(planned(Version::V201, &plain, &relation)).text, None);
     }
 
     #[test]

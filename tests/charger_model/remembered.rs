@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use evenkeel::facts::resume::Resume;
-use evenkeel::facts::{Leg, Limits, Reader, Recorder};
+use evenkeel::facts::{Fact, Kind, Leg, Limits, Reader, Recorder};
 use evenkeel::ocpp::Version;
 use evenkeel::shadow::model::import;
 use serde_json::json;
@@ -19,10 +19,20 @@ fn resumed(dir: &Path) -> Resume {
 }
 
 fn on_disk<'a>(recorder: &Recorder, resume: &'a Resume) -> impl FnOnce(&Candidate) -> World + 'a {
+    simulating(recorder, resume, Vec::new())
+}
+
+/// The same, where the stand-in pretends to obey these actions.
+fn simulating<'a>(
+    recorder: &Recorder,
+    resume: &'a Resume,
+    simulate: Vec<String>,
+) -> impl FnOnce(&Candidate) -> World + 'a {
     let recorder = recorder.clone();
     move |candidate| {
         let world = World::recording(candidate, recorder, |settings| {
             settings.hold = Duration::ZERO;
+            settings.simulate = simulate;
         });
         world.legs.resume(Leg::Candidate, resume);
         world
@@ -106,6 +116,48 @@ fn a_restart_knows_a_configuration_and_its_changes_again() {
         drop(talk);
         recorder.close(patience).unwrap();
     });
+}
+
+#[test]
+fn what_was_simulated_is_forgotten_at_a_restart_and_that_is_said_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let patience = Duration::from_secs(10);
+    let simulate = || vec!["ChangeConfiguration".to_owned()];
+    let listing = r#"{"configurationKey":[{"key":"Foo","readonly":false,"value":"1"}]}"#;
+    let pretended = listing.replace("\"1\"", "\"2\"");
+    for (run_number, expected) in [pretended.as_str(), listing, listing]
+        .into_iter()
+        .enumerate()
+    {
+        run(async {
+            let recorder = Recorder::open(dir.path(), Limits::default()).unwrap();
+            let resume = resumed(dir.path());
+            let world = simulating(&recorder, &resume, simulate());
+            let mut talk = Talk::new(Version::V16, world).await;
+            if run_number == 0 {
+                talk.commanded("GetConfiguration", "{}", listing);
+                let set = r#"{"key":"Foo","value":"2"}"#;
+                assert_eq!(talk.ask("ChangeConfiguration", set).await, ACCEPTED);
+            }
+            assert_eq!(talk.ask("GetConfiguration", "{}").await, expected);
+            drop(talk);
+            recorder.close(patience).unwrap();
+        });
+    }
+    let facts = Reader::open(dir.path())
+        .unwrap()
+        .of_kind(Kind::ModelLearned, 0, 99);
+    let notes: Vec<_> = facts.unwrap().iter().map(Fact::note_json).collect();
+    let told: Vec<_> = notes
+        .iter()
+        .filter(|note| note["part"] == "overlay")
+        .collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told[0]["from"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&told[1]["from"], &told[1]["why"]),
+        (&json!([]), &json!("restart"))
+    );
 }
 
 #[test]

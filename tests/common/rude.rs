@@ -17,6 +17,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 /// What it does once it has accepted the handshake.
 #[derive(Debug, Clone, Copy)]
 pub enum Manner {
+    /// Takes connections and never answers a handshake.
+    Mute,
     /// Reads nothing.
     Deaf,
     /// Sends text frames of this many bytes, one after the other.
@@ -62,6 +64,11 @@ impl Rude {
 }
 
 fn serve(mut guest: TcpStream, manner: Manner, sent: &AtomicU64) {
+    if matches!(manner, Manner::Mute) {
+        // The connection stays until the test's process ends.
+        std::mem::forget(guest);
+        return;
+    }
     if greet(&mut guest).is_none() {
         return;
     }
@@ -72,8 +79,7 @@ fn serve(mut guest: TcpStream, manner: Manner, sent: &AtomicU64) {
         Some(())
     };
     match manner {
-        // The connection stays until the test's process ends.
-        Manner::Deaf => std::mem::forget(guest),
+        Manner::Mute | Manner::Deaf => std::mem::forget(guest),
         Manner::Noise => while push(&chunk).is_some() {},
         Manner::Frames(size) => loop {
             let mut head = vec![0x81, 127];

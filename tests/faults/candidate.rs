@@ -53,13 +53,13 @@ impl Trouble for Sick {
 }
 
 #[test]
-fn a_silent_candidate_is_not_felt() {
+fn item_8_a_silent_candidate_is_not_felt() {
     let lived = survives(|| Sick::boxed(Fault::Silent));
     assert!(count(&lived, Kind::ShadowSilent) > 2);
 }
 
 #[test]
-fn a_slow_candidate_is_not_felt() {
+fn item_8_a_slow_candidate_is_not_felt() {
     let lived = survives(|| Sick::boxed(Fault::Slow(Duration::from_millis(150))));
     let exchanges = lived.recording.exchanges();
     let slow = exchanges.iter().filter(|one| one.shadow_us > Some(150_000));
@@ -67,13 +67,13 @@ fn a_slow_candidate_is_not_felt() {
 }
 
 #[test]
-fn a_stalled_candidate_is_not_felt() {
+fn item_8_a_stalled_candidate_is_not_felt() {
     let lived = survives(|| Sick::boxed(Fault::Stall));
     assert!(count(&lived, Kind::ShadowSilent) > 2);
 }
 
 #[test]
-fn a_candidate_that_answers_garbage_is_not_felt() {
+fn item_8_a_candidate_that_answers_garbage_is_not_felt() {
     let lived = survives(|| Sick::boxed(Fault::Garbage));
     let received = lived.recording.of_kind(Kind::ShadowReceived);
     let garbage = received
@@ -83,7 +83,7 @@ fn a_candidate_that_answers_garbage_is_not_felt() {
 }
 
 #[test]
-fn a_candidate_that_floods_is_not_felt() {
+fn item_8_a_candidate_that_floods_is_not_felt() {
     let lived = survives(|| Sick::boxed(Fault::Flood));
     assert!(count(&lived, Kind::ShadowAnswered) > 100);
 }
@@ -117,7 +117,7 @@ impl Trouble for Killed {
 }
 
 #[test]
-fn a_candidate_that_is_killed_is_not_felt() {
+fn item_8_a_candidate_that_is_killed_is_not_felt() {
     let lived = survives(|| Box::new(Killed(candidate())));
     assert!(count(&lived, Kind::ShadowClosed) >= 2);
     assert!(count(&lived, Kind::ShadowOpened) >= 4);
@@ -134,7 +134,7 @@ impl Trouble for Absent {
 }
 
 #[test]
-fn a_candidate_that_refuses_connections_is_not_felt() {
+fn item_8_a_candidate_that_refuses_connections_is_not_felt() {
     let lived = survives(|| Box::new(Absent));
     assert!(count(&lived, Kind::ShadowRefused) >= 2);
     assert_eq!(count(&lived, Kind::ShadowSent), 0);
@@ -171,16 +171,22 @@ impl Trouble for Raw {
 }
 
 #[test]
-fn a_candidate_that_never_reads_is_not_felt() {
+fn item_8_a_candidate_that_never_answers_a_handshake_is_not_felt() {
+    let lived = survives(|| Raw::boxed(Manner::Mute, 0));
+    assert_eq!(count(&lived, Kind::ShadowOpened), 0);
+}
+
+#[test]
+fn item_8_a_candidate_that_never_reads_is_not_felt() {
     survives(|| Raw::boxed(Manner::Deaf, 0));
 }
 
 #[test]
-fn a_candidate_with_frames_of_100_mib_is_not_felt() {
+fn item_8_a_candidate_with_frames_of_100_mib_is_not_felt() {
     survives(|| Raw::boxed(Manner::Frames(100 << 20), 1 << 16));
 }
 
 #[test]
-fn a_candidate_that_sends_noise_is_not_felt() {
+fn item_8_a_candidate_that_sends_noise_is_not_felt() {
     survives(|| Raw::boxed(Manner::Noise, 1 << 16));
 }

@@ -291,6 +291,16 @@ impl World {
     }
 }
 
+/// A 1.6 charger that has booted at both backends.
+pub async fn booted() -> (Candidate, World, Conn) {
+    let candidate = Candidate::listen().await;
+    let world = World::new(&candidate, |_| {});
+    world.open("ocpp1.6");
+    let mut conn = candidate.accept().await;
+    world.boot(&mut conn).await;
+    (candidate, world, conn)
+}
+
 /// A recording that knows the boot of `CP1` and its statuses.
 pub fn booted_once(boot: &str, statuses: &[&str]) -> Resume {
     let said = |seq: usize, text: &str| Fact {

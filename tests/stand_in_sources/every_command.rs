@@ -11,10 +11,8 @@ use evenkeel::ocpp::actions::{self, Side};
 use evenkeel::ocpp::lint::{Lint, lint};
 use evenkeel::ocpp::{Envelope, MessageType, Part, Version};
 use evenkeel::shadow::overlay;
-use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::booted;
@@ -116,7 +114,7 @@ impl Conn {
 }
 
 #[test]
-fn semantics_7_4_every_command_is_answered_and_reaches_nobody() {
+fn item_4_every_command_is_answered_and_reaches_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let night = RefCell::new(None);
     run(async {
@@ -170,13 +168,16 @@ fn publish(file: &str, lines: &str) {
     }
 }
 
-/// A charger that boots and hears every command of its version's candidate; it may hear nothing of them.
-async fn one_charger(
-    tap: &str,
-    version: Version,
-    legacy: &Candidate,
-    candidate: &Candidate,
-) -> String {
+/// What a charger says of itself, in any version.
+pub(crate) fn boot() -> Value {
+    json!({
+        "chargePointModel": "M", "chargePointVendor": "V", "reason": "PowerUp",
+        "chargingStation": { "model": "M", "vendorName": "V" },
+    })
+}
+
+/// Both ends of a line through the tap: the charger's and legacy's.
+pub(crate) async fn connected(tap: &str, version: Version, legacy: &Candidate) -> (Conn, Conn) {
     let mut request = format!("{tap}/CP-{version}").into_client_request().unwrap();
     let subprotocol = version.subprotocol().parse().unwrap();
     request
@@ -185,33 +186,39 @@ async fn one_charger(
     let tcp = TcpStream::connect(tap.trim_start_matches("ws://"))
         .await
         .unwrap();
-    let (charger, mut legacy) = tokio::join!(
+    let (charger, legacy) = tokio::join!(
         within("the connect", tokio_tungstenite::client_async(request, tcp)),
         legacy.accept(),
     );
-    let mut charger = charger.unwrap().0;
-    let boot = json!({
-        "chargePointModel": "M", "chargePointVendor": "V", "reason": "PowerUp",
-        "chargingStation": { "model": "M", "vendorName": "V" },
-    });
+    (
+        Conn {
+            ws: charger.unwrap().0,
+        },
+        legacy,
+    )
+}
+
+/// A charger that boots and hears every command of its version's candidate; it may hear nothing of them.
+async fn one_charger(
+    tap: &str,
+    version: Version,
+    legacy: &Candidate,
+    candidate: &Candidate,
+) -> String {
+    let (mut charger, mut legacy) = connected(tap, version, legacy).await;
     charger
-        .send(Message::text(
-            json!([2, "b", "BootNotification", boot]).to_string(),
-        ))
-        .await
-        .unwrap();
+        .send(json!([2, "b", "BootNotification", boot()]).to_string())
+        .await;
     let got = legacy.accept("BootNotification").await;
     let mut candidate = candidate.accept().await;
     candidate.accept("BootNotification").await;
     let lines = ask_everything(&mut candidate, version).await;
-    charger.close(None).await.unwrap();
+    charger.ws.close(None).await.unwrap();
     assert_eq!(legacy.text().await, None, "the charger answered something");
     drop(legacy);
     let mut heard = Vec::new();
-    while let Some(Ok(message)) = within("the charger's end", charger.next()).await {
-        if let Message::Text(text) = message {
-            heard.push(text.to_string());
-        }
+    while let Some(text) = charger.text().await {
+        heard.push(text);
     }
     assert_eq!(heard.len(), 1, "{heard:?}");
     assert!(

@@ -1,4 +1,4 @@
-//! The messages that a shadow backend is still owed, with what is needed to deliver them.
+//! The messages that a shadow backend is still owed or has not answered, with what is needed to deliver them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -33,10 +33,10 @@ pub struct Undelivered {
     pub subprotocol: Option<String>,
     /// The authority's answer, if there is one.
     pub answer: Option<Fact>,
-    /// It was sent, and the connection ended before an answer.
+    /// It was sent, or may have been just before the end, and no answer is on record: a charger that restarted then would
+    /// send it again.
     pub again: bool,
-    /// Whether it was sent is not known: facts of its charger's leg were lost since, or the leg was open and may have sent it
-    /// just before the end.
+    /// Whether it was sent and answered is not known: facts of its charger's leg were lost since.
     pub in_doubt: bool,
 }
 
@@ -44,7 +44,11 @@ pub struct Undelivered {
 pub(super) fn read(reader: &Reader) -> Result<Vec<Undelivered>, RecordingError> {
     let owed: Vec<(i64, bool)> = reader
         .db
-        .prepare_cached("SELECT seq, again FROM undelivered ORDER BY seq LIMIT ?1")?
+        .prepare_cached(
+            "SELECT seq, max(again) FROM
+               (SELECT seq, again FROM undelivered UNION ALL SELECT seq, 1 AS again FROM unanswered)
+             GROUP BY seq ORDER BY seq LIMIT ?1",
+        )?
         .query_map([MOST as i64], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<rusqlite::Result<_>>()?;
     let Some((first, _)) = owed.first() else {
@@ -66,7 +70,8 @@ pub(super) fn read(reader: &Reader) -> Result<Vec<Undelivered>, RecordingError> 
             subprotocols.insert(call.conn, read.clone());
             read
         };
-        // A leg sends in order: where the oldest has waited for long, beside a leg that has been open for long, none is sent.
+        // A leg sends in order: where the oldest has waited for long, beside a leg that has been open for long, nothing that
+        // the recording does not say was sent.
         let fresh = legs.get_mut(&call.charger).is_some_and(|leg| {
             let oldest = *leg.oldest.get_or_insert(call.at);
             oldest.max(leg.since) > end - UNSYNCED
@@ -74,11 +79,10 @@ pub(super) fn read(reader: &Reader) -> Result<Vec<Undelivered>, RecordingError> 
         undelivered.push(Undelivered {
             subprotocol: known,
             answer: answer(reader, &call)?,
-            in_doubt: fresh
-                || doubts
-                    .get(&call.charger)
-                    .is_some_and(|doubt| *doubt > call.seq),
-            again,
+            in_doubt: doubts
+                .get(&call.charger)
+                .is_some_and(|doubt| *doubt > call.seq),
+            again: again || fresh,
             call,
         });
     }

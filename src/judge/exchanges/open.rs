@@ -59,8 +59,13 @@ impl Open {
     /// The shadow may still get it, whatever became of the connections: a transaction message that was neither sent nor
     /// withheld waits in the charger's outbox.
     pub(super) fn is_kept(&self) -> bool {
+        self.sent.is_none() && self.would_be_kept()
+    }
+
+    /// A charger would hold it until the shadow has answered, and send it again.
+    pub(super) fn would_be_kept(&self) -> bool {
         matches!(self.ours, Ours::Answered(_))
-            && self.sent.is_none()
+            && matches!(self.theirs, Theirs::Awaited)
             && self.spoil.is_none()
             && self.withheld.is_none()
             && actions::is_transactional(self.origin.version, &self.action, &self.request)

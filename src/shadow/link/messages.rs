@@ -39,6 +39,7 @@ impl Link {
                 action: Box::default(),
                 id: Box::default(),
                 solicited: 0,
+                synthetic: None,
             });
             return;
         };
@@ -62,7 +63,9 @@ impl Link {
         if is_result {
             let obeyed = Real::read(message).is_some_and(|real| real.is_accepted());
             if obeyed && command.action.as_ref() == "SendLocalList" {
+                let was_empty = memory.overlay.is_empty();
                 memory.overlay.list_changed();
+                self.note_overlay(&memory.overlay, was_empty, 0);
             }
         }
         // A command of the shadow's may be waiting for this.

@@ -81,6 +81,7 @@ impl Mirrored {
             action: self.action.clone(),
             id: self.id.clone(),
             solicited: self.solicited,
+            synthetic: None,
         }
     }
 }
@@ -96,6 +97,20 @@ pub struct Synthetic {
     pub text: Box<str>,
     /// Why: `boot`, `status` or `trigger`.
     pub why: &'static str,
+}
+
+impl Synthetic {
+    /// This CALL, given up.
+    pub fn withheld(&self, why: &'static str) -> Withheld {
+        Withheld {
+            seq: 0,
+            why,
+            action: self.action.clone(),
+            id: self.id.clone(),
+            solicited: 0,
+            synthetic: Some(self.why),
+        }
+    }
 }
 
 /// One CALL or SEND.
@@ -147,7 +162,7 @@ pub struct Outstanding {
 /// A message that will not be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Withheld {
-    /// Its Message fact.
+    /// Its Message fact; 0 for one that the tap made up.
     pub seq: u64,
     /// Why not.
     pub why: &'static str,
@@ -157,6 +172,8 @@ pub struct Withheld {
     pub id: Box<str>,
     /// See [`Mirrored::solicited`].
     pub solicited: u64,
+    /// See [`Synthetic::why`].
+    pub synthetic: Option<&'static str>,
 }
 
 impl Withheld {
@@ -165,6 +182,9 @@ impl Withheld {
         let mut note = json!({"why": self.why, "action": self.action, "id": self.id});
         if self.solicited != 0 {
             note["solicited"] = json!(self.solicited);
+        }
+        if let Some(synthetic) = self.synthetic {
+            note["synthetic"] = json!(synthetic);
         }
         Fact {
             dir: Some(Dir::FromCharger),

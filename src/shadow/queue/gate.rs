@@ -2,6 +2,9 @@
 
 use super::Traffic;
 
+/// Why something is given up that a backend would have to accept the charger for.
+pub(super) const NOT_ACCEPTED: &str = "not accepted";
+
 /// What the backend can take now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gate {
@@ -29,7 +32,7 @@ impl Gate {
     pub(super) const fn refusal(self) -> Option<&'static str> {
         match self {
             Self::Connecting | Self::Open | Self::Pending => None,
-            Self::Rejected => Some("not accepted"),
+            Self::Rejected => Some(NOT_ACCEPTED),
             Self::Away => Some("candidate away"),
             Self::Refused | Self::Unspoken => Some("shadow refused"),
             Self::Replaced => Some("replaced by a newer connection"),
@@ -39,7 +42,7 @@ impl Gate {
     /// Why a message is given up for which there is no room.
     pub(super) const fn shortage(self) -> &'static str {
         match self {
-            Self::Pending => "not accepted",
+            Self::Pending => NOT_ACCEPTED,
             _ => "queue full",
         }
     }

@@ -208,10 +208,14 @@ fn a_full_queue_prefers_transactions() {
     assert_eq!(full(queue.push(message(6, Traffic::Other), 0)), [6]);
 }
 
+/// Made-up CALLs are numbered from here.
+const MADE_UP: u64 = 1_000_000;
+
 #[derive(Debug, Clone)]
 enum Op {
     Push(Traffic, usize),
     Gate(Gate),
+    MakeUp(&'static str, &'static str),
     Send,
     Skip,
     Answer,
@@ -240,6 +244,8 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => (traffic, 0_usize..2000).prop_map(|(traffic, room)| Op::Push(traffic, room)),
         2 => gate.prop_map(Op::Gate),
+        1 => Just(Op::MakeUp("BootNotification", "boot")),
+        1 => Just(Op::MakeUp("StatusNotification", "trigger")),
         4 => Just(Op::Send),
         1 => Just(Op::Skip),
         3 => Just(Op::Answer),
@@ -258,7 +264,7 @@ proptest! {
     ) {
         let limits = QueueLimits { count: 6, bytes: 1000 };
         let mut queue = open(limits);
-        let (mut pushed, mut over) = (0, std::collections::BTreeSet::new());
+        let (mut pushed, mut made_up, mut over) = (0, 0, std::collections::BTreeSet::new());
         let mut last_transaction = 0;
         for op in ops {
             let withheld = match op {
@@ -267,9 +273,18 @@ proptest! {
                     queue.push(message(pushed, traffic), room)
                 }
                 Op::Gate(gate) => queue.set_gate(gate),
+                Op::MakeUp(action, why) => {
+                    made_up += 1;
+                    let id = (MADE_UP + made_up).to_string().into();
+                    let call = Synthetic { id, action: action.into(), text: "[]".into(), why };
+                    queue.push_synthetic(call).into_iter().collect()
+                }
                 Op::Send => {
-                    if let Some(Call::Mirrored(call)) = queue.next() {
+                    let next = queue.next();
+                    if next.is_some() {
                         queue.sent(1, 0);
+                    }
+                    if let Some(Call::Mirrored(call)) = next {
                         if call.traffic == Traffic::Transaction {
                             prop_assert!(call.seq > last_transaction || call.again || call.failed > 0);
                             last_transaction = last_transaction.max(call.seq);
@@ -281,8 +296,8 @@ proptest! {
                     Vec::new()
                 }
                 Op::Skip => {
-                    if let Some(Call::Mirrored(call)) = queue.skip() {
-                        prop_assert!(over.insert(call.seq));
+                    if let Some(call) = queue.skip() {
+                        prop_assert!(over.insert(call.id().parse().unwrap()));
                     }
                     Vec::new()
                 }
@@ -320,19 +335,21 @@ proptest! {
                     withheld
                 }
                 Op::Disconnect => {
-                    if let Some(Outstanding { call: Call::Mirrored(call), .. }) = queue.disconnected()
-                        && call.traffic != Traffic::Transaction
+                    if let Some(Outstanding { call, .. }) = queue.disconnected()
+                        && call.transaction().is_none()
                     {
-                        prop_assert!(over.insert(call.seq));
+                        prop_assert!(over.insert(call.id().parse().unwrap()));
                     }
                     Vec::new()
                 }
             };
             for one in withheld {
-                prop_assert!(over.insert(one.seq), "{} twice", one.seq);
+                prop_assert_eq!(one.seq == 0, one.synthetic.is_some());
+                prop_assert!(over.insert(one.id.parse().unwrap()), "{} twice", one.id);
             }
             let outstanding = usize::from(queue.outstanding().is_some());
-            prop_assert_eq!(over.len() + queue.len() + outstanding, pushed as usize);
+            let held = queue.len() + queue.synthetic.len() + outstanding;
+            prop_assert_eq!(over.len() + held, (pushed + made_up) as usize);
             // A message that goes again may exceed the limits by itself.
             prop_assert!(queue.len() <= limits.count + 1);
             let weights: usize = queue.waiting.iter().map(|message| message.weight()).sum();

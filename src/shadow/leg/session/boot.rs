@@ -45,17 +45,13 @@ impl Session<'_> {
         let boot = prime::boot(&self.link.memory.borrow().model, self.ids, why);
         if let Some(boot) = boot {
             let boot = self.after_restart(boot);
-            self.link.with_queue(|queue| queue.push_synthetic(boot));
+            self.link.make_up([boot]);
         }
     }
 
     fn synthesise_statuses(&mut self) {
         let statuses = prime::statuses(&self.link.memory.borrow().model, self.ids);
-        self.link.with_queue(|queue| {
-            for status in statuses {
-                queue.push_synthetic(status);
-            }
-        });
+        self.link.make_up(statuses);
     }
 
     pub(super) fn boot_answered(&mut self, answer: &Envelope<'_>) {

@@ -77,7 +77,9 @@ impl Session<'_> {
             number: twin.number,
             since: Instant::now(),
         };
-        let real = twin.answer.and_then(|real| self.handed_on(command, real));
+        let real = twin
+            .answer
+            .and_then(|real| self.handed_on(command, fact, real));
         let may_wait = !settings.hold.is_zero()
             && self.has_room_to_hold(text)
             && self.link.drain_by().is_none();
@@ -123,7 +125,7 @@ impl Session<'_> {
                 if real.is_accepted() {
                     self.learn(pairs, asked.fact);
                 }
-                self.handed_on(&command, real)
+                self.handed_on(&command, asked.fact, real)
             });
             if let Some(answer) = self.choose(&asked, &command, real.as_ref(), Wait::Not) {
                 self.answer(&asked, &command, answer).await?;
@@ -177,25 +179,29 @@ impl Session<'_> {
         memory: &mut Memory,
         otherwise: &str,
     ) -> Answer {
-        let overlay = &mut memory.overlay;
-        match overlay.obey(self.link.version, command, otherwise) {
+        let (overlay, version) = (&mut memory.overlay, self.link.version);
+        let before = overlay.is_empty();
+        let told = overlay.obey(version, command, otherwise);
+        self.link.note_overlay(overlay, before, asked.fact);
+        match told {
             Some(told) => {
                 if told.restarts {
                     overlay.restart();
                 }
                 stand_in::pretended(&asked.text, command, told)
             }
-            None => stand_in::refuse(&asked.text, command, self.link.version),
+            None => stand_in::refuse(&asked.text, command, version),
         }
     }
 
     /// The charger's real answer with the shadow's identifiers; `None` if it may not be handed on.
-    fn handed_on(&self, command: &Envelope<'_>, real: Real) -> Option<Real> {
+    fn handed_on(&self, command: &Envelope<'_>, fact: u64, real: Real) -> Option<Real> {
         let mut memory = self.link.memory.borrow_mut();
         if command.action == "SendLocalList" && real.is_accepted() {
-            memory
-                .overlay
-                .list_is_real(self.link.version, command.payload);
+            let overlay = &mut memory.overlay;
+            let before = overlay.is_empty();
+            overlay.list_is_real(self.link.version, command.payload);
+            self.link.note_overlay(overlay, before, fact);
         }
         match real {
             Real::Result(payload) => {
@@ -236,11 +242,7 @@ impl Session<'_> {
         self.write(&answer.text).await?;
         self.record_answer(asked, command, &answer);
         self.tell_operators(command, answer.source);
-        self.link.with_queue(|queue| {
-            for call in follow {
-                queue.push_synthetic(call);
-            }
-        });
+        self.link.make_up(follow);
         self.restarts |= command.action == "Reset" && answer.source == source::SIMULATE;
         Ok(())
     }
