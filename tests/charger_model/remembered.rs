@@ -62,6 +62,9 @@ fn a_restart_knows_the_charger_again() {
         let resume = resumed(dir.path());
         assert!(!resume.chargers["CP1"].lessons.is_empty());
         let mut talk = Talk::new(Version::V201, on_disk(&recorder, &resume)).await;
+        for id in ["t", "u", "v"] {
+            talk.gets_again("TransactionEvent", id, "{}").await;
+        }
         assert_eq!(talk.ask("GetBaseReport", FULL).await, ACCEPTED);
         for number in 0..3 {
             let page = talk.follows("NotifyReport").await.payload;
@@ -111,6 +114,8 @@ fn a_restart_knows_a_configuration_and_its_changes_again() {
         let recorder = Recorder::open(dir.path(), Limits::default()).unwrap();
         let resume = resumed(dir.path());
         let mut talk = Talk::new(Version::V16, on_disk(&recorder, &resume)).await;
+        talk.gets_again("StartTransaction", "x", &started("9", "Accepted"))
+            .await;
         let all = r#"{"configurationKey":[{"key":"Foo","readonly":false,"value":"2"}]}"#;
         assert_eq!(talk.ask("GetConfiguration", "{}").await, all);
         drop(talk);

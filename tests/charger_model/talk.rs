@@ -137,6 +137,13 @@ impl Talk {
         call
     }
 
+    /// What the candidate did not answer in an earlier run comes again, and is answered.
+    pub(crate) async fn gets_again(&mut self, action: &str, id: &str, answer: &str) {
+        let call = self.conn.expect(action).await;
+        assert_eq!(call.id, id);
+        self.conn.answer(&call, answer).await;
+    }
+
     pub(crate) fn check(&mut self, action: &str, part: Part, payload: &str) {
         let member = match part {
             Part::Request => "request",

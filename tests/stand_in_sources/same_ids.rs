@@ -108,9 +108,10 @@ async fn session(tap: &str, version: Version, backends: &[Candidate; 2]) {
     candidate.send(answer(words.ended)).await;
 
     charger.ws.close(None).await.unwrap();
+    // Legacy hears of the end first, and its own is what the charger waits for.
     for (mut conn, who) in [
-        (charger, "charger"),
         (legacy, "legacy"),
+        (charger, "charger"),
         (candidate, "candidate"),
     ] {
         assert_eq!(conn.text().await, None, "{who}");
