@@ -27,6 +27,7 @@ pub mod handover;
 pub mod head;
 pub mod listener;
 pub mod metrics;
+pub mod offer;
 pub mod roster;
 pub mod secret;
 pub mod seen;

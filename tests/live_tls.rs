@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use evenkeel::live::Settings;
+use evenkeel::live::metrics::Count;
+use evenkeel::live::offer::Newest;
 use evenkeel::live::settings::TlsFiles;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -121,6 +123,54 @@ fn wss_on_both_sides_carries_the_same_bytes() {
         ("charger", "fin")
     );
     assert!(closed.flows[0].is_contained());
+}
+
+/// A `ClientHello` of TLS 1.0 as an old charger sends it: these cipher suites, no extension.
+fn old_hello(suites: &[u16]) -> Vec<u8> {
+    let mut body = vec![3, 1];
+    body.extend([7; 32]);
+    body.push(0);
+    body.extend(u16::try_from(2 * suites.len()).unwrap().to_be_bytes());
+    body.extend(suites.iter().flat_map(|suite| suite.to_be_bytes()));
+    body.extend([1, 0]);
+    let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+    let mut message = vec![1, length[1], length[2], length[3]];
+    message.extend(body);
+    let mut record = vec![22, 3, 1];
+    record.extend(u16::try_from(message.len()).unwrap().to_be_bytes());
+    record.extend(message);
+    record
+}
+
+#[test]
+fn what_chargers_offer_is_told_and_whom_that_locks_out() {
+    let (_charger, _authority, rig, mut shadow) = line(|_| {});
+    let (_, opened) = shadow.opened();
+    let offered = opened.tls.unwrap();
+    assert_eq!((offered.newest, offered.only_rsa), (Newest::Tls13, false));
+    // AES in CBC mode: with RSA alone, then with an ephemeral key, too.
+    for (suites, why) in [
+        (&[0x002f, 0x0035][..], "only RSA key exchange"),
+        (&[0xc013, 0x002f][..], "no cipher suite in common"),
+    ] {
+        let mut old = rig.charger();
+        old.write_all(&old_hello(suites)).unwrap();
+        let mut alert = Vec::new();
+        old.read_to_end(&mut alert).unwrap();
+        assert_eq!(alert.first(), Some(&21), "an alert");
+        let refused = shadow.refused();
+        assert!(refused.why.contains(why), "{refused:?}");
+        assert_eq!((refused.charger.as_str(), refused.status), ("", None));
+    }
+    let offers = &rig.metrics.offers;
+    let counts = [
+        &offers.tls13,
+        &offers.tls12,
+        &offers.older,
+        &offers.only_rsa,
+        &offers.locked_out,
+    ];
+    assert_eq!(counts.map(Count::get), [1, 0, 2, 1, 2]);
 }
 
 fn tls_pair(files: &TlsFiles) -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {

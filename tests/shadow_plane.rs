@@ -65,6 +65,7 @@ fn announced(seen: u64) -> Record<'static> {
             extensions: None,
             authorization: None,
             certificate: None,
+            tls: None,
             handshake_us: 1,
             quirks: Vec::new(),
             seen: [seen, 0],

@@ -15,6 +15,7 @@ use super::gauges;
 use super::health::Vitals;
 use crate::clock::Micros;
 use crate::live::Metrics;
+use crate::live::metrics::Offers;
 
 /// The shadow plane says how it is every second; one that has said nothing for so long, µs, is not well.
 const LONGEST_SILENCE: Micros = 5_000_000;
@@ -145,6 +146,7 @@ impl Collector for Planes {
         ] {
             counter(&mut encoder, name, help, value)?;
         }
+        encode_offers(&live.offers, &mut encoder)?;
         let shadow = shadow(live);
         for (key, name, help) in [
             ("seen", "facts_seen", "Facts given to the recorder"),
@@ -221,6 +223,43 @@ fn readers(told: &Value, encoder: &mut DescriptorEncoder<'_>) -> Result<(), std:
             let gauge = ConstGauge::new(age as f64 / 1e6);
             gauge.encode(family.encode_family(&labels(reader))?)?;
         }
+    }
+    Ok(())
+}
+
+/// What chargers offer where the tap ends TLS.
+fn encode_offers(
+    offers: &Offers,
+    encoder: &mut DescriptorEncoder<'_>,
+) -> Result<(), std::fmt::Error> {
+    for (name, help, value) in [
+        (
+            "tls_offers_1_3",
+            "Chargers that began TLS with cipher suites of 1.3",
+            offers.tls13.get(),
+        ),
+        (
+            "tls_offers_1_2",
+            "Chargers that began TLS with cipher suites of 1.2 at best",
+            offers.tls12.get(),
+        ),
+        (
+            "tls_offers_older",
+            "Chargers that began TLS with older cipher suites only",
+            offers.older.get(),
+        ),
+        (
+            "tls_offers_only_rsa",
+            "Chargers among them that know only RSA key exchange",
+            offers.only_rsa.get(),
+        ),
+        (
+            "tls_locked_out",
+            "Chargers among them that share no cipher suite with the tap",
+            offers.locked_out.get(),
+        ),
+    ] {
+        counter(encoder, name, help, value)?;
     }
     Ok(())
 }

@@ -129,11 +129,8 @@ impl<'f> Changes<'f> {
             Kind::ShadowSent | Kind::ShadowWithheld if fact.cause != 0 && names_one(&fact.note) => {
                 self.settle(fact);
             }
-            Kind::ShadowReceived | Kind::ShadowSilent if fact.cause != 0 => {
-                // What will be repeated is not over: a charger would still hold it.
-                if fact.note.is_empty() || fact.note_json()["retry"] != true {
-                    self.waits.answered(fact.cause, self.first);
-                }
+            Kind::ShadowReceived | Kind::ShadowSilent if fact.cause != 0 && !is_repeated(fact) => {
+                self.waits.answered(fact.cause, self.first);
             }
             Kind::PlaneStarted => {
                 self.anew = true;
@@ -204,6 +201,11 @@ impl<'f> Changes<'f> {
         }
         Ok(())
     }
+}
+
+/// Whether the CALL goes again because of this answer, or for want of one: a charger would still hold it.
+fn is_repeated(fact: &Fact) -> bool {
+    !fact.note.is_empty() && fact.note_json()["retry"] == true
 }
 
 fn names_one(text: &str) -> bool {

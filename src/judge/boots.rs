@@ -3,6 +3,7 @@
 use super::compare::Difference;
 use super::exchanges::Bench;
 use super::findings::{Draft, Sides};
+use super::handshake;
 use super::notes;
 use super::tree::Node;
 use crate::facts::Fact;
@@ -109,16 +110,8 @@ fn report(fact: &Fact, draft: Draft, why: String, bench: &mut Bench<'_>) {
         return;
     }
     (bench.out)(Row::Handshake(Handshake {
-        id: fact.seq,
-        at: fact.at,
-        charger: origin.charger.to_string(),
-        conn: origin.conn,
-        authority: origin.authority.word().into(),
-        outcome: Outcome::Divergent,
-        reason: None,
         severity: Some(draft.severity),
-        status: None,
-        why,
+        ..handshake::row(fact, &origin, Outcome::Divergent, why)
     }));
     let row = draft.seen(Subject::Handshake, fact.seq, fact.at, &origin);
     (bench.out)(Row::Divergence(row));

@@ -151,29 +151,41 @@ fn report(
     if !bench.world.conn(fact).shaken.insert(cause) {
         return;
     }
+    let outcome = match (&draft, comparable) {
+        (Some(_), _) => Outcome::Divergent,
+        (None, false) => Outcome::NotComparable,
+        (None, true) => Outcome::Equal,
+    };
+    let why = if note.why.is_empty() {
+        cause.to_owned()
+    } else {
+        note.why
+    };
     (bench.out)(Row::Handshake(Handshake {
+        reason: (!comparable).then_some(Reason::ShadowGap),
+        severity: draft.as_ref().map(|draft| draft.severity),
+        status: note.status,
+        ..row(fact, origin, outcome, why)
+    }));
+    if let Some(draft) = draft {
+        let row = draft.seen(Subject::Handshake, fact.seq, fact.at, origin);
+        (bench.out)(Row::Divergence(row));
+    }
+}
+
+/// The row of a handshake, without what only some have.
+pub(super) fn row(fact: &Fact, origin: &Origin, outcome: Outcome, why: String) -> Handshake {
+    Handshake {
         id: fact.seq,
         at: fact.at,
         charger: origin.charger.to_string(),
         conn: origin.conn,
         authority: origin.authority.word().into(),
-        outcome: match (&draft, comparable) {
-            (Some(_), _) => Outcome::Divergent,
-            (None, false) => Outcome::NotComparable,
-            (None, true) => Outcome::Equal,
-        },
-        reason: (!comparable).then_some(Reason::ShadowGap),
-        severity: draft.as_ref().map(|draft| draft.severity),
-        status: note.status,
-        why: if note.why.is_empty() {
-            cause.to_owned()
-        } else {
-            note.why
-        },
-    }));
-    if let Some(draft) = draft {
-        let row = draft.seen(Subject::Handshake, fact.seq, fact.at, origin);
-        (bench.out)(Row::Divergence(row));
+        outcome,
+        reason: None,
+        severity: None,
+        status: None,
+        why,
     }
 }
 

@@ -8,6 +8,7 @@ use super::handover::{Opened, Refused};
 use super::head::{HeadError, MAX_HEAD, Request, Response, read_response};
 use super::listener::Seat;
 use super::metrics::Metrics;
+use super::offer::Offer;
 use super::roster::{Entry, Roster};
 use super::secret::Secret;
 use crate::clock::{Clock, Micros};
@@ -39,6 +40,8 @@ pub struct Asker {
     pub authority: Leg,
     /// Whom its certificate names.
     pub certificate: Option<Rc<str>>,
+    /// What it offered when it began TLS.
+    pub tls: Option<Offer>,
 }
 
 /// A place among the connections that have no answer yet.
@@ -164,6 +167,7 @@ impl Asking {
             peer,
             authority,
             certificate,
+            tls,
         } = self.asker.clone();
         tracing::info!(conn, charger, %peer, subprotocol = response.subprotocol, "connection opened");
         let opened = Opened {
@@ -176,6 +180,7 @@ impl Asking {
             extensions: response.extensions,
             authorization: self.request.authorization.clone(),
             certificate: certificate.as_deref().map(Box::from),
+            tls,
             handshake_us: now - self.since,
             quirks: self.request.quirks.clone(),
             seen: [0, 0],

@@ -1,22 +1,27 @@
 //! A charger's way in: read its request, reach the authority, then splice.
 
+use std::cell::RefCell;
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::server::Acceptor;
+use rustls::{CipherSuite, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
 use super::answer::{Asker, Asking, Pending};
 use super::certificate::Certificate;
 use super::dial::{DialError, Dialer};
 use super::head::{HeadError, MAX_HEAD, Request, read_request};
 use super::listener::Seat;
+use super::offer::{self, Offer, Warned};
 use super::splice::{HELD, Shared, Splice};
 use super::stream::{Stream, tune};
 use crate::clock::{Clock, Micros};
@@ -40,6 +45,7 @@ pub struct Porch {
     shared: Rc<Shared>,
     dialer: Dialer,
     tls: Option<TlsAcceptor>,
+    warned: RefCell<Warned>,
 }
 
 /// What a charger opened with.
@@ -83,6 +89,7 @@ impl Porch {
             shared,
             dialer,
             tls,
+            warned: RefCell::default(),
         }
     }
 
@@ -104,18 +111,19 @@ impl Porch {
         place: Seat,
     ) -> Option<Box<Splice>> {
         let pending = Pending::new(&self.shared.metrics, Some(place));
-        let mut charger = match self.greet(tcp).await {
+        let mut asker = Asker {
+            conn: self.shared.epoch(),
+            peer,
+            authority: self.shared.settings.authority,
+            certificate: None,
+            tls: None,
+        };
+        let mut charger = match self.greet(tcp, &mut asker).await {
             Ok(charger) => charger,
             Err(error) => {
                 tracing::info!(%peer, error = %chain(&error), "charger not greeted");
                 return None;
             }
-        };
-        let asker = Asker {
-            conn: self.shared.epoch(),
-            peer,
-            authority: self.shared.settings.authority,
-            certificate: subject(&charger),
         };
         let opening = self.read_opening(&mut charger).await?;
         let request = opening.request.as_ref().ok();
@@ -161,14 +169,39 @@ impl Porch {
         }
     }
 
-    async fn greet(&self, tcp: TcpStream) -> io::Result<Stream> {
+    /// Takes the charger's line, through TLS where the tap ends that; `asker` gets what it tells of the charger.
+    async fn greet(&self, tcp: TcpStream, asker: &mut Asker) -> io::Result<Stream> {
         let settings = &self.shared.settings;
         tune(&tcp, &settings.tuning())?;
         let Some(tls) = &self.tls else {
             return Ok(Stream::Plain(tcp));
         };
-        let tls = timeout(settings.head_timeout, tls.accept(tcp)).await??;
-        Ok(Stream::Tls(Box::new(tls.into())))
+        let config = Arc::clone(tls.config());
+        let greeting = async {
+            let begun = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
+            let suites = begun.client_hello().cipher_suites().to_vec();
+            self.take_offer(&suites, &config, asker);
+            begun.into_stream(config).await
+        };
+        let stream = timeout(settings.head_timeout, greeting).await??;
+        let stream = Stream::Tls(Box::new(stream.into()));
+        asker.certificate = subject(&stream);
+        Ok(stream)
+    }
+
+    /// Counts what a charger offers, and tells of one that the tap's own TLS locks out: nobody would hear of it else.
+    fn take_offer(&self, suites: &[CipherSuite], config: &ServerConfig, asker: &mut Asker) {
+        let (offer, fits) = (Offer::of(suites), offer::fits(suites, config));
+        self.shared.metrics.offers.count(offer, fits);
+        asker.tls = Some(offer);
+        if fits {
+            return;
+        }
+        let why = offer.lockout();
+        if self.warned.borrow_mut().is_due(asker.peer.ip()) {
+            tracing::warn!(peer = %asker.peer.ip(), why, "a charger cannot join through this tap's TLS; end TLS in front of the tap for it");
+        }
+        asker.refused(&self.shared.roster, String::new(), None, why.to_owned());
     }
 
     /// Reads the request head. `None` if nothing at all was sent: a port check, not a charger.

@@ -13,6 +13,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::offer::Offer;
 use crate::clock::Micros;
 pub use crate::facts::Flow;
 use crate::facts::{Dir, Leg};
@@ -95,6 +96,9 @@ pub struct Opened {
     /// Whom the charger's TLS certificate names, if the tap asked for one and was shown it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Box<str>>,
+    /// What it offered when it began TLS, if the tap ends that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Offer>,
     /// From the charger's request head to the authority's answer, µs.
     pub handshake_us: i64,
     /// Odd things about the request that were forwarded untouched, by name.

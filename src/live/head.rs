@@ -10,14 +10,15 @@ use super::backend::Backend;
 use super::body::Body;
 use super::secret::Secret;
 
+mod told;
+
+pub use told::{HEX_PASSWORD, SCHEMES};
+
 /// Longest head that is read. A longer one is forwarded unread.
 pub const MAX_HEAD: usize = 16 * 1024;
 
 /// Most header fields that are read.
 pub const MAX_HEADERS: usize = 100;
-
-/// The schemes of `Authorization` that are told by name: any other first word may be the credentials themselves.
-pub const SCHEMES: [&str; 5] = ["Basic", "Bearer", "Digest", "Negotiate", "NTLM"];
 
 /// Why bytes can't be read as a head. They are forwarded all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -140,6 +141,13 @@ impl Request {
         let hosts: Vec<_> = fields.ranges("host").collect();
         let offered = fields.joined("sec-websocket-protocol");
         let upgrade = fields.has("sec-websocket-key") || fields.has("upgrade");
+        let credentials = fields.joined("authorization");
+        let mut values = fields.ranges("authorization");
+        // Only in 1.6 is a password configured as digits that stand for bytes.
+        let is_16 = offered
+            .as_deref()
+            .is_none_or(|offered| offered.contains("ocpp1.6"));
+        let is_hex = is_16 && credentials.as_deref().is_some_and(told::is_hex_password);
         let quirks = [
             (offered.is_none(), "no subprotocol offered"),
             (!raw.starts_with('/'), "absolute-form target"),
@@ -150,9 +158,8 @@ impl Request {
             (!fields.has("connection"), "no Connection header"),
             (hosts.is_empty(), "no Host header"),
             (hosts.len() > 1, "several Host headers"),
+            (is_hex, HEX_PASSWORD),
         ];
-        let credentials = fields.joined("authorization");
-        let mut values = fields.ranges("authorization");
         Self {
             len,
             credentials: values.next().filter(|_| values.next().is_none()),
@@ -160,7 +167,7 @@ impl Request {
             identity: identity(below.unwrap_or(path)),
             upgrade,
             offered,
-            authorization: credentials.map(|value| scheme(&value).to_owned()),
+            authorization: credentials.map(|value| told::scheme(&value).to_owned()),
             quirks: quirks
                 .into_iter()
                 .filter(|(is, _)| *is)
@@ -168,7 +175,7 @@ impl Request {
                 .collect(),
             target_range: target,
             hosts,
-            target: without_secrets(&raw),
+            target: told::without_secrets(&raw),
         }
     }
 
@@ -237,35 +244,6 @@ fn strip_base<'a>(path: &'a str, base_path: &str) -> Option<&'a str> {
     let base = base_path.trim_end_matches('/');
     path.strip_prefix(base)
         .filter(|below| base.is_empty() || below.is_empty() || below.starts_with('/'))
-}
-
-/// The scheme in the value of an `Authorization` header.
-fn scheme(value: &str) -> &'static str {
-    let first = value.split(' ').next().unwrap_or_default();
-    SCHEMES
-        .into_iter()
-        .find(|known| known.eq_ignore_ascii_case(first))
-        .unwrap_or("unknown")
-}
-
-/// A target whose log-in (absolute form) and query values are replaced by stars: some chargers put their password there.
-fn without_secrets(target: &str) -> String {
-    let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
-    let host = path_range(path).start;
-    let (authority, path) = path.split_at(host);
-    let mut text = match (authority.find("://"), authority.rfind('@')) {
-        (Some(scheme), Some(at)) => format!("{}***{}", &authority[..scheme + 3], &authority[at..]),
-        _ => authority.to_owned(),
-    };
-    text.push_str(path);
-    for (index, pair) in query.split('&').enumerate() {
-        text.push_str(if index == 0 { "" } else { "&" });
-        match pair.split_once('=') {
-            Some((name, _)) => text.extend([name, "=***"]),
-            None => text.push_str(pair),
-        }
-    }
-    text
 }
 
 fn identity(path: &str) -> Option<String> {
@@ -379,6 +357,8 @@ impl Fields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use proptest::prelude::*;
 
     const HEAD: &str = "GET /ocpp//CP%201?x=/9 HTTP/1.1\r\nhOST:\t tap:1 \r\nUPGRADE: WebSocket\r\n\
@@ -411,6 +391,26 @@ mod tests {
                 "no Connection header"
             ]
         );
+    }
+
+    #[test]
+    fn a_password_in_hex_digits_is_told_and_nothing_of_it() {
+        let digits = "00112233445566778899aabbccddeeff";
+        for (password, offered, told) in [
+            (digits, "ocpp1.6", true),
+            (digits, "ocpp2.0.1", false),
+            ("not hex, though as long as a key", "ocpp1.6", false),
+            ("00112233", "ocpp1.6", false),
+        ] {
+            let login = STANDARD.encode(format!("CP1:{password}"));
+            let head = format!(
+                "GET /CP1 HTTP/1.1\r\nConnection: Upgrade\r\nAuthorization: Basic {login}\r\n\
+                 Sec-WebSocket-Protocol: {offered}\r\n\r\n"
+            );
+            let request = read_request(head.as_bytes(), "").unwrap().unwrap();
+            let is_told = request.quirks.iter().any(|quirk| quirk == HEX_PASSWORD);
+            assert_eq!(is_told, told, "{password} {offered}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::handover::Counters;
+use super::offer::{Newest, Offer};
 use crate::clock::{Clock, Micros};
 
 /// A counter. Nothing is ordered by it, hence relaxed.
@@ -58,7 +59,37 @@ pub struct Metrics {
     pub accept_errors: Count,
     /// Connections on which a byte was altered, lost or added. Anything but zero is severity S0.
     pub breaches: Count,
+    /// What chargers offered, where the tap ends TLS.
+    pub offers: Offers,
     status: Mutex<Status>,
+}
+
+/// `ClientHello`s by what they offered.
+#[derive(Debug, Default)]
+pub struct Offers {
+    /// Suites of TLS 1.3.
+    pub tls13: Count,
+    /// Suites of TLS 1.2, none of 1.3.
+    pub tls12: Count,
+    /// Older ones only.
+    pub older: Count,
+    /// Only RSA key exchange; these are among the others, too.
+    pub only_rsa: Count,
+    /// No cipher suite that the tap has; these are among the others, too.
+    pub locked_out: Count,
+}
+
+impl Offers {
+    /// Counts one.
+    pub fn count(&self, offer: Offer, fits: bool) {
+        match offer.newest {
+            Newest::Tls13 => self.tls13.add(1),
+            Newest::Tls12 => self.tls12.add(1),
+            Newest::Older => self.older.add(1),
+        }
+        self.only_rsa.add(offer.only_rsa.into());
+        self.locked_out.add((!fits).into());
+    }
 }
 
 /// The shadow plane's latest status line, and when it came.

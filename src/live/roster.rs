@@ -467,6 +467,7 @@ mod tests {
             extensions: None,
             authorization: None,
             certificate: None,
+            tls: None,
             handshake_us: 0,
             quirks: Vec::new(),
             seen: [0; 2],

@@ -117,6 +117,7 @@ pub fn in_handshake(identity: &str, offered: Option<&str>, named: &[String]) -> 
             identity.is_empty() || odd("absolute-form target") || odd("no Connection header"),
         ),
         (33, !identity.bytes().all(plain)),
+        (48, odd("password in hex digits")),
     ];
     let rows = shows.into_iter().filter(|(_, shows)| *shows);
     rows.map(|(row, _)| row).collect()
@@ -172,6 +173,8 @@ mod tests {
             let named = [name.to_owned()];
             assert_eq!(rows(in_handshake("CP1", Some("ocpp1.6"), &named)), [32]);
         }
+        let named = ["password in hex digits".to_owned()];
+        assert_eq!(rows(in_handshake("CP1", Some("ocpp1.6"), &named)), [48]);
     }
 
     #[test]

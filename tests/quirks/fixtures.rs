@@ -67,8 +67,8 @@ const METER: Step = Says(
 const STOP: Step =
     Says(r#"[2,"e","StopTransaction",{"transactionId":{tx},"meterStop":200,"timestamp":"{now}"}]"#);
 
-/// All that show on a wire: every row but 48 and 54.
-pub(crate) const FIXTURES: [Fixture; 56] = [
+/// All that show on a wire: every row but 54.
+pub(crate) const FIXTURES: [Fixture; 57] = [
     odd(1, INTERNAL, &[START, Says(r#"[2,"odd","MeterValues",{"connectorId":1,"transactionId":0,"meterValue":[{"timestamp":"{now}","sampledValue":[{"value":"150"}]}]}]"#), METER, STOP]),
     odd(2, LENIENT, &[Says(r#"[2,"odd","MeterValues",{"connectorId":1,"transactionId":9223372036854775807,"meterValue":[{"timestamp":"{now}","sampledValue":[{"value":"150"}]}]}]"#)]),
     odd(3, INTERNAL, &[Says(r#"[2,"odd","StopTransaction",{"transactionId":-1,"meterStop":200,"timestamp":"{now}"}]"#)]),
@@ -137,6 +137,7 @@ pub(crate) const FIXTURES: [Fixture; 56] = [
     odd(45, FORMAT, &[Says(r#"[2,17,"StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available"}]"#)]),
     odd(46, LENIENT, &[Says(r#"[3,"never-asked",{"status":"Accepted"}]"#)]),
     odd(47, LENIENT, &[Frame(0xc1, b"\xaa\x56\x4a\x2e\x2a\x4a\x2d\x51\xb2")]),
+    odd(48, LENIENT, &[]),
     odd(49, LENIENT, &[
         Says(r#"[2,"h0","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available","timestamp":"2025-01-01T10:00:07Z"}]"#),
         Says(r#"[2,"h1","StatusNotification",{"connectorId":1,"errorCode":"NoError","status":"Available","timestamp":"2025-01-01T11:11:07Z"}]"#),
@@ -203,6 +204,10 @@ impl Fixture {
         );
         if self.row != 32 {
             head += "Connection: Upgrade\r\n";
+        }
+        if self.row == 48 {
+            // `CP:` and the 32 digits of a key.
+            head += "Authorization: Basic Q1A6MDAxMTIyMzM0NDU1NjY3Nzg4OTlhYWJiY2NkZGVlZmY=\r\n";
         }
         if self.row != 31 {
             head = head + "Sec-WebSocket-Protocol: " + self.version() + "\r\n";

@@ -15,6 +15,7 @@ use crate::live::answer::{Answer, Asker, Asking, Pending};
 use crate::live::body::Body;
 use crate::live::connection::{NOT_FOUND, UNLISTED};
 use crate::live::head::{MAX_HEAD, Request, read_request};
+use crate::live::offer::Offer;
 
 /// The time between two requests on one connection.
 pub(super) struct Between {
@@ -27,6 +28,7 @@ pub(super) struct Between {
     peer: SocketAddr,
     authority: Leg,
     certificate: Option<Rc<str>>,
+    tls: Option<Offer>,
 }
 
 impl Between {
@@ -43,6 +45,7 @@ impl Between {
             peer: asking.asker.peer,
             authority: asking.asker.authority,
             certificate: asking.asker.certificate.clone(),
+            tls: asking.asker.tls,
         })
     }
 
@@ -57,6 +60,7 @@ impl Between {
             peer: self.peer,
             authority: self.authority,
             certificate: self.certificate.clone(),
+            tls: self.tls,
         }
     }
 }

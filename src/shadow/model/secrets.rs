@@ -145,13 +145,8 @@ impl Telling {
     fn secrets_in(&self, element: &str) -> Result<Vec<Range<usize>>, SyntaxError> {
         let name = |of| text(element, &[Step::Key(of), Step::Key("name")]);
         let (component, variable) = (name("component"), name("variable"));
-        let holders = if self.holder.is_empty() {
-            vec![0..element.len()]
-        } else {
-            json::locate(element, self.holder)?
-        };
         let mut found = Vec::new();
-        for holder in holders {
+        for holder in json::locate(element, self.holder)? {
             let members = &element[holder.clone()];
             let write_only = text(members, &[Step::Key("mutability")]) == WRITE_ONLY;
             for at in json::locate(members, &[Step::Key(self.value)])? {

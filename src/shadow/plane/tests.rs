@@ -74,6 +74,7 @@ fn opened(conn: u64, seen: [u64; 2]) -> Record<'static> {
             extensions: None,
             authorization: None,
             certificate: None,
+            tls: None,
             handshake_us: 9,
             quirks: Vec::new(),
             seen,

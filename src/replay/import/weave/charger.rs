@@ -399,6 +399,7 @@ impl<'d> Charger<'d> {
             extensions: None,
             authorization: None,
             certificate: None,
+            tls: None,
             handshake_us: 0,
             quirks: Vec::new(),
             seen: [0, 0],

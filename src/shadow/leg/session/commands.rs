@@ -112,7 +112,8 @@ impl Session<'_> {
             let number = held.asked.number;
             let found = self.link.memory.borrow().commands.real_answer(number);
             let early = found.is_none() && !leaving && held.until > Instant::now();
-            if early && !self.is_known(held) {
+            let known = if early { self.known(held) } else { None };
+            if early && known.is_none() {
                 at += 1;
                 continue;
             }
@@ -127,19 +128,18 @@ impl Session<'_> {
                 }
                 self.handed_on(&command, asked.fact, real)
             });
-            if let Some(answer) = self.choose(&asked, &command, real.as_ref(), Wait::Not) {
+            let answer = known.or_else(|| self.choose(&asked, &command, real.as_ref(), Wait::Not));
+            if let Some(answer) = answer {
                 self.answer(&asked, &command, answer).await?;
             }
         }
         Ok(())
     }
 
-    /// Whether a held command need not wait any longer: the charger has told its authority what was asked.
-    fn is_known(&self, held: &Held) -> bool {
-        Envelope::parse(&held.asked.text).is_ok_and(|command| {
-            self.choose(&held.asked, &command, None, held.wait)
-                .is_some()
-        })
+    /// The answer to a held command that need not wait any longer: the charger has told its authority what was asked.
+    fn known(&self, held: &Held) -> Option<Answer> {
+        let command = Envelope::parse(&held.asked.text).ok()?;
+        self.choose(&held.asked, &command, None, held.wait)
     }
 
     /// The best answer; `None`: wait.
