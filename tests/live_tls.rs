@@ -125,14 +125,18 @@ fn wss_on_both_sides_carries_the_same_bytes() {
     assert!(closed.flows[0].is_contained());
 }
 
-/// A `ClientHello` of TLS 1.0 as an old charger sends it: these cipher suites, no extension.
-fn old_hello(suites: &[u16]) -> Vec<u8> {
-    let mut body = vec![3, 1];
+/// A `ClientHello` as an old charger sends it: these cipher suites and extensions.
+fn old_hello(suites: &[u16], extensions: &[u8]) -> Vec<u8> {
+    let mut body = vec![3, 3];
     body.extend([7; 32]);
     body.push(0);
     body.extend(u16::try_from(2 * suites.len()).unwrap().to_be_bytes());
     body.extend(suites.iter().flat_map(|suite| suite.to_be_bytes()));
     body.extend([1, 0]);
+    if !extensions.is_empty() {
+        body.extend(u16::try_from(extensions.len()).unwrap().to_be_bytes());
+        body.extend(extensions);
+    }
     let length = u32::try_from(body.len()).unwrap().to_be_bytes();
     let mut message = vec![1, length[1], length[2], length[3]];
     message.extend(body);
@@ -148,13 +152,24 @@ fn what_chargers_offer_is_told_and_whom_that_locks_out() {
     let (_, opened) = shadow.opened();
     let offered = opened.tls.unwrap();
     assert_eq!((offered.newest, offered.only_rsa), (Newest::Tls13, false));
-    // AES in CBC mode: with RSA alone, then with an ephemeral key, too.
-    for (suites, why) in [
-        (&[0x002f, 0x0035][..], "only RSA key exchange"),
-        (&[0xc013, 0x002f][..], "no cipher suite in common"),
+    // RSA with SHA-256 is all that it signs with.
+    let signatures = [0, 13, 0, 4, 0, 2, 4, 1];
+    // AES in CBC mode: with RSA alone, with an ephemeral key, too, or before signatures could be agreed on.
+    for (suites, extensions, why) in [
+        (
+            &[0x002f, 0x0035][..],
+            &signatures[..],
+            "only RSA key exchange",
+        ),
+        (
+            &[0xc027, 0x002f][..],
+            &signatures[..],
+            "no cipher suite in common",
+        ),
+        (&[0xc013, 0x002f][..], &[][..], "came with TLS 1.2"),
     ] {
         let mut old = rig.charger();
-        old.write_all(&old_hello(suites)).unwrap();
+        old.write_all(&old_hello(suites, extensions)).unwrap();
         let mut alert = Vec::new();
         old.read_to_end(&mut alert).unwrap();
         assert_eq!(alert.first(), Some(&21), "an alert");
@@ -170,7 +185,7 @@ fn what_chargers_offer_is_told_and_whom_that_locks_out() {
         &offers.only_rsa,
         &offers.locked_out,
     ];
-    assert_eq!(counts.map(Count::get), [1, 0, 2, 1, 2]);
+    assert_eq!(counts.map(Count::get), [1, 1, 2, 1, 3]);
 }
 
 fn tls_pair(files: &TlsFiles) -> (Arc<rustls::ServerConfig>, Arc<rustls::ClientConfig>) {

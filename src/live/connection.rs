@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::server::Acceptor;
-use rustls::{CipherSuite, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -178,9 +177,17 @@ impl Porch {
         };
         let config = Arc::clone(tls.config());
         let greeting = async {
-            let begun = LazyConfigAcceptor::new(Acceptor::default(), tcp).await?;
+            let begun = match LazyConfigAcceptor::new(Acceptor::default(), tcp).await {
+                Ok(begun) => begun,
+                Err(error) => {
+                    if let Some(offer) = Offer::unseen(&error) {
+                        self.take_offer(offer, false, asker);
+                    }
+                    return Err(error);
+                }
+            };
             let suites = begun.client_hello().cipher_suites().to_vec();
-            self.take_offer(&suites, &config, asker);
+            self.take_offer(Offer::of(&suites), offer::fits(&suites, &config), asker);
             begun.into_stream(config).await
         };
         let stream = timeout(settings.head_timeout, greeting).await??;
@@ -190,8 +197,7 @@ impl Porch {
     }
 
     /// Counts what a charger offers, and tells of one that the tap's own TLS locks out: nobody would hear of it else.
-    fn take_offer(&self, suites: &[CipherSuite], config: &ServerConfig, asker: &mut Asker) {
-        let (offer, fits) = (Offer::of(suites), offer::fits(suites, config));
+    fn take_offer(&self, offer: Offer, fits: bool, asker: &mut Asker) {
         self.shared.metrics.offers.count(offer, fits);
         asker.tls = Some(offer);
         if fits {

@@ -1,12 +1,14 @@
 //! What chargers offer when they begin TLS: who would be locked out of a backend, or of this tap, that asks for more.
 //!
 //! rustls shows the cipher suites of a `ClientHello` before it refuses any. It does not show the versions, so those are read
-//! from the suites that came with them.
+//! from the suites that came with them. A `ClientHello` without signature algorithms, as all before TLS 1.2 are, it refuses
+//! unseen.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::net::IpAddr;
 
-use rustls::{CipherSuite, ServerConfig};
+use rustls::{CipherSuite, PeerIncompatible, ServerConfig};
 use serde::{Deserialize, Serialize};
 
 /// How many addresses are remembered that somebody was warned about.
@@ -53,10 +55,22 @@ impl Offer {
         Self { newest, only_rsa }
     }
 
+    /// What a charger offers whose `ClientHello` was refused unseen with this error; `None` if that says nothing of it.
+    pub fn unseen(error: &io::Error) -> Option<Self> {
+        let unsigned = PeerIncompatible::SignatureAlgorithmsExtensionRequired;
+        let refused = error.get_ref()?.downcast_ref::<rustls::Error>()?;
+        (*refused == rustls::Error::PeerIncompatible(unsigned)).then_some(Self {
+            newest: Newest::Older,
+            only_rsa: false,
+        })
+    }
+
     /// Why a charger that offers this gets no connection from a server that shares no suite with it.
     pub const fn lockout(self) -> &'static str {
         if self.only_rsa {
             "locked out by TLS: the charger offers only RSA key exchange"
+        } else if matches!(self.newest, Newest::Older) {
+            "locked out by TLS: the charger offers nothing that came with TLS 1.2"
         } else {
             "locked out by TLS: no cipher suite in common"
         }

@@ -130,7 +130,8 @@ impl Session<'_> {
             });
             let answer = known.or_else(|| self.choose(&asked, &command, real.as_ref(), Wait::Not));
             if let Some(answer) = answer {
-                self.answer(&asked, &command, answer).await?;
+                // Boxed: a leg spends its life in this loop without anything to answer.
+                Box::pin(self.answer(&asked, &command, answer)).await?;
             }
         }
         Ok(())
