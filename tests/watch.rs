@@ -23,3 +23,12 @@ mod board;
 mod feed;
 #[path = "watch/tap.rs"]
 mod tap;
+
+#[path = "watch/alone.rs"]
+mod alone;
+#[path = "watch/colours.rs"]
+mod colours;
+#[path = "watch/pressed.rs"]
+mod pressed;
+#[path = "watch/states.rs"]
+mod states;

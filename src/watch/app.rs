@@ -18,6 +18,7 @@ use super::keys::{self, Action, Key, Scope};
 use super::mask::Mask;
 use super::screen::{Look, Room, Screen, Step};
 use super::sessions::Sessions;
+use super::sieve::Sieve;
 use super::snapshot::{Alarm, Answer, Pulse, Question};
 use super::tap::Tap;
 use super::text::Zone;
@@ -319,6 +320,9 @@ impl App {
             Action::FilterByCell => self.filter_by_cell(),
             Action::Freeze => self.freeze(),
             Action::Focus => self.focus = (self.focus + 1) % self.screen().panes().max(1),
+            Action::Expand if self.screen().panes() < 2 => {
+                self.say("this screen has one pane, and it has all the room")
+            }
             Action::Expand => self.expanded = !self.expanded,
             Action::Copy => self.copy(effects),
             Action::Evidence => effects.push(Effect::Evidence(self.evidence())),
@@ -378,8 +382,10 @@ impl App {
             6 => Box::new(Tap::default()),
             _ => Box::new(Board::default()),
         };
-        if let Err(fault) = screen.set_filter(filter) {
-            self.say(fault.says);
+        // A screen that knows no such field shows everything and says so.
+        match Sieve::parse(filter, screen.fields()) {
+            Ok(sieve) => screen.set_filter(sieve),
+            Err(fault) => self.say(format!("not filtered: {}", fault.message)),
         }
         self.path.push(screen);
     }
@@ -391,13 +397,8 @@ impl App {
             self.expanded = false;
         } else if self.path.pop().is_some() {
             self.focus = 0;
-        } else if self
-            .screen()
-            .filter()
-            .is_some_and(|filter| !filter.is_empty())
-        {
-            // An empty filter is always one.
-            let _ = self.screen_mut().set_filter("");
+        } else if !self.screen().filter().is_empty() {
+            self.screen_mut().set_filter(Sieve::default());
             self.say("the filter is gone");
         } else if self.root == 0 {
             self.say("this is the first screen; q leaves");
@@ -407,14 +408,12 @@ impl App {
     }
 
     fn write_filter(&mut self) {
-        let Some(filter) = self.screen().filter() else {
+        if self.screen().fields().is_empty() {
             self.say("nothing can be filtered here");
             return;
-        };
-        self.overlay = Some(Overlay::Prompt(Prompt::new(
-            Purpose::Filter,
-            &self.mask.text(filter),
-        )));
+        }
+        let filter = self.mask.text(self.screen().filter());
+        self.overlay = Some(Overlay::Prompt(Prompt::new(Purpose::Filter, &filter)));
     }
 
     fn filter_by_cell(&mut self) {
@@ -422,7 +421,7 @@ impl App {
             self.say("no cell is selected that can be filtered by");
             return;
         };
-        let old = self.screen().filter().unwrap_or_default();
+        let old = self.screen().filter();
         let filter = if old.is_empty() || old.contains(&cell) {
             cell
         } else {
@@ -431,12 +430,21 @@ impl App {
         self.set_filter(&filter);
     }
 
+    /// Sets the filter of the screen on top, as it was written on a screen that may be masked.
     fn set_filter(&mut self, filter: &str) {
         let meant = self.mask.reveal(filter);
-        match self.screen_mut().set_filter(&meant) {
-            Ok(()) if filter.is_empty() => self.say("no filter"),
-            Ok(()) => self.say(format!("filter: {}", self.mask.text(&meant))),
-            Err(fault) => self.say(fault.says),
+        match Sieve::parse(&meant, self.screen().fields()) {
+            Err(fault) => self.say(format!("not filtered: {}", fault.message)),
+            Ok(sieve) => {
+                self.mask.meet(sieve.text());
+                let shown = self.mask.text(sieve.text());
+                self.screen_mut().set_filter(sieve);
+                self.say(if shown.is_empty() {
+                    "no filter".to_owned()
+                } else {
+                    format!("filter: {shown}")
+                });
+            }
         }
     }
 
@@ -469,7 +477,7 @@ impl App {
             "judged": pulse.map(|pulse| pulse.judged),
             "at": crate::ledger::views::rfc3339(self.now),
             "screen": self.crumbs(),
-            "filter": self.screen().filter().map(|filter| self.mask.text(filter)),
+            "filter": self.mask.text(self.screen().filter()),
             "masked": self.mask.is_on(),
             "frozen_at": self.frozen.map(|frozen| crate::ledger::views::rfc3339(frozen.since)),
             "shows": self.screen().json(&self.look()),

@@ -5,14 +5,15 @@ mod read;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::keys::{Action, Scope};
-use super::screen::{FilterFault, Look, Screen, Step};
-use super::sieve::Sieve;
+use super::screen::{Look, Screen, Step};
+use super::sieve::{Sieve, term};
 use super::snapshot::{self, Answer, Known};
 use super::table::Cursor;
 use crate::clock::Micros;
+use crate::ledger::filter::{Field, Kind, Value};
 use crate::ledger::query::Concern;
 pub(in crate::watch) use read::happening;
 pub use read::read;
@@ -34,6 +35,56 @@ pub struct Data {
     pub findings: Vec<u64>,
     /// What happened last, the newest first.
     pub events: Vec<Happening>,
+}
+
+/// What groups can be filtered by.
+static GROUPS: [Field; 5] = [
+    field("group", Kind::Text, "the group's name", "group:amsterdam-*"),
+    field(
+        "stage",
+        Kind::Text,
+        "where it is on its way",
+        "stage:shadow",
+    ),
+    field("verdict", Kind::Text, "what its gate says", "verdict:HOLD"),
+    field(
+        "open",
+        Kind::Number,
+        "findings that nobody has decided about",
+        "open>0",
+    ),
+    field(
+        "severe",
+        Kind::Number,
+        "those of them that are S0 or S1",
+        "severe>0",
+    ),
+];
+
+const fn field(name: &'static str, kind: Kind, help: &'static str, example: &'static str) -> Field {
+    Field {
+        name,
+        aliases: &[],
+        kind,
+        help,
+        example,
+    }
+}
+
+fn value<'a>(group: &'a Group, field: &str) -> Value<'a> {
+    match field {
+        "group" => Value::Text(&group.name),
+        "stage" => Value::Text(&group.stage),
+        "verdict" => Value::Text(
+            group
+                .verdict
+                .as_ref()
+                .map_or("no gate", |verdict| &verdict.word),
+        ),
+        "open" => Value::Number(group.open as i64),
+        "severe" => Value::Number(group.severe as i64),
+        _ => Value::Nothing,
+    }
 }
 
 /// Hours in a chart.
@@ -97,7 +148,7 @@ impl Board {
         let groups = self.known.ready().map_or(&[][..], |data| &data.groups);
         groups
             .iter()
-            .filter(|group| self.sieve.lets(&[&group.name, &group.stage]))
+            .filter(|group| self.sieve.lets(0, &|field| value(group, field)))
             .collect()
     }
 
@@ -146,7 +197,7 @@ impl Screen for Board {
         let of_group = if group.is_empty() || group == read::ALL {
             String::new()
         } else {
-            format!("group:{group}")
+            term("group", &group)
         };
         match action {
             Action::Open => Step::Go(4, of_group),
@@ -160,21 +211,31 @@ impl Screen for Board {
         4
     }
 
-    fn filter(&self) -> Option<&str> {
-        Some(self.sieve.text())
+    fn fields(&self) -> &'static [Field] {
+        &GROUPS
     }
 
-    fn set_filter(&mut self, text: &str) -> Result<(), FilterFault> {
-        self.sieve = Sieve::new(text);
+    fn filter(&self) -> &str {
+        self.sieve.text()
+    }
+
+    fn set_filter(&mut self, sieve: Sieve) {
+        self.sieve = sieve;
         self.cursor.row = 0;
-        Ok(())
     }
 
     fn cell_filter(&self) -> Option<String> {
         let group = self.selected()?;
         Some(match self.cursor.column {
-            2 => group.stage.clone(),
-            _ => group.name.clone(),
+            2 => term("stage", &group.stage),
+            3 => term(
+                "verdict",
+                group
+                    .verdict
+                    .as_ref()
+                    .map_or("no gate", |verdict| &verdict.word),
+            ),
+            _ => term("group", &group.name),
         })
     }
 
@@ -204,7 +265,7 @@ impl Screen for Board {
         )
     }
 
-    fn json(&self, _look: &Look<'_>) -> Value {
+    fn json(&self, _look: &Look<'_>) -> serde_json::Value {
         let groups = self.groups().into_iter().map(|group| {
             json!({
                 "group": group.name, "stage": group.stage, "verdict": group.verdict.as_ref().map(|verdict| &verdict.word),

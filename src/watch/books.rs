@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::snapshot::{Answer, Pulse, Question};
 use super::{board, coverage, diffs, feed, gate, sessions, tap, trace};
+use crate::clock::Micros;
 use crate::facts::{self, Kind, RecordingError};
 use crate::ledger::{self, LedgerError, query};
 
@@ -65,6 +66,12 @@ impl Books {
     /// The ledger.
     pub fn ledger(&self) -> Result<&query::Reader, BooksError> {
         self.ledger.as_ref().ok_or(BooksError::NoLedger)
+    }
+
+    /// When the recording's last fact was, µs: what relative times of filters count from.
+    pub fn last(&self) -> Result<Micros, BooksError> {
+        let last = self.facts.by_seq(self.facts.last_seq()?)?;
+        Ok(last.map_or(0, |fact| fact.at))
     }
 
     /// What names the recording's run: the first fact that a tap wrote. Masks are keyed with it.

@@ -9,7 +9,7 @@ use super::app::{App, Overlay, Prompt, Purpose};
 use super::keys::{self, Binding};
 use super::pane;
 use super::screen::{Look, Room};
-use super::snapshot::{Freshness, Leg};
+use super::snapshot::{Freshness, Leg, Pulse};
 use super::text::{shown, span, width};
 use super::theme::Tone;
 use super::tour;
@@ -74,9 +74,14 @@ fn header(app: &App, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
 
 /// A line with something at both ends; the right end is kept when there is not room for both.
 fn ends(frame: &mut Frame<'_>, area: Rect, left: Line<'_>, right: Line<'_>) {
-    let wide = (right.width() as u16).min(area.width);
-    let [at_left, at_right] =
-        Layout::horizontal([Constraint::Min(0), Constraint::Length(wide)]).areas(area);
+    let wide = right.width() as u16;
+    let gap = u16::from(wide > 0);
+    let [at_left, _, at_right] = Layout::horizontal([
+        Constraint::Min(0),
+        Constraint::Length(gap),
+        Constraint::Length(wide.min(area.width)),
+    ])
+    .areas(area);
     frame.render_widget(left, at_left);
     frame.render_widget(right, at_right);
 }
@@ -103,27 +108,18 @@ fn identity(app: &App, look: &Look<'_>) -> Line<'static> {
     Line::from(spans)
 }
 
-/// Backends, age of the data, the time: never dropped.
+/// Backends, age of the data, the time. Age and alarms are never dropped.
 fn state(app: &App, look: &Look<'_>) -> Line<'static> {
     let Some(pulse) = &app.pulse else {
         return Line::raw(format!("{} ", look.zone.both(app.now)));
     };
-    let wide = look.room == Room::Wide;
-    let mut spans = Vec::new();
-    let names = if wide {
-        ["legacy", "candidate"]
-    } else {
-        ["leg", "cand"]
+    let mut spans = match look.room {
+        Room::Wide => legs(["legacy", "candidate"], pulse, look),
+        Room::Narrow => legs(["leg", "cand"], pulse, look),
+        Room::Small | Room::Tiny => alerts(app, look).spans,
     };
-    for (name, Leg { word, well }) in names.into_iter().zip([&pulse.legacy, &pulse.candidate]) {
-        let tone = if *well { Tone::Plain } else { Tone::Alarm };
-        spans.push(Span::styled(
-            format!("{name} {word}"),
-            look.theme.style(tone),
-        ));
-        spans.push(Span::raw("  "));
-    }
-    if wide {
+    spans.push(Span::raw(" "));
+    if look.room == Room::Wide {
         spans.push(Span::raw(format!(
             "open {}  shed {}  ",
             pulse.open, pulse.shed
@@ -136,13 +132,26 @@ fn state(app: &App, look: &Look<'_>) -> Line<'static> {
         Freshness::Ended(at) => (format!("ended {}", look.zone.day(at)), Tone::Plain),
     };
     spans.push(Span::styled(says, look.theme.style(tone)));
-    let clock = if wide {
+    let clock = if look.room == Room::Wide {
         look.zone.both(app.now)
     } else {
         look.zone.minute(app.now)
     };
     spans.push(Span::raw(format!("  {clock} ")));
     Line::from(spans)
+}
+
+fn legs(names: [&str; 2], pulse: &Pulse, look: &Look<'_>) -> Vec<Span<'static>> {
+    let mut spans = Vec::new();
+    for (name, Leg { word, well }) in names.into_iter().zip([&pulse.legacy, &pulse.candidate]) {
+        let tone = if *well { Tone::Plain } else { Tone::Alarm };
+        spans.push(Span::styled(
+            format!("{name} {word}"),
+            look.theme.style(tone),
+        ));
+        spans.push(Span::raw("  "));
+    }
+    spans
 }
 
 fn tabs(app: &App, look: &Look<'_>) -> Line<'static> {
@@ -230,8 +239,11 @@ fn status_line(app: &App, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
     let left = match (&app.notice, app.screen().filter()) {
         (Some((_, says)), _) => Line::styled(format!(" {says}"), look.theme.style(Tone::Head)),
         (None, filter) => {
-            let filter = filter.filter(|filter| !filter.is_empty());
-            let chip = filter.map_or_else(|| "none".to_owned(), |filter| look.mask.text(filter));
+            let chip = if filter.is_empty() {
+                "none".to_owned()
+            } else {
+                look.mask.text(filter)
+            };
             Line::from(vec![
                 Span::styled(" filter: ", look.theme.style(Tone::Dim)),
                 Span::raw(format!("{chip}   {}", app.screen().status(look))),
@@ -293,7 +305,18 @@ fn overlay(app: &App, frame: &mut Frame<'_>, body: Rect, status: Rect, look: &Lo
     match &app.overlay {
         None => {}
         Some(Overlay::Help(help)) => help.draw(app, frame, body, look),
-        Some(Overlay::Prompt(prompt)) => draw_prompt(prompt, frame, status, look),
+        Some(Overlay::Prompt(prompt)) => {
+            draw_prompt(prompt, frame, status, look);
+            // What is said while somebody writes stands above the line: completions, for example.
+            if let Some((_, says)) = &app.notice {
+                let area = at_bottom(body, 1);
+                frame.render_widget(Clear, area);
+                frame.render_widget(
+                    Line::styled(format!(" {says}"), look.theme.style(Tone::Head)),
+                    area,
+                );
+            }
+        }
         Some(Overlay::Menu(menu)) => {
             let area = at_bottom(body, menu.rows.len() as u16 + 2);
             frame.render_widget(Clear, area);
@@ -371,7 +394,7 @@ fn draw_prompt(prompt: &Prompt, frame: &mut Frame<'_>, area: Rect, look: &Look<'
             } else {
                 format!(" ({})", fault.hint)
             };
-            format!("invalid: {}{hint} ", fault.says)
+            format!("invalid: {}{hint} ", fault.message)
         }
     };
     let valid = if prompt.fault.is_none() && prompt.purpose == Purpose::Filter {

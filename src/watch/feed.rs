@@ -4,18 +4,19 @@ mod read;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::keys::{Action, Scope};
 use super::pane;
-use super::screen::{FilterFault, Look, Screen, Step};
-use super::sieve::Sieve;
+use super::screen::{Look, Screen, Step};
+use super::sieve::{Sieve, term};
 use super::snapshot::{self, Answer, Known};
 use super::table::{self, Cell, Column, Cursor, number, text, toned, wide};
 use super::text::{millis, shown};
 use super::theme::{Tone, mark_of, tone_of};
 use super::trace::Trace;
 use crate::clock::Micros;
+use crate::ledger::filter::{self, Field};
 use crate::ocpp::Severity;
 pub use read::read;
 
@@ -282,23 +283,26 @@ impl Screen for Feed {
         }
     }
 
-    fn filter(&self) -> Option<&str> {
-        Some(self.sieve.text())
+    fn fields(&self) -> &'static [Field] {
+        &filter::EXCHANGES
     }
 
-    fn set_filter(&mut self, text: &str) -> Result<(), FilterFault> {
-        self.sieve = Sieve::new(text);
-        Ok(())
+    fn filter(&self) -> &str {
+        self.sieve.text()
+    }
+
+    fn set_filter(&mut self, sieve: Sieve) {
+        self.sieve = sieve;
     }
 
     fn cell_filter(&self) -> Option<String> {
         let event = self.selected()?;
         Some(match self.cursor.column {
-            3 => event.what.clone(),
-            0 | 4 => event.outcome.clone(),
-            _ => event.charger.clone(),
+            0 | 4 if !event.outcome.is_empty() => term("outcome", &event.outcome.replace(' ', "-")),
+            3 => term("action", &event.what),
+            _ if event.charger.is_empty() => return None,
+            _ => term("charger", &event.charger),
         })
-        .filter(|text| !text.is_empty())
     }
 
     fn markdown(&self, look: &Look<'_>) -> Option<String> {
@@ -329,7 +333,7 @@ impl Screen for Feed {
         format!("{} lines{back}{only}", self.lines().len())
     }
 
-    fn json(&self, look: &Look<'_>) -> Value {
+    fn json(&self, look: &Look<'_>) -> serde_json::Value {
         let lines = self.lines().iter().map(|event| {
             json!({
                 "fact": event.id, "at": event.at, "charger": look.mask.charger(&event.charger), "what": event.what,

@@ -73,14 +73,26 @@ const GLOSSARY: &[(&str, &str)] = &[
     ),
 ];
 
-/// The filter language until its own table is there.
+/// The language around the fields.
 const LANGUAGE: &[(&str, &str)] = &[
-    ("word", "rows that show the word anywhere"),
-    ("word other", "rows that show both"),
     (
         "field:value",
-        "rows that show the value; F writes it from the selected cell",
+        "rows that have the value; * and ? are wildcards, commas separate several of which one is enough",
     ),
+    (
+        "field!=value",
+        "rows that have another; numbers, times and severities also take > >= < <=; ~ looks for a part",
+    ),
+    (
+        "a b",
+        "both must hold; a or b: one; not a, !a: the reverse; parentheses group",
+    ),
+    ("word", "a bare word is looked for in every field of text"),
+    (
+        "since:2h",
+        "counted from the recording's last fact, never from the clock on the wall",
+    ),
+    ("F", "writes a term from the selected cell; Tab completes"),
 ];
 
 impl Help {
@@ -109,7 +121,7 @@ impl Help {
         let wanted = self.search.value().trim().to_lowercase();
         let mut lines = match self.page {
             0 => keys(app),
-            1 => pairs(LANGUAGE),
+            1 => language(app),
             _ => pairs(GLOSSARY),
         };
         if !wanted.is_empty() {
@@ -151,6 +163,21 @@ impl Help {
             frame.render_widget(Text::from(text), inside);
         }
     }
+}
+
+/// The fields of the open screen, then the language.
+fn language(app: &App) -> Vec<(String, String)> {
+    let fields = app.screen().fields().iter();
+    let mut lines: Vec<(String, String)> = fields
+        .map(|field| {
+            (
+                field.name.to_owned(),
+                format!("{} ({})", field.help, field.example),
+            )
+        })
+        .collect();
+    lines.extend(pairs(LANGUAGE));
+    lines
 }
 
 fn pairs(table: &[(&str, &str)]) -> Vec<(String, String)> {

@@ -3,6 +3,7 @@
 //! Keyed with the recording's run: the same identifier looks the same on every screen of it, and different elsewhere. What
 //! was masked can be written into a filter as it is shown; it is turned back before it is used.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -15,11 +16,36 @@ use super::text::shown;
 pub struct Mask {
     key: Vec<u8>,
     on: bool,
-    known: RefCell<HashMap<String, String>>,
+    known: RefCell<Known>,
+}
+
+/// What was masked so far.
+#[derive(Debug, Default)]
+struct Known {
+    real: HashMap<String, String>,
+    masked: HashMap<String, String>,
 }
 
 /// More than this many remembered identifiers are forgotten: they are worked out again.
-const KNOWN: usize = 50_000;
+const MOST: usize = 50_000;
+
+/// Members of messages and records whose values tell who charges, or which machine it is.
+const PRIVATE: [&str; 14] = [
+    "idTag",
+    "parentIdTag",
+    "idToken",
+    "uid",
+    "contract_id",
+    "visual_number",
+    "token",
+    "chargePointSerialNumber",
+    "chargeBoxSerialNumber",
+    "meterSerialNumber",
+    "serialNumber",
+    "iccid",
+    "imsi",
+    "emaid",
+];
 
 impl Mask {
     /// A mask with a key of its own.
@@ -46,6 +72,9 @@ impl Mask {
         if !self.on || identity.is_empty() {
             return shown(identity).into_owned();
         }
+        if let Some(masked) = self.known.borrow().masked.get(identity) {
+            return masked.clone();
+        }
         let mut stream = self.digest(identity).into_iter().cycle();
         let mut next =
             |base: u8, many: u8| char::from(base + stream.next().unwrap_or_default() % many);
@@ -71,40 +100,63 @@ impl Mask {
         self.remember(format!("tag:{:02x}{:02x}", digest[0], digest[1]), tag)
     }
 
-    /// A text that names identifiers which were masked before: each is masked in it too.
+    /// A text in words: identifiers that were masked before are masked in it too.
     pub fn text(&self, text: &str) -> String {
-        let mut out = shown(text).into_owned();
-        if self.on {
-            let known = self.known.borrow();
-            for (masked, real) in known.iter().filter(|(_, real)| real.len() > 2) {
-                if out.contains(real.as_str()) {
-                    out = out.replace(real.as_str(), masked);
-                }
-            }
+        let harmless = shown(text);
+        if !self.on {
+            return harmless.into_owned();
         }
-        out
+        let known = self.known.borrow();
+        replaced(&harmless, &known.masked).into_owned()
+    }
+
+    /// The text of a message or record: values of members that tell who charges are masked, and what was masked before.
+    pub fn message(&self, text: &str) -> String {
+        if !self.on {
+            return shown(text).into_owned();
+        }
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some((before, value, after)) = PRIVATE
+            .iter()
+            .filter_map(|key| member(rest, key))
+            .min_by_key(|found| found.0.len())
+        {
+            out.push_str(before);
+            out.push_str(&self.tag(value));
+            rest = after;
+        }
+        out.push_str(rest);
+        self.text(&out)
     }
 
     /// A text as it was written on a masked screen, with the identifiers that are meant.
     pub fn reveal(&self, text: &str) -> String {
         let known = self.known.borrow();
-        let mut out = text.to_owned();
-        for (masked, real) in known.iter() {
-            if out.contains(masked.as_str()) {
-                out = out.replace(masked.as_str(), real);
+        replaced(text, &known.real).into_owned()
+    }
+
+    /// Remembers the chargers that a filter names.
+    pub fn meet(&self, filter: &str) {
+        for term in filter.split_whitespace() {
+            if let Some((_, chargers)) = term.split_once("charger:") {
+                for charger in chargers.split(',').filter(|charger| !charger.is_empty()) {
+                    self.charger(charger.trim_matches('"'));
+                }
             }
         }
-        out
     }
 
     fn remember(&self, masked: String, real: &str) -> String {
         let mut known = self.known.borrow_mut();
-        if known.len() >= KNOWN {
-            known.clear();
+        if known.masked.len() >= MOST {
+            *known = Known::default();
         }
         known
+            .real
             .entry(masked.clone())
             .or_insert_with(|| real.to_owned());
+        known.masked.insert(real.to_owned(), masked.clone());
         masked
     }
 
@@ -115,6 +167,67 @@ impl Mask {
         hash.update(text.as_bytes());
         hash.finalize().into()
     }
+}
+
+/// A text with the words for which there are `others`. A word is what an identifier may be made of; where that has no other,
+/// what follows a colon in it is tried.
+fn replaced<'t>(text: &'t str, others: &HashMap<String, String>) -> Cow<'t, str> {
+    let is_part = |c: char| c.is_alphanumeric() || "-_.:/*".contains(c);
+    let mut out = String::new();
+    let mut rest = text;
+    let mut changed = false;
+    while let Some(start) = rest.find(is_part) {
+        let end = rest[start..]
+            .find(|c| !is_part(c))
+            .map_or(rest.len(), |length| start + length);
+        out.push_str(&rest[..start]);
+        let word = &rest[start..end];
+        let (head, tail) = word
+            .split_once(':')
+            .map_or(("", word), |(head, tail)| (&word[..=head.len()], tail));
+        let found = others
+            .get(word)
+            .map(|whole| ("", whole))
+            .or_else(|| others.get(tail).map(|part| (head, part)));
+        match found {
+            Some((head, new)) => {
+                changed = true;
+                out.push_str(head);
+                out.push_str(new);
+            }
+            None => out.push_str(word),
+        }
+        rest = &rest[end..];
+    }
+    if !changed {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// The text before the value of a string member, the value, and what follows.
+fn member<'t>(text: &'t str, key: &str) -> Option<(&'t str, &'t str, &'t str)> {
+    let mut from = 0;
+    while let Some(at) = text[from..].find(key) {
+        let (start, end) = (from + at, from + at + key.len());
+        from = end;
+        if !text[..start].ends_with('"') || !text[end..].starts_with('"') {
+            continue;
+        }
+        let after = text[end + 1..].trim_start();
+        let Some(value) = after
+            .strip_prefix(':')
+            .map(str::trim_start)
+            .and_then(|after| after.strip_prefix('"'))
+        else {
+            continue;
+        };
+        let begin = text.len() - value.len();
+        let length = value.find('"').unwrap_or(value.len());
+        return Some((&text[..begin], &value[..length], &value[length..]));
+    }
+    None
 }
 
 #[cfg(test)]
@@ -135,11 +248,30 @@ mod tests {
             "charger:harbour-ac-02"
         );
         assert_eq!(
-            mask.text("seen on harbour-ac-02"),
-            format!("seen on {masked}")
+            mask.text("seen on harbour-ac-02, twice"),
+            format!("seen on {masked}, twice")
         );
+        assert_eq!(mask.text("harbour-ac-021"), "harbour-ac-021");
         assert!(mask.tag("04B10C4ED0").starts_with("tag:"));
         assert_ne!(Mask::new("other", true).charger("harbour-ac-02"), masked);
+    }
+
+    #[test]
+    fn messages_keep_all_but_who_charges() {
+        let mask = Mask::new("run", true);
+        let text = r#"[2,"m1","StartTransaction",{"idTag" : "04B1","meterStart":10,"x":{"idToken":"N\u0020","type":"a"}}]"#;
+        let masked = mask.message(text);
+        assert!(
+            !masked.contains("04B1\"") && !masked.contains("N\\u"),
+            "{masked}"
+        );
+        assert!(
+            masked.starts_with(r#"[2,"m1","StartTransaction",{"idTag" : "tag:"#),
+            "{masked}"
+        );
+        assert!(masked.ends_with(r#"","type":"a"}}]"#), "{masked}");
+        assert_eq!(mask.message(r#"{"idTag":"#), r#"{"idTag":"#);
+        assert_eq!(Mask::default().message(text), text);
     }
 
     #[test]

@@ -8,10 +8,12 @@ use serde_json::Value;
 
 use super::keys::{Action, Scope};
 use super::mask::Mask;
+use super::sieve::Sieve;
 use super::snapshot::{Answer, Question};
 use super::text::Zone;
 use super::theme::Theme;
 use crate::clock::Micros;
+use crate::ledger::filter::Field;
 
 /// How much room the terminal has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,27 +128,20 @@ pub trait Screen {
         1
     }
 
-    /// The filter that holds, as text; none where nothing can be filtered.
-    fn filter(&self) -> Option<&str> {
-        None
+    /// What it can be filtered by; nothing where it cannot. Help, completion and checks follow from it.
+    fn fields(&self) -> &'static [Field] {
+        &[]
     }
 
-    /// Sets the filter, or says what is wrong with it.
-    fn set_filter(&mut self, _text: &str) -> Result<(), FilterFault> {
-        Ok(())
+    /// The filter that holds, as text.
+    fn filter(&self) -> &str {
+        ""
     }
 
-    /// Checks a filter while it is being written.
-    fn check_filter(&self, _text: &str) -> Result<(), FilterFault> {
-        Ok(())
-    }
+    /// Sets the filter, which was understood by its fields.
+    fn set_filter(&mut self, _sieve: Sieve) {}
 
-    /// Words that may follow at the cursor of a filter that is being written, with what each means.
-    fn complete_filter(&self, _text: &str, _cursor: usize) -> Vec<(String, String)> {
-        Vec::new()
-    }
-
-    /// A filter for the selected cell, `field:value`.
+    /// A term for the selected cell, such as [`super::sieve::term`] makes.
     fn cell_filter(&self) -> Option<String> {
         None
     }
@@ -159,17 +154,4 @@ pub trait Screen {
 
     /// What it shows, as JSON, for evidence; identifiers masked as on the screen.
     fn json(&self, look: &Look<'_>) -> Value;
-}
-
-/// What is wrong with a filter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FilterFault {
-    /// Where it begins, in bytes.
-    pub at: usize,
-    /// How long it is, in bytes.
-    pub len: usize,
-    /// What is wrong.
-    pub says: String,
-    /// What might be meant; empty if nobody knows.
-    pub hint: String,
 }

@@ -1,33 +1,53 @@
-//! The filter of a screen until the filter language is there: every word must occur somewhere in the row.
+//! The filter of a screen, as it was written and as it is understood: the language is the one that `diffs --filter` knows.
 
-/// Words that a row must show.
+use crate::clock::Micros;
+use crate::ledger::filter::{Field, Filter, FilterError, Value};
+
+/// A filter; the default one lets everything through.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sieve {
     text: String,
-    words: Vec<String>,
+    filter: Option<Filter>,
 }
 
 impl Sieve {
-    /// A sieve of these words; none lets everything through.
-    pub fn new(text: &str) -> Self {
-        Self {
-            text: text.trim().to_owned(),
-            words: text.split_whitespace().map(str::to_lowercase).collect(),
-        }
+    /// Understands a filter by the fields of a screen.
+    pub fn parse(text: &str, fields: &'static [Field]) -> Result<Self, FilterError> {
+        let text = text.trim();
+        let filter = Filter::parse(text, fields)?;
+        Ok(Self {
+            text: text.to_owned(),
+            filter: (!filter.is_everything()).then_some(filter),
+        })
     }
 
-    /// As it was written.
+    /// As it was written; empty if it lets everything through.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Whether a row of these cells passes. `field:value` looks for the value.
-    pub fn lets(&self, cells: &[&str]) -> bool {
-        self.words.iter().all(|word| {
-            let value = word
-                .split_once(':')
-                .map_or(word.as_str(), |(_, value)| value);
-            cells.iter().any(|cell| cell.to_lowercase().contains(value))
-        })
+    /// As it is understood, for queries; none if it lets everything through.
+    pub const fn filter(&self) -> Option<&Filter> {
+        self.filter.as_ref()
+    }
+
+    /// Whether a row passes. `now` is when the recording's last fact was.
+    pub fn lets<'a>(&self, now: Micros, row: &dyn Fn(&'static str) -> Value<'a>) -> bool {
+        self.filter
+            .as_ref()
+            .is_none_or(|filter| filter.matches(now, row))
+    }
+}
+
+/// A term that asks for exactly this.
+pub fn term(field: &str, value: &str) -> String {
+    let plain = !value.is_empty()
+        && value
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if plain {
+        format!("{field}:{value}")
+    } else {
+        format!("{field}:{}", crate::ledger::filter::quoted(value))
     }
 }

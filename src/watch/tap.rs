@@ -5,16 +5,18 @@ mod read;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::keys::{Action, Scope};
-use super::screen::{FilterFault, Look, Screen, Step};
-use super::sieve::Sieve;
+use super::screen::{Look, Screen, Step};
+use super::sieve::{Sieve, term};
 use super::snapshot::{self, Answer, Known, Pulse};
 use super::table::Cursor;
 use super::trace::Trace;
 use crate::clock::Micros;
+use crate::ledger::filter::{self, Field, Value};
 use crate::ledger::query::{Latency, StandIns};
+use crate::ledger::row;
 pub use read::read;
 
 /// What the screen asks: always everything.
@@ -91,12 +93,34 @@ pub struct Gap {
 pub struct Line {
     /// The charger.
     pub charger: String,
+    /// What it said about itself.
+    pub about: row::Charger,
+    /// Whether it is connected.
+    pub connected: bool,
     /// The last that is known of its connection.
     pub says: String,
     /// The fact that tells it.
     pub fact: u64,
     /// When, µs.
     pub at: Micros,
+}
+
+impl Line {
+    /// Whether it is connected, in a word.
+    const fn state(&self) -> &'static str {
+        if self.connected { "connected" } else { "away" }
+    }
+
+    fn value(&self, field: &str) -> Value<'_> {
+        match field {
+            "charger" => Value::Text(&self.charger),
+            "state" => Value::Text(self.state()),
+            "vendor" => Value::Text(&self.about.vendor),
+            "model" => Value::Text(&self.about.model),
+            "firmware" => Value::Text(&self.about.firmware),
+            _ => Value::Nothing,
+        }
+    }
 }
 
 /// The screen.
@@ -112,7 +136,7 @@ impl Tap {
         let lines = self.known.ready().map_or(&[][..], |data| &data.chargers);
         lines
             .iter()
-            .filter(|line| self.sieve.lets(&[&line.charger, &line.says]))
+            .filter(|line| self.sieve.lets(0, &|field| line.value(field)))
             .collect()
     }
 
@@ -168,18 +192,26 @@ impl Screen for Tap {
         4
     }
 
-    fn filter(&self) -> Option<&str> {
-        Some(self.sieve.text())
+    fn fields(&self) -> &'static [Field] {
+        &filter::CHARGERS
     }
 
-    fn set_filter(&mut self, text: &str) -> Result<(), FilterFault> {
-        self.sieve = Sieve::new(text);
+    fn filter(&self) -> &str {
+        self.sieve.text()
+    }
+
+    fn set_filter(&mut self, sieve: Sieve) {
+        self.sieve = sieve;
         self.cursor.row = 0;
-        Ok(())
     }
 
     fn cell_filter(&self) -> Option<String> {
-        Some(self.selected()?.charger.clone())
+        Some(match self.cursor.column {
+            3 | 4 => term("state", self.selected()?.state()),
+            1 => term("model", &self.selected()?.about.model),
+            2 => term("firmware", &self.selected()?.about.firmware),
+            _ => term("charger", &self.selected()?.charger),
+        })
     }
 
     fn markdown(&self, look: &Look<'_>) -> Option<String> {
@@ -195,9 +227,9 @@ impl Screen for Tap {
         format!("{} chargers", self.chargers().len())
     }
 
-    fn json(&self, look: &Look<'_>) -> Value {
+    fn json(&self, look: &Look<'_>) -> serde_json::Value {
         let Some(data) = self.known.ready() else {
-            return Value::Null;
+            return serde_json::Value::Null;
         };
         let gaps = data.gaps.iter().map(|gap| {
             json!({"fact": gap.id, "at": gap.at, "charger": look.mask.charger(&gap.charger), "frames": gap.frames, "why": gap.why})

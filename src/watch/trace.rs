@@ -106,7 +106,7 @@ impl Screen for Trace {
         let rows = lines
             .iter()
             .skip(usize::from(self.scroll))
-            .map(|line| Line::raw(look.mask.text(line)));
+            .map(|line| Line::raw(look.mask.message(line)));
         frame.render_widget(Text::from(rows.collect::<Vec<_>>()), inside);
     }
 
@@ -127,7 +127,7 @@ impl Screen for Trace {
 
     fn markdown(&self, look: &Look<'_>) -> Option<String> {
         let line = self.known.ready()?.lines.get(usize::from(self.scroll))?;
-        Some(format!("{}\n", look.mask.text(line)))
+        Some(format!("{}\n", look.mask.message(line)))
     }
 
     fn status(&self, _look: &Look<'_>) -> String {
@@ -139,6 +139,6 @@ impl Screen for Trace {
 
     fn json(&self, look: &Look<'_>) -> Value {
         let lines = self.known.ready().map_or(&[][..], |data| &data.lines);
-        json!({"lines": lines.iter().map(|line| look.mask.text(line)).collect::<Vec<_>>()})
+        json!({"lines": lines.iter().map(|line| look.mask.message(line)).collect::<Vec<_>>()})
     }
 }

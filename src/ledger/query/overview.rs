@@ -1,11 +1,13 @@
 //! What a board shows: how many findings stand how, which of them need a person, how the hours went.
 
+use std::collections::BTreeMap;
+
 use rusqlite::params;
 
 use super::{Reader, count, finding_severity};
 use crate::clock::Micros;
 use crate::ledger::LedgerError;
-use crate::ledger::row::State;
+use crate::ledger::row::{Charger, State};
 use crate::ocpp::Severity;
 
 /// Findings of one severity that stand alike.
@@ -139,6 +141,27 @@ impl Reader {
             Ok(())
         })?;
         Ok(hours)
+    }
+
+    /// What each charger said last about itself, by its name.
+    pub fn chargers(&self) -> Result<BTreeMap<String, Charger>, LedgerError> {
+        let mut chargers = BTreeMap::new();
+        self.each(
+            "SELECT charger, since, vendor, model, firmware FROM chargers ORDER BY charger, since",
+            params![],
+            |row| {
+                let said = Charger {
+                    charger: row.get(0)?,
+                    since: count(row, 1)?,
+                    vendor: row.get(2)?,
+                    model: row.get(3)?,
+                    firmware: row.get(4)?,
+                };
+                chargers.insert(said.charger.clone(), said);
+                Ok(())
+            },
+        )?;
+        Ok(chargers)
     }
 
     /// How many chargers have told what they are.

@@ -3,9 +3,10 @@
 use tui_input::{Input, InputRequest};
 
 use super::{App, Effect};
+use crate::ledger::filter::{self, FilterError};
 use crate::watch::help::Help;
 use crate::watch::keys::{Action, Key, Scope};
-use crate::watch::screen::FilterFault;
+use crate::watch::sieve::Sieve;
 use crate::watch::tour;
 
 /// What is open over the screen.
@@ -38,7 +39,7 @@ pub struct Prompt {
     /// The text and where the cursor is.
     pub input: Input,
     /// What is wrong with it so far.
-    pub fault: Option<FilterFault>,
+    pub fault: Option<FilterError>,
 }
 
 /// Rows to choose from.
@@ -66,7 +67,7 @@ impl Menu {
     pub fn filters(saved: &[(String, String)]) -> Self {
         let known = [
             ("everything", ""),
-            ("severe", "sev:<=S1"),
+            ("severe", "severity>=S1"),
             ("new", "state:new"),
         ];
         let known = known.map(|(name, filter)| (name.to_owned(), filter.to_owned()));
@@ -138,7 +139,7 @@ impl App {
     fn check(&self, prompt: &mut Prompt) {
         if prompt.purpose == Purpose::Filter {
             let meant = self.mask.reveal(prompt.input.value());
-            prompt.fault = self.screen().check_filter(&meant).err();
+            prompt.fault = Sieve::parse(&meant, self.screen().fields()).err();
         }
     }
 
@@ -155,19 +156,31 @@ impl App {
 
     fn complete(&mut self, prompt: &mut Prompt) {
         let text = prompt.input.value().to_owned();
-        let words = match prompt.purpose {
-            Purpose::Filter => self.screen().complete_filter(&text, prompt.input.cursor()),
-            Purpose::Command => super::palette::complete(&text),
+        let cursor = text
+            .char_indices()
+            .nth(prompt.input.cursor())
+            .map_or(text.len(), |(at, _)| at);
+        let words: Vec<(std::ops::Range<usize>, String)> = match prompt.purpose {
+            Purpose::Filter => {
+                let found = filter::complete(&text, cursor, self.screen().fields());
+                found
+                    .into_iter()
+                    .map(|word| (word.replace, word.text))
+                    .collect()
+            }
+            Purpose::Command => super::palette::complete(&text)
+                .map(|word| (0..text.len(), format!("{word} ")))
+                .collect(),
         };
-        let written = text.rsplit(' ').next().unwrap_or_default();
         match words.as_slice() {
             [] => self.say("nothing completes this"),
-            [(word, _)] => {
-                let kept = text.len() - written.len();
-                prompt.input = Input::new(format!("{}{word} ", &text[..kept]));
+            [(place, word)] => {
+                let whole = format!("{}{word}{}", &text[..place.start], &text[place.end..]);
+                let after = whole[..place.start + word.len()].chars().count();
+                prompt.input = Input::new(whole).with_cursor(after);
             }
             several => {
-                let names: Vec<&str> = several.iter().map(|(word, _)| word.as_str()).collect();
+                let names: Vec<&str> = several.iter().map(|(_, word)| word.trim()).collect();
                 self.say(names.join("  "));
             }
         }

@@ -90,13 +90,10 @@ const COMMANDS: &[Command] = &[
     ),
 ];
 
-/// The commands that begin so, with what each does.
-pub(super) fn complete(text: &str) -> Vec<(String, String)> {
-    let fits = COMMANDS
-        .iter()
-        .filter(|Command(word, ..)| word.starts_with(text.trim_start()));
-    fits.map(|Command(word, _, help)| ((*word).to_owned(), (*help).to_owned()))
-        .collect()
+/// The commands that begin so.
+pub(super) fn complete(text: &str) -> impl Iterator<Item = &'static str> {
+    let words = COMMANDS.iter().map(|Command(word, ..)| *word);
+    words.filter(move |word| word.starts_with(text.trim_start()))
 }
 
 /// Every command with its sentence, for the help.

@@ -1,7 +1,9 @@
 //! Where the lines come from: the newest of what was judged, and of what happened to connections and the tap.
 
 use super::{Data, Event, Question};
+use crate::clock::Micros;
 use crate::facts::Kind;
+use crate::ledger::filter::Value;
 use crate::ledger::query::{Recent, Source};
 use crate::watch::board::happening;
 use crate::watch::books::{Books, BooksError};
@@ -28,6 +30,7 @@ const EVENTS: [Kind; 9] = [
 /// Reads the lines of a question.
 pub fn read(books: &Books, question: &Question) -> Result<Data, BooksError> {
     let until = question.until.unwrap_or(u64::MAX);
+    let now = books.last()?;
     let mut lines = Vec::new();
     let (mut before, mut looked) = (until, 0);
     let mut back_to = None;
@@ -40,7 +43,7 @@ pub fn read(books: &Books, question: &Question) -> Result<Data, BooksError> {
             .filter(|(id, _)| *id > 1);
         let ended = page.len() < PAGE;
         for line in page {
-            if lines.len() < question.most && passes(question, &line) {
+            if lines.len() < question.most && passes(question, &line, now) {
                 lines.push(event(books, line)?);
             }
         }
@@ -58,7 +61,7 @@ pub fn read(books: &Books, question: &Question) -> Result<Data, BooksError> {
         } else {
             lines.last().map_or(0, |line| line.id)
         };
-        add_events(books, question, (floor, until), &mut lines)?;
+        add_events(books, question, (floor, until, now), &mut lines)?;
     }
     lines.sort_by_key(|line| line.id);
     let surplus = lines.len().saturating_sub(question.most);
@@ -66,14 +69,20 @@ pub fn read(books: &Books, question: &Question) -> Result<Data, BooksError> {
     Ok(Data { lines, back_to })
 }
 
-fn passes(question: &Question, line: &Recent) -> bool {
-    let cells = [
-        line.charger.as_str(),
-        &line.action,
-        &line.outcome,
-        &line.detail,
-    ];
-    (!question.divergent || line.outcome == "divergent") && question.sieve.lets(&cells)
+fn passes(question: &Question, line: &Recent, now: Micros) -> bool {
+    let value = |field: &'static str| match field {
+        "outcome" => Value::Text(&line.outcome),
+        "severity" => line.severity.map_or(Value::Nothing, Value::Severity),
+        "action" => Value::Text(&line.action),
+        "charger" => Value::Text(&line.charger),
+        "reason" => Value::Text(&line.detail),
+        "id" => Value::Number(line.id as i64),
+        "authority" => line.answered_us.0.map_or(Value::Nothing, Value::Number),
+        "shadow" => line.answered_us.1.map_or(Value::Nothing, Value::Number),
+        "at" | "since" | "until" => Value::At(line.at),
+        _ => Value::Nothing,
+    };
+    (!question.divergent || line.outcome == "divergent") && question.sieve.lets(now, &value)
 }
 
 fn event(books: &Books, line: Recent) -> Result<Event, BooksError> {
@@ -106,7 +115,7 @@ fn event(books: &Books, line: Recent) -> Result<Event, BooksError> {
 fn add_events(
     books: &Books,
     question: &Question,
-    (floor, until): (u64, u64),
+    (floor, until, now): (u64, u64, Micros),
     lines: &mut Vec<Event>,
 ) -> Result<(), BooksError> {
     for kind in EVENTS {
@@ -115,8 +124,15 @@ fn add_events(
             let Some(happened) = happening(fact) else {
                 continue;
             };
-            let cells = [happened.charger.as_str(), kind.word(), &happened.says];
-            if question.sieve.lets(&cells) {
+            let value = |field: &'static str| match field {
+                "charger" => Value::Text(&happened.charger),
+                "action" => Value::Text(kind.word()),
+                "reason" => Value::Text(&happened.says),
+                "id" => Value::Number(fact.seq as i64),
+                "at" | "since" | "until" => Value::At(fact.at),
+                _ => Value::Nothing,
+            };
+            if question.sieve.lets(now, &value) {
                 lines.push(Event {
                     id: fact.seq,
                     at: happened.at,

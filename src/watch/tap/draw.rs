@@ -15,6 +15,8 @@ use crate::watch::theme::Tone;
 /// The columns of the chargers.
 pub(super) const COLUMNS: &[Column] = &[
     text("CHARGER", 18, 0, "charger"),
+    text("MODEL", 14, 3, "model"),
+    text("FIRMWARE", 9, 5, "firmware"),
     text("SINCE", 11, 2, ""),
     wide("CONNECTION", 16, 0, ""),
 ];
@@ -272,9 +274,11 @@ fn chargers(tap: &Tap, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
     let rows: Vec<Vec<Cell<'_>>> = listed
         .iter()
         .map(|line| {
-            let away = !line.says.starts_with("connected");
+            let away = !line.connected;
             vec![
                 look.mask.charger(&line.charger).into(),
+                shown(&line.about.model).into(),
+                shown(&line.about.firmware).into(),
                 look.zone.day(line.at).into(),
                 toned(
                     look.mask.text(&line.says),

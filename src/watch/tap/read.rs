@@ -134,23 +134,22 @@ fn chargers(books: &Books) -> Result<Vec<Line>, BooksError> {
             }
         }
     }
-    let mut lines: Vec<(bool, Line)> = last
+    let said = books.ledger()?.chargers()?;
+    let mut lines: Vec<Line> = last
         .into_iter()
         .filter_map(|(charger, fact)| {
-            let says = happening(&fact)?.says;
-            Some((
-                fact.kind == Kind::ConnOpened,
-                Line {
-                    charger,
-                    says,
-                    fact: fact.seq,
-                    at: fact.at,
-                },
-            ))
+            Some(Line {
+                says: happening(&fact)?.says,
+                about: said.get(&charger).cloned().unwrap_or_default(),
+                connected: fact.kind == Kind::ConnOpened,
+                fact: fact.seq,
+                at: fact.at,
+                charger,
+            })
         })
         .collect();
-    lines.sort_by(|(a, one), (b, other)| (a, &one.charger).cmp(&(b, &other.charger)));
-    Ok(lines.into_iter().map(|(_, line)| line).collect())
+    lines.sort_by(|a, b| (a.connected, &a.charger).cmp(&(b.connected, &b.charger)));
+    Ok(lines)
 }
 
 /// Bytes of the files in a recording.
