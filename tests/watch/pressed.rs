@@ -24,8 +24,8 @@ const PLACES: [&str; 13] = [
     "4v",
     "/",
     ":",
-    "?",
-    "f",
+    "?<Down><Down>",
+    "f<Down>",
     "T",
 ];
 
