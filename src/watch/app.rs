@@ -321,7 +321,7 @@ impl App {
             Action::Freeze => self.freeze(),
             Action::Focus => self.focus = (self.focus + 1) % self.screen().panes().max(1),
             Action::Expand if self.screen().panes() < 2 => {
-                self.say("this screen has one pane, and it has all the room")
+                self.say("this screen has one pane, and it has all the room");
             }
             Action::Expand => self.expanded = !self.expanded,
             Action::Copy => self.copy(effects),
