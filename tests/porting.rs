@@ -441,6 +441,22 @@ fn tables_have_their_columns_and_filters() {
     assert!(said.contains("EXP-001"), "{said}");
 }
 
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn a_program_without_parquet_says_how_to_build_one_and_leaves_no_file() {
+    let imported = two_logs();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("status.parquet");
+    let out = ["--format", "parquet", "--out", file.to_str().unwrap()];
+    let args = [["export", "status"].as_slice(), &[imported.path()], &out].concat();
+    let (_, said) = ends(&args, 2);
+    assert!(
+        said.contains("EXP-002") && said.contains("--features parquet"),
+        "{said}"
+    );
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+}
+
 #[test]
 fn a_record_of_a_backend_is_a_row() {
     let dir = tempfile::tempdir().unwrap();

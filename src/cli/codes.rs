@@ -310,6 +310,12 @@ pub const CODES: &[Code] = &[
         "The directory must exist and be writable. The file appears under its name only when it is whole.",
     ),
     code(
+        "EXP-002",
+        "The program was built without Parquet.",
+        "It is heavy, so it is left out unless asked for: `cargo build --release --features parquet`. DuckDB and others make Parquet \
+         from CSV.",
+    ),
+    code(
         "FLT-001",
         "The text of `--filter` is no filter.",
         "The caret shows the place. Terms are `field:value`, side by side or with `or`, `not` and parentheses; the fields and their \

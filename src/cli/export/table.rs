@@ -1,4 +1,4 @@
-//! Rows on their way to a file or stdout, as CSV or JSON Lines.
+//! Rows on their way to a file or stdout, as CSV, JSON Lines or Parquet.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, IsTerminal as _, Write};
@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Export, Format};
+use super::{Export, Format, parquet};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::interrupt::Interrupt;
+use crate::cli::schema::Schema;
 
 /// Rows between two looks for Ctrl-C.
 const LOOK: u64 = 1_000;
@@ -28,9 +29,31 @@ pub(super) struct Table {
     ending: Option<Ending>,
 }
 
+/// Where bytes go.
+type Sink = Box<dyn Write + Send>;
+
 enum Out {
-    Csv(Box<csv::Writer<Box<dyn Write>>>),
-    Jsonl(Box<dyn Write>),
+    Csv(Box<csv::Writer<Sink>>),
+    Jsonl(Sink),
+    Parquet(Box<parquet::Rows>),
+}
+
+impl Out {
+    fn open(
+        format: Format,
+        sink: Sink,
+        columns: &'static [&'static str],
+        schema: Schema,
+    ) -> Result<Self, CliError> {
+        Ok(match format {
+            Format::Jsonl => Self::Jsonl(sink),
+            Format::Csv => Self::Csv(Box::new(csv::Writer::from_writer(sink))),
+            Format::Parquet => {
+                let rows = parquet::Rows::open(sink, columns, schema.text())?;
+                Self::Parquet(Box::new(rows))
+            }
+        })
+    }
 }
 
 /// Why no more rows are wanted.
@@ -42,25 +65,32 @@ enum Ending {
 }
 
 impl Table {
-    /// A table with these columns.
+    /// A table with these columns, each described in the JSON Schema of a row.
     pub(super) fn open(
         export: &Export,
         columns: &'static [&'static str],
+        schema: Schema,
     ) -> Result<Self, CliError> {
         let interrupt = Interrupt::watch()?;
-        let (sink, file): (Box<dyn Write>, _) = match &export.out {
-            None => (Box::new(BufWriter::new(io::stdout().lock())), None),
+        let (sink, file): (Sink, _) = match &export.out {
+            None => (Box::new(BufWriter::new(io::stdout())), None),
             Some(path) => {
                 let part = beside(path);
                 let opened = File::create(&part).map_err(|error| cannot_write(path, &error))?;
                 (Box::new(BufWriter::new(opened)), Some((part, path.clone())))
             }
         };
+        let out = match Out::open(export.format, sink, columns, schema) {
+            Ok(out) => out,
+            Err(error) => {
+                if let Some((part, _)) = &file {
+                    fs::remove_file(part).map_err(|error| cannot_write(part, &error))?;
+                }
+                return Err(error);
+            }
+        };
         let mut table = Self {
-            out: match export.format {
-                Format::Jsonl => Out::Jsonl(sink),
-                Format::Csv => Out::Csv(Box::new(csv::Writer::from_writer(sink))),
-            },
+            out,
             columns,
             rows: 0,
             file,
@@ -76,31 +106,25 @@ impl Table {
 
     /// Writes a row; false if no more are wanted.
     pub(super) fn row(&mut self, row: &impl Serialize) -> Result<bool, CliError> {
-        match self.out {
+        let value = match self.out {
             Out::Jsonl(_) => {
                 let line = crate::cli::to_json(row)?;
-                Ok(self.line(&line))
+                return Ok(self.line(&line));
             }
-            Out::Csv(_) => {
-                let value = serde_json::to_value(row).map_err(|error| {
-                    CliError::new(
-                        Exit::Environment,
-                        "OUT-001",
-                        format!("cannot write CSV: {error}"),
-                    )
-                })?;
-                let cells: Vec<String> = self
-                    .columns
-                    .iter()
-                    .map(|name| cell(&value[*name]))
-                    .collect();
-                let written = match &mut self.out {
-                    Out::Csv(out) => out.write_record(&cells).map_err(io::Error::from),
-                    Out::Jsonl(_) => Ok(()),
-                };
-                Ok(self.note(written))
+            Out::Csv(_) | Out::Parquet(_) => serde_json::to_value(row).map_err(|error| {
+                let why = format!("cannot write a row: {error}");
+                CliError::new(Exit::Environment, "OUT-001", why)
+            })?,
+        };
+        let written = match &mut self.out {
+            Out::Csv(out) => {
+                let cells = self.columns.iter().map(|name| cell(&value[*name]));
+                out.write_record(cells).map_err(io::Error::from)
             }
-        }
+            Out::Parquet(out) => out.row(&value),
+            Out::Jsonl(_) => Ok(()),
+        };
+        Ok(self.note(written))
     }
 
     /// Whether lines are written as they are.
@@ -112,7 +136,7 @@ impl Table {
     pub(super) fn line(&mut self, line: &str) -> bool {
         let written = match &mut self.out {
             Out::Jsonl(out) => writeln!(out, "{line}"),
-            Out::Csv(_) => Ok(()),
+            Out::Csv(_) | Out::Parquet(_) => Ok(()),
         };
         self.note(written)
     }
@@ -146,6 +170,7 @@ impl Table {
         let flushed = match &mut self.out {
             Out::Csv(out) => out.flush(),
             Out::Jsonl(out) => out.flush(),
+            Out::Parquet(out) => out.close(),
         };
         let ending = match (self.ending.take(), flushed) {
             (None, Err(error)) => Some(Ending::Failed(error)),
