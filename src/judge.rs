@@ -19,6 +19,7 @@ mod estate;
 mod exchanges;
 mod findings;
 mod handshake;
+mod heard;
 mod monitors;
 mod notes;
 mod parity;
@@ -26,6 +27,7 @@ mod quirks;
 mod recent;
 mod referee;
 mod relations;
+mod roll;
 mod sessions;
 mod stand_in;
 mod tokens;
@@ -42,6 +44,7 @@ use crate::ocpp::{Envelope, MessageType};
 use commands::Commands;
 use estate::Groups;
 use exchanges::{Bench, Exchanges};
+use heard::Heard;
 use monitors::Monitors;
 use parity::Parity;
 pub use parity::{Place, Places, Settings, SettingsError};
@@ -112,7 +115,7 @@ impl Judge {
     }
 
     /// Judges what follows from a fact; gives back the message in it, if it is one between charger and authority.
-    fn weigh<'a>(&mut self, fact: &'a Fact, out: Out<'_>) -> Option<Envelope<'a>> {
+    fn weigh<'a>(&mut self, fact: &'a Fact, out: Out<'_>) -> Option<Heard<'a>> {
         let states = &mut self.states;
         let mut bench = Bench {
             rules: &self.rules,
@@ -132,8 +135,8 @@ impl Judge {
         match fact.kind {
             Kind::Message => {
                 let heard = message(&mut self.exchanges, &mut self.commands, fact, &mut bench);
-                if let Some(envelope) = &heard {
-                    self.parity.message(fact, envelope, &mut bench);
+                if let Some(heard) = &heard {
+                    self.parity.message(fact, heard, &mut bench);
                 }
                 return heard;
             }
@@ -211,46 +214,46 @@ fn message<'a>(
     commands: &mut Commands,
     fact: &'a Fact,
     bench: &mut Bench<'_>,
-) -> Option<Envelope<'a>> {
+) -> Option<Heard<'a>> {
     if fact.body.trim_ascii().is_empty() {
         // An empty frame keeps a connection alive. It is neither question nor answer.
         return None;
     }
-    let Some(Ok(envelope)) = fact.text().map(Envelope::parse) else {
+    let Some(Ok(heard)) = fact.text().map(Heard::parse) else {
         opaque(exchanges, commands, fact, bench);
         return None;
     };
     let odd = if fact.dir == Some(Dir::FromCharger) {
-        quirks::heard(fact, &envelope, bench)
+        quirks::heard(fact, &heard, bench)
     } else {
-        quirks::said(fact, &envelope, bench);
+        quirks::said(fact, &heard, bench);
         Quirks::default()
     };
-    match (fact.dir, envelope.kind) {
+    match (fact.dir, heard.kind) {
         (Some(Dir::FromCharger), MessageType::Call) => {
-            if envelope.action == "BootNotification"
-                && let Some(said) = bench.world.boot(fact, envelope.payload)
+            if heard.action == "BootNotification"
+                && let Some(said) = bench.world.boot(fact, heard.payload)
             {
                 (bench.out)(Row::Charger(said));
             }
             let tokens = &mut bench.world.charger(&fact.charger).tokens;
-            tokens.called(&envelope);
-            bench.world.conn(fact).triggers.heard(fact, &envelope);
-            exchanges.call(fact, &envelope, bench);
+            tokens.called(&heard);
+            bench.world.conn(fact).triggers.heard(fact, &heard);
+            exchanges.call(fact, &heard, bench);
             exchanges.odd(fact.seq, odd);
         }
         (Some(Dir::ToCharger), MessageType::Call) => {
             let tokens = &mut bench.world.charger(&fact.charger).tokens;
-            tokens.commanded(&envelope);
-            commands.sent(fact, &envelope, true, bench);
+            tokens.commanded(&heard);
+            commands.sent(fact, &heard, true, bench);
         }
         (Some(Dir::ToCharger), kind) if kind.is_answer() => {
-            exchanges.answer(fact, &envelope, bench);
+            exchanges.answer(fact, &heard, bench);
         }
         // What the charger answers to commands is the same for both backends; a SEND has no answer.
         _ => {}
     }
-    Some(envelope)
+    Some(heard)
 }
 
 /// The shadow's leg may have opened: it learns that the charger is there.

@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod effect;
 pub mod envelope;
+pub mod fields;
 pub mod identifiers;
 pub mod json;
 pub mod lint;
@@ -15,6 +16,7 @@ pub mod version;
 
 pub use actions::{Action, Reply, Sender, Side};
 pub use envelope::{Envelope, EnvelopeError, MessageType};
+pub use fields::Fields;
 pub use identifiers::{Class, Part, Role, Site};
 pub use relation::{Learned, Relation};
 pub use severity::Severity;

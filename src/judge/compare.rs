@@ -225,12 +225,11 @@ impl<'r> Walk<'_, 'r> {
             return;
         };
         for (name, value) in a {
-            self.pair(
-                &place.member(name),
-                Some(value),
-                theirs.member(name),
-                covering,
-            );
+            let twin = theirs.member(name);
+            // Most members are the same: their places need not be spelt.
+            if !twin.is_some_and(|twin| value.same(twin)) {
+                self.pair(&place.member(name), Some(value), twin, covering);
+            }
         }
         for (name, value) in b {
             if ours.member(name).is_none() {

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Out;
 use super::boots;
+use super::heard::Heard;
 use super::notes;
 use super::rules::Rules;
 use super::sessions::{Spoil, Thread};
@@ -59,10 +60,10 @@ impl Exchanges {
     }
 
     /// A charger's CALL.
-    pub(super) fn call(&mut self, fact: &Fact, envelope: &Envelope<'_>, bench: &mut Bench<'_>) {
+    pub(super) fn call(&mut self, fact: &Fact, envelope: &Heard<'_>, bench: &mut Bench<'_>) {
         self.supersede(fact, &envelope.id, bench);
         let origin = bench.world.origin(fact);
-        let thread = Thread::of(origin.version, &envelope.action, envelope.payload);
+        let thread = Thread::of(origin.version, envelope);
         self.open.insert(
             fact.seq,
             Box::new(Open {

@@ -12,13 +12,15 @@ mod sheet;
 mod starts;
 mod station;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::clock::Micros;
 use crate::facts::{Dir, Fact, Kind};
+use crate::judge::heard::Heard;
+use crate::judge::roll::Roll;
 use crate::ledger::row::{self, Row};
-use crate::ocpp::{Envelope, MessageType};
+use crate::ocpp::MessageType;
 pub(super) use access::Settled;
 use fleet::Fleet;
 use sheet::{Entry, Sheet};
@@ -46,7 +48,7 @@ const SHADOW_HEALTH: &str = "shadow-health";
 #[derive(Debug, Default)]
 pub(super) struct Monitors {
     sheet: Sheet,
-    stations: HashMap<Arc<str>, Box<Station>>,
+    stations: Roll<Station>,
     fleet: Fleet,
     /// What happens when nothing else does: a time and a charger, one entry for each.
     due: BTreeSet<(Micros, Arc<str>)>,
@@ -100,7 +102,7 @@ impl Monitors {
     pub(super) fn take(
         &mut self,
         fact: &Fact,
-        heard: Option<&Envelope<'_>>,
+        heard: Option<&Heard<'_>>,
         settled: &mut Vec<Settled>,
     ) {
         for settled in settled.drain(..) {
@@ -129,11 +131,8 @@ impl Monitors {
         station.map_or(0, |station| station.crowd)
     }
 
-    fn station<'a>(
-        stations: &'a mut HashMap<Arc<str>, Box<Station>>,
-        charger: &Arc<str>,
-    ) -> &'a mut Station {
-        stations.entry(Arc::clone(charger)).or_default()
+    fn station<'a>(stations: &'a mut Roll<Station>, charger: &Arc<str>) -> &'a mut Station {
+        stations.entry(charger)
     }
 
     fn names(&mut self, row: &row::Charger) {
@@ -148,7 +147,7 @@ impl Monitors {
         self.fleet.renamed(station, crowd, &mut self.sheet);
     }
 
-    fn message(&mut self, fact: &Fact, message: &Envelope<'_>) {
+    fn message(&mut self, fact: &Fact, message: &Heard<'_>) {
         let telling = matches!(
             (fact.dir, message.kind, message.action.as_ref()),
             (Some(Dir::FromCharger), MessageType::Call, action) if !is_chatter(action)

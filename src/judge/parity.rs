@@ -21,13 +21,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::exchanges::Bench;
+use super::heard::Heard;
 use super::notes;
 use super::records::{Reading, Record, RecordKind, Sweep};
 use super::wire::{self, Told, Wires};
 use crate::clock::Micros;
 use crate::facts::{Dir, Fact, Leg};
 use crate::ledger::row::{Reason, Row};
-use crate::ocpp::{Envelope, MessageType};
+use crate::ocpp::MessageType;
 use bias::Bias;
 use case::Case;
 use join::{Index, Joined};
@@ -119,15 +120,15 @@ impl Parity {
     }
 
     /// A message between charger and authority.
-    pub(super) fn message(&mut self, fact: &Fact, envelope: &Envelope<'_>, bench: &mut Bench<'_>) {
-        match (fact.dir, envelope.kind) {
-            (Some(Dir::FromCharger), MessageType::Call) if wire::concerns(&envelope.action) => {
+    pub(super) fn message(&mut self, fact: &Fact, heard: &Heard<'_>, bench: &mut Bench<'_>) {
+        match (fact.dir, heard.kind) {
+            (Some(Dir::FromCharger), MessageType::Call) if wire::concerns(&heard.action) => {
                 let origin = bench.world.origin(fact);
-                self.wires.call(fact, envelope, &origin);
+                self.wires.call(fact, heard, &origin);
             }
             (Some(Dir::ToCharger), kind) if kind.is_answer() => {
                 let authority = bench.world.conn(fact).authority;
-                self.wires.answer(fact, envelope, authority);
+                self.wires.answer(fact, heard, authority);
             }
             _ => return,
         }
@@ -146,7 +147,7 @@ impl Parity {
         self.wires.gap(charger);
         match charger {
             Some(charger) => drop(self.lossy.insert(Arc::clone(charger))),
-            None => self.lossy.extend(bench.world.chargers.keys().cloned()),
+            None => self.lossy.extend(bench.world.chargers.names().cloned()),
         }
     }
 
@@ -201,10 +202,9 @@ impl Parity {
         self.began.get_or_insert(now);
         self.wires.expire(now);
         self.take(now, bench);
-        while let Some((due, key)) = self.due_records.first().cloned()
-            && due <= now
+        while self.due_records.first().is_some_and(|(due, _)| *due <= now)
+            && let Some((_, key)) = self.due_records.pop_first()
         {
-            self.due_records.pop_first();
             self.place(&key, now, bench);
         }
         while let Some(&(due, id)) = self.due_cases.first()
@@ -373,7 +373,7 @@ impl Parity {
         };
         let place = self.settings.places.of(&record);
         let charger = place.map(|place| Arc::<str>::from(place.charger));
-        let known = charger.filter(|charger| bench.world.chargers.contains_key(charger));
+        let known = charger.filter(|charger| bench.world.chargers.get(charger).is_some());
         let reason = match &known {
             Some(charger) if reason == Reason::NoWire && self.lossy.contains(charger) => {
                 Reason::ShadowGap

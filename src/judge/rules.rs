@@ -23,6 +23,7 @@ use crate::ocpp::Severity;
 use crate::ocpp::Version;
 
 pub use file::RuleError;
+use matching::Index;
 pub use matching::{Explanation, Mismatch, Site};
 
 /// Which text a rule is about.
@@ -152,6 +153,7 @@ const BUILT_IN: [(&str, &str); 3] = [
 #[derive(Debug, Clone)]
 pub struct Rules {
     ordered: Vec<Rule>,
+    index: Index,
     fallback: Rule,
     sessions: Settings,
     fingerprint: String,
@@ -168,6 +170,7 @@ impl Rules {
         Ok(Self {
             fingerprint: fingerprint(&rules, &sessions),
             sessions,
+            index: Index::of(&rules),
             ordered: rules,
             fallback: fallback(),
         })
@@ -178,6 +181,7 @@ impl Rules {
         let mut rules = file::parse(name, text)?;
         rules.append(&mut self.ordered);
         self.fingerprint = fingerprint(&rules, &self.sessions);
+        self.index = Index::of(&rules);
         self.ordered = rules;
         Ok(self)
     }

@@ -4,10 +4,13 @@
 //! session happens in a world that no real charger would reach: followers carry the root finding and are not counted
 //! again. After a gap the shadow lacks something of the session: the rest of it is not comparable.
 
+use std::borrow::Cow;
+
+use super::heard::Heard;
 use super::recent::Recent;
 use crate::ledger::row::Reason;
 use crate::ocpp::identifiers::is_sentinel;
-use crate::ocpp::json::{self, Step};
+use crate::ocpp::json::Step;
 use crate::ocpp::{Class, Version};
 
 /// What an exchange is to its session.
@@ -73,8 +76,8 @@ struct Live {
 
 impl Thread {
     /// The place of a request in a session; `None` if it belongs to none.
-    pub(super) fn of(version: Version, action: &str, request: &str) -> Option<Self> {
-        let text = |path: &[Step]| -> Option<String> { json::first(request, path).map(bare) };
+    pub(super) fn of(version: Version, call: &Heard<'_>) -> Option<Self> {
+        let text = |path: &[Step]| call.scalar(path).map(Cow::into_owned);
         let thread = |phase, tag, transaction| {
             Some(Self {
                 phase,
@@ -83,7 +86,7 @@ impl Thread {
             })
         };
         let old = version == Version::V16;
-        match action {
+        match call.action.as_ref() {
             "Authorize" if old => thread(Phase::Authorize, text(&[Step::Key("idTag")]), None),
             "StartTransaction" if old => thread(Phase::Start, text(&[Step::Key("idTag")]), None),
             "MeterValues" if old => text(&[Step::Key("transactionId")])
@@ -111,11 +114,6 @@ impl Thread {
             _ => None,
         }
     }
-}
-
-/// A JSON string or number without quotes.
-fn bare(literal: &str) -> String {
-    json::string_value(literal).map_or_else(|| literal.to_owned(), std::borrow::Cow::into_owned)
 }
 
 impl Sessions {

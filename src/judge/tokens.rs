@@ -1,9 +1,9 @@
 //! Tokens that a backend made up: an operator's app starts a session with one that no driver holds, and no other backend
 //! knows it (semantics 1.5).
 
+use super::heard::Heard;
 use super::recent::Recent;
-use super::tree::Node;
-use crate::ocpp::{Envelope, MessageType};
+use crate::ocpp::{Fields, MessageType};
 
 /// The tokens of one charger.
 #[derive(Debug, Default)]
@@ -19,13 +19,14 @@ pub(super) const RULE: &str = "remote-start-token";
 
 impl Tokens {
     /// A command of the authority's.
-    pub(super) fn commanded(&mut self, command: &Envelope<'_>) {
-        let paths = match command.action.as_ref() {
-            "RemoteStartTransaction" => ["/idTag", "/idTag"],
-            "RequestStartTransaction" => ["/idToken/idToken", "/idToken/idToken"],
-            _ => return,
-        };
-        if let Some(token) = token(command.payload, paths)
+    pub(super) fn commanded(&mut self, command: &Heard<'_>) {
+        if !matches!(
+            command.action.as_ref(),
+            "RemoteStartTransaction" | "RequestStartTransaction"
+        ) {
+            return;
+        }
+        if let Some(token) = token(command.fields())
             && self.known.get(&token).is_none()
         {
             self.commanded.insert(token, ());
@@ -33,9 +34,10 @@ impl Tokens {
     }
 
     /// A CALL of the charger's: a token that no command named before is a driver's.
-    pub(super) fn called(&mut self, call: &Envelope<'_>) {
+    pub(super) fn called(&mut self, call: &Heard<'_>) {
         if call.kind == MessageType::Call
-            && let Some(token) = presented(&call.action, call.payload)
+            && presents(&call.action)
+            && let Some(token) = token(call.fields())
             && self.commanded.get(&token).is_none()
         {
             self.known.insert(token, ());
@@ -50,7 +52,10 @@ impl Tokens {
         authority: &str,
         shadow: &str,
     ) -> bool {
-        let Some(token) = presented(action, request) else {
+        if !presents(action) {
+            return false;
+        }
+        let Some(token) = token(&Fields::read(request)) else {
             return false;
         };
         match (is_accepted(authority), is_accepted(shadow)) {
@@ -71,28 +76,25 @@ pub(super) fn is_refusal(path: &str) -> bool {
     path.starts_with("/idTagInfo") || path.starts_with("/idTokenInfo")
 }
 
-fn presented(action: &str, request: &str) -> Option<String> {
+/// Whether a CALL of this name presents a token.
+fn presents(action: &str) -> bool {
     matches!(
         action,
         "Authorize" | "StartTransaction" | "TransactionEvent"
     )
-    .then(|| token(request, ["/idTag", "/idToken/idToken"]))
-    .flatten()
 }
 
 /// Tokens have no case.
-fn token(payload: &str, paths: [&str; 2]) -> Option<String> {
-    let payload = Node::parse(payload).ok()?;
-    paths
-        .iter()
-        .find_map(|path| payload.at(path)?.text())
-        .map(str::to_ascii_lowercase)
+fn token(payload: &Fields<'_>) -> Option<String> {
+    let tag = payload.text("idTag");
+    let token = tag.or_else(|| payload.inside("idToken").text("idToken"))?;
+    Some(token.to_ascii_lowercase())
 }
 
 fn is_accepted(answer: &str) -> Option<bool> {
-    let answer = Node::parse(answer).ok()?;
-    ["/idTagInfo/status", "/idTokenInfo/status"]
+    let answer = Fields::read(answer);
+    ["idTagInfo", "idTokenInfo"]
         .iter()
-        .find_map(|path| answer.at(path)?.text())
+        .find_map(|name| answer.inside(name).text("status"))
         .map(|status| status == "Accepted")
 }

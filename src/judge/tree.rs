@@ -103,6 +103,14 @@ impl<'a> Node<'a> {
     }
 }
 
+/// The offset behind the value at `at`, which must be one that [`Node::parse`] reads.
+pub(super) fn pass(text: &str, at: usize) -> Result<usize, SyntaxError> {
+    match text.as_bytes().get(at) {
+        Some(b'{' | b'[') => read(text, at, 0).map(|(_, end)| end),
+        _ => json::skip_value(text.as_bytes(), at),
+    }
+}
+
 /// Reads the value at `at`; returns it with the offset behind it.
 fn read(text: &str, at: usize, depth: usize) -> Result<(Node<'_>, usize), SyntaxError> {
     let bytes = text.as_bytes();
@@ -140,6 +148,9 @@ fn read(text: &str, at: usize, depth: usize) -> Result<(Node<'_>, usize), Syntax
 
 /// Sorts members by name; of duplicates the last stays.
 fn by_name<'a>(mut members: Vec<(Cow<'a, str>, Node<'a>)>) -> Vec<(Cow<'a, str>, Node<'a>)> {
+    if members.is_sorted_by(|(a, _), (b, _)| a < b) {
+        return members;
+    }
     members.reverse();
     members.sort_by(|(a, _), (b, _)| a.cmp(b));
     members.dedup_by(|(later, _), (earlier, _)| later == earlier);
@@ -151,9 +162,14 @@ fn scalar(literal: &str) -> Node<'_> {
         "null" => Node::Null,
         "true" => Node::Bool(true),
         "false" => Node::Bool(false),
-        _ if significant(literal).is_some() => Node::Number(literal),
+        _ if is_number(literal) => Node::Number(literal),
         _ => Node::Raw(literal),
     }
+}
+
+/// Whether a literal is a number.
+pub(super) fn is_number(literal: &str) -> bool {
+    parts(literal).is_some()
 }
 
 /// Whether two number literals have the same value. Exact for any number of digits.
@@ -179,6 +195,19 @@ pub fn is_int32(literal: &str) -> bool {
 
 /// Sign, digits without leading and trailing zeros, and the power of ten of the last digit: the value, uniquely.
 fn significant(literal: &str) -> Option<(bool, String, i64)> {
+    let (negative, whole, fraction, exponent) = parts(literal)?;
+    let digits: String = [whole, fraction].concat();
+    let kept = digits.trim_end_matches('0');
+    let power = i64::from(exponent) - fraction.len() as i64 + (digits.len() - kept.len()) as i64;
+    let kept = kept.trim_start_matches('0');
+    if kept.is_empty() {
+        return Some((false, String::new(), 0));
+    }
+    Some((negative, kept.to_owned(), power))
+}
+
+/// The parts of a number literal: whether it is below nought, the digits before and behind the point, and the exponent.
+fn parts(literal: &str) -> Option<(bool, &str, &str, i32)> {
     let (negative, rest) = match literal.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, literal),
@@ -188,20 +217,10 @@ fn significant(literal: &str) -> Option<(bool, String, i64)> {
         None => (rest, 0),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    if whole.is_empty() || mantissa.ends_with('.') {
-        return None;
-    }
-    let digits: String = [whole, fraction].concat();
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let kept = digits.trim_end_matches('0');
-    let power = i64::from(exponent) - fraction.len() as i64 + (digits.len() - kept.len()) as i64;
-    let kept = kept.trim_start_matches('0');
-    if kept.is_empty() {
-        return Some((false, String::new(), 0));
-    }
-    Some((negative, kept.to_owned(), power))
+    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number =
+        !whole.is_empty() && !mantissa.ends_with('.') && is_digits(whole) && is_digits(fraction);
+    is_number.then_some((negative, whole, fraction, exponent))
 }
 
 /// A token of a JSON pointer, escaped.

@@ -3,12 +3,13 @@
 //! Backends command because something happened. What a leg was told last is the best guess at what that was, and how
 //! long ago it was says how long the other backend may take.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
+use super::heard::Heard;
 use crate::clock::Micros;
 use crate::facts::Fact;
 use crate::ledger::row;
-use crate::ocpp::Envelope;
 use crate::ocpp::json::{self, Step};
 
 /// How many messages of a connection are remembered until their copies have gone to the shadow.
@@ -69,7 +70,7 @@ impl Triggers {
     }
 
     /// A CALL of the charger's.
-    pub(super) fn heard(&mut self, fact: &Fact, call: &Envelope<'_>) {
+    pub(super) fn heard(&mut self, fact: &Fact, call: &Heard<'_>) {
         let trigger = self.next();
         trigger.fact = fact.seq;
         trigger.at = fact.at;
@@ -134,7 +135,7 @@ impl Trigger {
 }
 
 /// What decides which of several messages with one name it is, if it is a plain word.
-fn word(call: &Envelope<'_>) -> Option<String> {
+fn word<'a>(call: &Heard<'a>) -> Option<Cow<'a, str>> {
     let keys: &[&'static str] = match call.action.as_ref() {
         "StatusNotification" => &["status", "connectorStatus"],
         "TransactionEvent" => &["eventType"],
@@ -142,10 +143,10 @@ fn word(call: &Envelope<'_>) -> Option<String> {
     };
     let literal = keys
         .iter()
-        .find_map(|key| json::first(call.payload, &[Step::Key(key)]))?;
+        .find_map(|key| call.fields().first(&[Step::Key(key)]))?;
     let word = json::string_value(literal)?;
     let is_plain = word.len() <= LONGEST && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    is_plain.then(|| word.into_owned())
+    is_plain.then_some(word)
 }
 
 #[cfg(test)]
@@ -168,7 +169,7 @@ mod tests {
         assert_eq!(triggers.last(false), None);
         triggers.joined(20);
         let text = r#"[2,"1","StatusNotification",{"status":"Faulted"}]"#;
-        let call = Envelope::parse(text).unwrap();
+        let call = Heard::parse(text).unwrap();
         triggers.heard(&fact(Kind::Message, 2, 30), &call);
         let ours = triggers.last(true).unwrap();
         assert_eq!(ours.row(35).what, "StatusNotification Faulted");
@@ -186,7 +187,7 @@ mod tests {
         let mut triggers = Triggers::default();
         for seq in 1..=9 {
             let text = r#"[2,"1","StatusNotification",{"status":"\u001b[2J"}]"#;
-            let call = Envelope::parse(text).unwrap();
+            let call = Heard::parse(text).unwrap();
             triggers.heard(&fact(Kind::Message, seq, 1), &call);
         }
         assert_eq!(triggers.recent.len(), MOST);

@@ -15,10 +15,11 @@ use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
+use super::heard::Heard;
 use super::world::Origin;
 use crate::clock::Micros;
 use crate::facts::{Fact, Leg};
-use crate::ocpp::{Class, Envelope, Version};
+use crate::ocpp::{Class, Version};
 use gather::Gathering;
 use v16::Starts;
 
@@ -196,10 +197,10 @@ struct Charger {
 
 impl Wires {
     /// A CALL of a charger.
-    pub(super) fn call(&mut self, fact: &Fact, envelope: &Envelope<'_>, origin: &Origin) {
-        match (origin.version, envelope.action.as_ref()) {
-            (Version::V16, action) => self.call_v16(fact, envelope, action, origin),
-            (_, "TransactionEvent") => self.event(fact, envelope, origin),
+    pub(super) fn call(&mut self, fact: &Fact, heard: &Heard<'_>, origin: &Origin) {
+        match (origin.version, heard.action.as_ref()) {
+            (Version::V16, action) => self.call_v16(fact, heard, action, origin),
+            (_, "TransactionEvent") => self.event(fact, heard, origin),
             _ => {}
         }
     }

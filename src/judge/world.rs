@@ -1,11 +1,12 @@
 //! What the judge knows about connections and chargers between facts.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::monitors::Settled;
 use super::quirks::{Disliked, History, Line};
 use super::relations::Minted;
+use super::roll::Roll;
 use super::sessions::Sessions;
 use super::tokens::Tokens;
 use super::tree::Node;
@@ -28,8 +29,7 @@ pub(super) struct World {
     pub(super) conns: BTreeMap<u64, Box<Conn>>,
     /// Connections whose charger has left, and when nothing more can come for them.
     parting: BTreeSet<(Micros, u64)>,
-    /// In no order: what is done to all of them is done to each.
-    pub(super) chargers: HashMap<Arc<str>, Box<Charger>>,
+    pub(super) chargers: Roll<Charger>,
     pub(super) disliked: Disliked,
     /// Decisions of both backends that the monitors have not counted.
     pub(super) settled: Vec<Settled>,
@@ -130,7 +130,7 @@ impl World {
 
     /// The charger of `fact`.
     pub(super) fn charger(&mut self, charger: &Arc<str>) -> &mut Charger {
-        self.chargers.entry(Arc::clone(charger)).or_default()
+        self.chargers.entry(charger)
     }
 
     /// A connection was accepted, or is announced again after a restart of the shadow plane.

@@ -6,8 +6,8 @@ use super::BACKLOG;
 use super::sheet::{Crowd, Entry, Sheet};
 use crate::clock::Micros;
 use crate::facts::Fact;
-use crate::ocpp::Envelope;
-use crate::ocpp::json::{self, Step};
+use crate::judge::heard::Heard;
+use crate::ocpp::json::Step;
 
 /// A message this much older than its arrival was kept back, µs.
 const LATE: Micros = 60_000_000;
@@ -17,14 +17,13 @@ const UNSET: Micros = 366 * 24 * 3_600_000_000;
 
 /// Compares the stamp of a message with its arrival. A charger whose clock is slow by a minute and one that kept its
 /// message for a minute look the same: only a stamp that is nearer, or ahead, is held for the clock.
-pub(super) fn read(fact: &Fact, message: &Envelope<'_>, crowd: Crowd, sheet: &mut Sheet) {
+pub(super) fn read(fact: &Fact, message: &Heard<'_>, crowd: Crowd, sheet: &mut Sheet) {
     let is_transaction = match message.action.as_ref() {
         "StartTransaction" | "StopTransaction" | "TransactionEvent" => true,
         "StatusNotification" => false,
         _ => return,
     };
-    let literal = json::first(message.payload, &[Step::Key("timestamp")]);
-    let text = literal.and_then(json::string_value);
+    let text = message.text(&[Step::Key("timestamp")]);
     let Some(stamp) = text.and_then(|text| DateTime::parse_from_rfc3339(&text).ok()) else {
         return;
     };

@@ -1,7 +1,6 @@
 //! Which chargers are there and in order, when they come and go, and the same of their shadow legs.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
+use std::collections::VecDeque;
 
 use serde::Deserialize;
 
@@ -11,6 +10,7 @@ use super::{AVAILABILITY, RECONNECTS, SHADOW_HEALTH};
 use crate::clock::Micros;
 use crate::facts::{Fact, Kind, Leg};
 use crate::judge::notes;
+use crate::judge::roll::Roll;
 
 /// How long a storm of connections is, µs.
 const STORM: Micros = 300_000_000;
@@ -99,11 +99,7 @@ impl Fleet {
     }
 
     /// The tap begins: whoever was there must come again.
-    pub(super) fn all_left(
-        &mut self,
-        stations: &mut HashMap<Arc<str>, Box<Station>>,
-        sheet: &mut Sheet,
-    ) {
+    pub(super) fn all_left(&mut self, stations: &mut Roll<Station>, sheet: &mut Sheet) {
         for station in stations.values_mut() {
             station.conn = 0;
             station.left = None;

@@ -8,7 +8,7 @@ use super::sheet::{Crowd, Entry, Sheet};
 use super::starts::{Attempt, Charging};
 use crate::clock::Micros;
 use crate::facts::Fact;
-use crate::ocpp::Envelope;
+use crate::judge::heard::Heard;
 use crate::ocpp::json::{self, Step};
 
 /// How many connectors are remembered.
@@ -58,8 +58,8 @@ impl Station {
     }
 
     /// A connector told its state. Returns when the session that it announces should have begun, µs.
-    pub(super) fn status(&mut self, message: &Envelope<'_>, sheet: &Sheet) -> Option<Micros> {
-        let member = |key| json::first(message.payload, &[Step::Key(key)]);
+    pub(super) fn status(&mut self, message: &Heard<'_>, sheet: &Sheet) -> Option<Micros> {
+        let member = |key| message.fields().first(&[Step::Key(key)]);
         let status = member("status").or_else(|| member("connectorStatus"))?;
         let status = json::string_value(status)?;
         let place = [member("evseId"), member("connectorId")];

@@ -1,15 +1,16 @@
 //! What is remembered of one charger, over its connections.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use super::line::Line;
-use super::{member, scalar};
 use crate::clock::Micros;
 use crate::facts::Fact;
+use crate::judge::heard::{Heard, bare};
 use crate::ocpp::identifiers::is_sentinel;
 use crate::ocpp::json::Step;
 use crate::ocpp::quirks::Quirks;
-use crate::ocpp::{Class, Envelope, MessageType, Version};
+use crate::ocpp::{Class, Fields, MessageType, Version};
 
 /// Sessions and connectors that are remembered.
 const MOST: usize = 16;
@@ -124,22 +125,22 @@ impl History {
         &mut self,
         version: Version,
         fact: &Fact,
-        envelope: &Envelope<'_>,
+        message: &Heard<'_>,
         line: &Line,
         odd: &mut Quirks,
     ) {
-        let payload = envelope.payload;
-        match &*envelope.action {
-            "BootNotification" => self.boots(fact.at, &envelope.id, odd),
+        match &*message.action {
+            "BootNotification" => self.boots(fact.at, &message.id, odd),
             "Authorize" => {
-                self.token = member(payload, "idTag").or_else(|| scalar(payload, &TOKEN));
+                let token = message.member("idTag").or_else(|| message.scalar(&TOKEN));
+                self.token = token.map(Cow::into_owned);
             }
-            "TransactionEvent" => self.event(payload, odd),
+            "TransactionEvent" => self.event(message, odd),
             _ if version != Version::V16 => {}
-            "StartTransaction" => self.start(&envelope.id, payload, odd),
-            "MeterValues" => self.sampled(payload, odd),
-            "StopTransaction" => self.stop(payload, line.whole, odd),
-            "StatusNotification" => self.status(payload, odd),
+            "StartTransaction" => self.start(message, odd),
+            "MeterValues" => self.sampled(message, odd),
+            "StopTransaction" => self.stop(message, line.whole, odd),
+            "StatusNotification" => self.status(message, odd),
             _ => {}
         }
     }
@@ -153,37 +154,38 @@ impl History {
     }
 
     /// An answer of the authority.
-    pub(super) fn answer(&mut self, fact: &Fact, envelope: &Envelope<'_>) {
-        let payload = envelope.payload;
-        if envelope.kind != MessageType::CallResult {
+    pub(super) fn answer(&mut self, fact: &Fact, message: &Heard<'_>) {
+        if message.kind != MessageType::CallResult {
             return;
         }
-        if self.boot.0 == *envelope.id && self.boot.1.is_none() {
+        if self.boot.0 == *message.id && self.boot.1.is_none() {
             let waits = matches!(
-                member(payload, "status").as_deref(),
+                message.member("status").as_deref(),
                 Some("Pending" | "Rejected")
             );
-            let interval = member(payload, "interval").and_then(|text| text.parse::<i64>().ok());
+            let interval = message
+                .member("interval")
+                .and_then(|text| text.parse::<i64>().ok());
             if let Some(seconds) = interval.filter(|_| waits) {
                 // Clocks are not alike: a tenth sooner is in time.
                 let wait = seconds.saturating_mul(900_000);
                 self.boot.1 = Some(fact.at.saturating_add(wait));
             }
         }
-        let is = |one: &&mut Session| one.start == *envelope.id && one.transaction.is_none();
+        let is = |one: &&mut Session| one.start == *message.id && one.transaction.is_none();
         if let Some(session) = self.sessions.iter_mut().rev().find(is) {
-            session.transaction = member(payload, "transactionId");
-            session.ended = scalar(payload, &STATUS).as_deref() != Some("Accepted");
+            session.transaction = message.member("transactionId").map(Cow::into_owned);
+            session.ended = message.scalar(&STATUS).as_deref() != Some("Accepted");
         }
     }
 
-    fn start(&mut self, id: &str, payload: &str, odd: &mut Quirks) {
-        if self.sessions.iter().any(|one| one.start == id) {
+    fn start(&mut self, message: &Heard<'_>, odd: &mut Quirks) {
+        if self.sessions.iter().any(|one| one.start == message.id) {
             return;
         }
-        let connector = member(payload, "connectorId").unwrap_or_default();
-        let token = member(payload, "idTag").unwrap_or_default();
-        let meter_start = number(member(payload, "meterStart"));
+        let connector = message.member("connectorId").unwrap_or_default();
+        let token = message.member("idTag").unwrap_or_default();
+        let meter_start = number(message.member("meterStart"));
         let suspended = self.connector(&connector).status == "SuspendedEV";
         let last = self.connector(&connector).register;
         if let Some(open) = self.open_at(&connector) {
@@ -201,9 +203,9 @@ impl History {
         }
         self.compare_token(&token, odd);
         self.begin(Session {
-            start: id.to_owned(),
-            connector,
-            token,
+            start: message.id.to_string(),
+            connector: connector.into_owned(),
+            token: token.into_owned(),
             meter_start,
             register: meter_start,
             ..Session::default()
@@ -230,26 +232,24 @@ impl History {
         }
     }
 
-    fn sampled(&mut self, payload: &str, odd: &mut Quirks) {
-        let sample = |name| {
-            let (list, values) = (Step::Key("meterValue"), Step::Key("sampledValue"));
-            scalar(
-                payload,
-                &[list, Step::Each, values, Step::Each, Step::Key(name)],
-            )
-        };
-        let Some(transaction) = member(payload, "transactionId") else {
-            let connector = member(payload, "connectorId").unwrap_or_default();
-            let clock = sample("context").as_deref() == Some("Sample.Clock");
+    fn sampled(&mut self, message: &Heard<'_>, odd: &mut Quirks) {
+        let Some(transaction) = message.member("transactionId") else {
+            let connector = message.member("connectorId").unwrap_or_default();
+            let context = message.scalar(&samples("context"));
+            let clock = context.as_deref() == Some("Sample.Clock");
             if !clock && self.open_at(&connector).is_some() {
                 odd.insert(41);
             }
             return;
         };
-        let measurand = sample("measurand");
+        let Sample {
+            measurand,
+            unit,
+            value,
+        } = Sample::first(message);
         let is_register = measurand.is_none_or(|name| name == "Energy.Active.Import.Register");
-        let value = number(sample("value")).filter(|_| is_register);
-        let in_kilo = sample("unit").as_deref() == Some("kWh");
+        let value = number(value).filter(|_| is_register);
+        let in_kilo = unit.as_deref() == Some("kWh");
         let value = value.map(|value| if in_kilo { value * 1_000.0 } else { value });
         let Some(session) = self.session_mut(&transaction) else {
             return;
@@ -266,9 +266,9 @@ impl History {
         session.register = value.or(before);
     }
 
-    fn stop(&mut self, payload: &str, whole: bool, odd: &mut Quirks) {
-        let transaction = member(payload, "transactionId").unwrap_or_default();
-        let meter_stop = number(member(payload, "meterStop"));
+    fn stop(&mut self, message: &Heard<'_>, whole: bool, odd: &mut Quirks) {
+        let transaction = message.member("transactionId").unwrap_or_default();
+        let meter_stop = number(message.member("meterStop"));
         let booted = self.booted;
         let Some(session) = self.session_mut(&transaction) else {
             if whole && booted && !is_sentinel(Class::TransactionId, &transaction) {
@@ -289,38 +289,40 @@ impl History {
         self.connector(&connector).register = meter_stop;
     }
 
-    fn status(&mut self, payload: &str, odd: &mut Quirks) {
-        let connector = member(payload, "connectorId").unwrap_or_default();
-        let status = member(payload, "status").unwrap_or_default();
+    fn status(&mut self, message: &Heard<'_>, odd: &mut Quirks) {
+        let connector = message.member("connectorId").unwrap_or_default();
+        let status = message.member("status").unwrap_or_default();
         let charging = self.open_at(&connector).is_some();
         let early = status == "Charging" && !charging && self.booted;
         let late = status == "Available" && charging;
         if connector != "0" && (early || late) {
             odd.insert(43);
         }
-        self.connector(&connector).status = status;
+        self.connector(&connector).status = status.into_owned();
     }
 
     /// A transaction event of OCPP 2.x.
-    fn event(&mut self, payload: &str, odd: &mut Quirks) {
+    fn event(&mut self, message: &Heard<'_>, odd: &mut Quirks) {
         const TRANSACTION: [Step; 2] = [Step::Key("transactionInfo"), Step::Key("transactionId")];
         const CONNECTOR: [Step; 2] = [Step::Key("evse"), Step::Key("connectorId")];
-        let transaction = scalar(payload, &TRANSACTION).unwrap_or_default();
-        let sequence = member(payload, "seqNo").and_then(|text| text.parse::<i64>().ok());
-        let kind = member(payload, "eventType").unwrap_or_default();
-        let connector = scalar(payload, &CONNECTOR);
+        let transaction = message.scalar(&TRANSACTION).unwrap_or_default();
+        let sequence = message
+            .member("seqNo")
+            .and_then(|text| text.parse::<i64>().ok());
+        let kind = message.member("eventType").unwrap_or_default();
+        let connector = message.scalar(&CONNECTOR);
         if kind == "Started" {
             if connector.is_none() {
                 odd.insert(42);
             }
-            if let Some(token) = scalar(payload, &TOKEN) {
+            if let Some(token) = message.scalar(&TOKEN) {
                 self.compare_token(&token, odd);
             }
         }
         if self.session(&transaction).is_none() {
             self.begin(Session {
-                transaction: Some(transaction.clone()),
-                connector: connector.unwrap_or_default(),
+                transaction: Some(transaction.to_string()),
+                connector: connector.unwrap_or_default().into_owned(),
                 ..Session::default()
             });
         }
@@ -339,10 +341,42 @@ impl History {
     }
 }
 
+/// What the first of a message's samples that say it at all say.
+#[derive(Default)]
+struct Sample<'a> {
+    measurand: Option<Cow<'a, str>>,
+    unit: Option<Cow<'a, str>>,
+    value: Option<Cow<'a, str>>,
+}
+
+impl<'a> Sample<'a> {
+    fn first(message: &Heard<'a>) -> Self {
+        let fields = message.fields();
+        // Nearly always the first sample says it all, and what comes behind it need not be walked.
+        let sample = fields.first(&samples("")[..4]).map(Fields::read);
+        let sample = sample.unwrap_or_default();
+        let at = |name| {
+            let here = sample.first(&[Step::Key(name)]);
+            here.or_else(|| fields.first(&samples(name))).map(bare)
+        };
+        Self {
+            measurand: at("measurand"),
+            unit: at("unit"),
+            value: at("value"),
+        }
+    }
+}
+
+/// The way to a member of every sample.
+const fn samples(name: &'static str) -> [Step; 5] {
+    let (list, values) = (Step::Key("meterValue"), Step::Key("sampledValue"));
+    [list, Step::Each, values, Step::Each, Step::Key(name)]
+}
+
 const STATUS: [Step; 2] = [Step::Key("idTagInfo"), Step::Key("status")];
 
 const TOKEN: [Step; 2] = [Step::Key("idToken"), Step::Key("idToken")];
 
-fn number(text: Option<String>) -> Option<f64> {
+fn number(text: Option<Cow<'_, str>>) -> Option<f64> {
     text?.parse().ok()
 }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::history::History;
-use super::{hash, member, scalar, stamp};
+use super::{hash, stamp};
 use crate::clock::Micros;
 use crate::facts::Fact;
+use crate::judge::heard::Heard;
 use crate::ocpp::json::Step;
 use crate::ocpp::quirks::{Effect, Quirk, Quirks};
 use crate::ocpp::{Envelope, MessageType};
@@ -122,7 +123,7 @@ impl Line {
     pub(super) fn call(
         &mut self,
         fact: &Fact,
-        envelope: &Envelope<'_>,
+        envelope: &Heard<'_>,
         history: &History,
         odd: &mut Quirks,
     ) {
@@ -141,7 +142,7 @@ impl Line {
             odd.insert(50);
         }
         push(&mut self.calls, (id, payload));
-        if let Some((stamp, utc)) = stamp(envelope.payload) {
+        if let Some((stamp, utc)) = stamp(envelope) {
             self.stamped(stamp, utc, fact.at, odd);
             let kept = fact.at - stamp > OLD && stamp >= self.opened;
             let begins = envelope.action == "StartTransaction";
@@ -150,7 +151,7 @@ impl Line {
             }
         }
         if matches!(&*envelope.action, "StopTransaction" | "TransactionEvent") {
-            self.stopped(fact.at, envelope.payload, odd);
+            self.stopped(fact.at, envelope, odd);
         }
     }
 
@@ -176,9 +177,9 @@ impl Line {
         }
     }
 
-    fn stopped(&mut self, at: Micros, payload: &str, odd: &mut Quirks) {
+    fn stopped(&mut self, at: Micros, message: &Heard<'_>, odd: &mut Quirks) {
         const REASON: [Step; 2] = [Step::Key("transactionInfo"), Step::Key("stoppedReason")];
-        let reason = member(payload, "reason").or_else(|| scalar(payload, &REASON));
+        let reason = message.member("reason").or_else(|| message.scalar(&REASON));
         let starved = self.limited.is_some_and(|limited| at - limited <= STARVED);
         if reason.as_deref() == Some("Other") && starved {
             self.limited = None;
@@ -187,11 +188,11 @@ impl Line {
     }
 
     /// An answer of the charger.
-    pub(super) fn reply(&mut self, envelope: &Envelope<'_>, odd: &mut Quirks) {
+    pub(super) fn reply(&mut self, envelope: &Heard<'_>, odd: &mut Quirks) {
         let place = self.commands.iter().position(|one| one.id == envelope.id);
         match place.and_then(|place| self.commands.remove(place)) {
             Some(command) => {
-                let rejected = member(envelope.payload, "status").as_deref() == Some("Rejected");
+                let rejected = envelope.member("status").as_deref() == Some("Rejected");
                 if command.odd_token && rejected {
                     odd.insert(30);
                 }
@@ -202,8 +203,8 @@ impl Line {
     }
 
     /// A command of the authority. True if its id was used before.
-    pub(super) fn command(&mut self, at: Micros, envelope: &Envelope<'_>) -> bool {
-        let token = || member(envelope.payload, "idTag").unwrap_or_default();
+    pub(super) fn command(&mut self, at: Micros, envelope: &Heard<'_>) -> bool {
+        let token = || envelope.member("idTag").unwrap_or_default();
         let command = Command {
             id: envelope.id.to_string(),
             action: envelope.action.to_string(),
@@ -213,7 +214,7 @@ impl Line {
             survived: false,
         };
         self.forgotten |= push(&mut self.commands, command);
-        if envelope.action == "SetChargingProfile" && is_low(envelope.payload) {
+        if envelope.action == "SetChargingProfile" && is_low(envelope) {
             self.limited = Some(at);
         }
         self.reused(0, envelope)
@@ -258,7 +259,7 @@ impl Line {
 }
 
 /// Whether a charging profile's first limit stops most vehicles.
-fn is_low(payload: &str) -> bool {
+fn is_low(command: &Heard<'_>) -> bool {
     const OLD_STYLE: [Step; 5] = [
         Step::Key("csChargingProfiles"),
         Step::Key("chargingSchedule"),
@@ -274,8 +275,9 @@ fn is_low(payload: &str) -> bool {
         Step::Each,
         Step::Key("limit"),
     ];
-    scalar(payload, &OLD_STYLE)
-        .or_else(|| scalar(payload, &NEW_STYLE))
+    command
+        .scalar(&OLD_STYLE)
+        .or_else(|| command.scalar(&NEW_STYLE))
         .and_then(|limit| limit.parse::<f64>().ok())
         .is_some_and(|limit| limit < LEAST_AMPERE)
 }

@@ -1,5 +1,6 @@
 //! Which rule decides at a place where two texts differ, and why the others do not.
 
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use super::{Part, Rule, Rules, joined, literal};
@@ -56,11 +57,49 @@ pub struct Explanation<'r> {
 /// A condition on its way to its value: the rest of its pointer, and the texts.
 type Condition<'r> = (&'r str, &'r [String]);
 
+/// Which rules may be about an action, by their places and in their order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Index {
+    by_action: HashMap<String, Vec<usize>>,
+    /// For actions that no rule names.
+    general: Vec<usize>,
+}
+
+impl Index {
+    pub(super) fn of(rules: &[Rule]) -> Self {
+        let places = |is_for: &dyn Fn(&Rule) -> bool| {
+            let rules = rules.iter().enumerate();
+            let chosen = rules.filter(|(_, rule)| rule.actions.is_empty() || is_for(rule));
+            chosen.map(|(at, _)| at).collect::<Vec<_>>()
+        };
+        let named: BTreeSet<&String> = rules.iter().flat_map(|rule| &rule.actions).collect();
+        let by_action = named
+            .into_iter()
+            .map(|action| {
+                (
+                    action.clone(),
+                    places(&|rule| rule.actions.contains(action)),
+                )
+            })
+            .collect();
+        Self {
+            by_action,
+            general: places(&|_| false),
+        }
+    }
+
+    fn of_action(&self, action: &str) -> &[usize] {
+        self.by_action.get(action).unwrap_or(&self.general)
+    }
+}
+
 impl Rules {
     /// The rule that names this site.
     pub fn find(&self, site: &Site<'_>) -> Option<&Rule> {
-        self.ordered
+        self.index
+            .of_action(site.action)
             .iter()
+            .map(|at| &self.ordered[*at])
             .find(|rule| rule.mismatch(site).is_none())
     }
 

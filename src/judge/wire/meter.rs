@@ -1,11 +1,14 @@
 //! The energy register of a session, from whatever the charger says of it.
 
+use std::borrow::Cow;
+
 use rust_decimal::Decimal;
 
 use super::Defect;
 use crate::clock::Micros;
-use crate::judge::tree::{self, Node};
-use crate::ocpp::Version;
+use crate::judge::tree;
+use crate::ocpp::json::{self, SyntaxError};
+use crate::ocpp::{Fields, Version};
 
 /// What is measured when nothing is said.
 const REGISTER: &str = "Energy.Active.Import.Register";
@@ -58,75 +61,197 @@ pub(super) struct Total {
     pub(super) defects: Vec<Defect>,
 }
 
-/// Reads `meterValue` or `transactionData`: an array, though some chargers send the one element alone.
-pub(super) fn read(version: Version, values: &Node<'_>, order: i64) -> Heard {
+/// Reads `meterValue` or `transactionData`: an array, though some chargers send the one element alone. In one walk, since
+/// most of what chargers send is this; an error anywhere leaves nothing of it.
+pub(super) fn read(version: Version, values: &str, order: i64) -> Result<Heard, SyntaxError> {
     let mut heard = Heard::default();
-    for element in each(values) {
-        let at = element
-            .member("timestamp")
-            .and_then(Node::text)
-            .and_then(|text| super::stamp::Moment::read(Some(text), 0, false).stated);
-        let sampled = element.member("sampledValue").map(each).unwrap_or_default();
-        element_of(version, sampled, (order, at), &mut heard);
-    }
-    heard
+    each(values, 0, |at| {
+        element(version, values, (at, order), &mut heard)
+    })?;
+    Ok(heard)
 }
 
-fn each<'a, 'n>(node: &'a Node<'n>) -> Vec<&'a Node<'n>> {
-    match node {
-        Node::Array(elements) => elements.iter().collect(),
-        Node::Object(_) => vec![node],
-        _ => Vec::new(),
+/// Calls `visit` with where each element of the array at `at` begins, or the object that stands in its place.
+fn each(
+    text: &str,
+    at: usize,
+    mut visit: impl FnMut(usize) -> Result<usize, SyntaxError>,
+) -> Result<usize, SyntaxError> {
+    match text.as_bytes().get(at) {
+        Some(b'[') => json::try_elements(text.as_bytes(), at, visit),
+        Some(b'{') => visit(at),
+        _ => tree::pass(text, at),
     }
+}
+
+/// What is sampled at one time.
+fn element(
+    version: Version,
+    text: &str,
+    (at, order): (usize, i64),
+    heard: &mut Heard,
+) -> Result<usize, SyntaxError> {
+    if text.as_bytes().get(at) != Some(&b'{') {
+        return tree::pass(text, at);
+    }
+    let mut stamp = None;
+    let mut register = Register::default();
+    let end = json::try_members(text, at, |name, value| match &*name {
+        "sampledValue" => {
+            register = Register::default();
+            each(text, value, |at| {
+                let (sampled, end) = Sampled::read(text, at)?;
+                register.take(version, &sampled, order);
+                Ok(end)
+            })
+        }
+        "timestamp" => {
+            let end = tree::pass(text, value)?;
+            stamp = json::string_value(&text[value..end]);
+            Ok(end)
+        }
+        _ => tree::pass(text, value),
+    })?;
+    let at = stamp.and_then(|text| super::stamp::Moment::read(Some(&text), 0, false).stated);
+    heard.signed.append(&mut register.signed);
+    heard.defects.append(&mut register.defects);
+    let reading = register.total.or(register.phases);
+    heard
+        .readings
+        .extend(reading.map(|reading| Reading { at, ..reading }));
+    Ok(end)
+}
+
+/// The members of one sampled value that are read, as they are spelt.
+#[derive(Debug, Default)]
+struct Sampled<'a> {
+    value: Option<&'a str>,
+    measurand: Option<&'a str>,
+    context: Option<&'a str>,
+    format: Option<&'a str>,
+    location: Option<&'a str>,
+    phase: Option<&'a str>,
+    unit: Option<&'a str>,
+    unit_of_measure: Option<&'a str>,
+    signed: Option<&'a str>,
+}
+
+impl<'a> Sampled<'a> {
+    /// Reads the value at `at`; returns it with the offset behind it.
+    fn read(text: &'a str, at: usize) -> Result<(Self, usize), SyntaxError> {
+        let mut sampled = Self::default();
+        if text.as_bytes().get(at) != Some(&b'{') {
+            return Ok((sampled, tree::pass(text, at)?));
+        }
+        let end = json::try_members(text, at, |name, value| {
+            let end = tree::pass(text, value)?;
+            let member = match &*name {
+                "value" => &mut sampled.value,
+                "measurand" => &mut sampled.measurand,
+                "context" => &mut sampled.context,
+                "format" => &mut sampled.format,
+                "location" => &mut sampled.location,
+                "phase" => &mut sampled.phase,
+                "unit" => &mut sampled.unit,
+                "unitOfMeasure" => &mut sampled.unit_of_measure,
+                "signedMeterValue" => &mut sampled.signed,
+                _ => return Ok(end),
+            };
+            *member = Some(&text[value..end]);
+            Ok(end)
+        })?;
+        Ok((sampled, end))
+    }
+
+    /// Signed values are evidence for others: kept as they are, never read.
+    fn signed(&self, version: Version) -> Option<String> {
+        let text = if version != Version::V16 {
+            Fields::read(self.signed?).text("signedMeterData")
+        } else if text(self.format).as_deref() == Some("SignedData") {
+            text(self.value)
+        } else {
+            None
+        };
+        text.map(Cow::into_owned)
+    }
+
+    /// Whether it is the register that a session is billed by.
+    fn is_register(&self) -> bool {
+        text(self.measurand).is_none_or(|measurand| measurand == REGISTER)
+            && text(self.location).is_none_or(|location| location == "Outlet")
+            && text(self.format).is_none_or(|format| format != "SignedData")
+    }
+
+    /// The value in Wh, exactly. A comma is never taken for a point: nobody knows what it means.
+    fn watt_hours(&self, version: Version) -> Result<Decimal, Defect> {
+        let literal = self.value.ok_or(Defect::Unreadable)?;
+        let value = match json::string_value(literal) {
+            Some(text) => number(text.trim())?,
+            None if tree::is_number(literal) => tree::decimal(literal).ok_or(Defect::Unreadable)?,
+            None => return Err(Defect::Unreadable),
+        };
+        let (unit, multiplier) = if version == Version::V16 {
+            (text(self.unit), None)
+        } else {
+            let measure = self.unit_of_measure.map(Fields::read).unwrap_or_default();
+            (measure.text("unit"), measure.last("multiplier"))
+        };
+        let thousands = match unit.as_deref().unwrap_or("Wh") {
+            "Wh" => 0,
+            "kWh" => 3,
+            _ => return Err(Defect::UnknownUnit),
+        };
+        let power = match multiplier.filter(|literal| tree::is_number(literal)) {
+            Some(literal) => literal.parse::<i32>().map_err(|_| Defect::Unreadable)?,
+            None => 0,
+        };
+        scaled(value, power + thousands).ok_or(Defect::Unreadable)
+    }
+}
+
+fn text(literal: Option<&str>) -> Option<Cow<'_, str>> {
+    json::string_value(literal?)
 }
 
 /// The register at one time: the total if there is one, else the sum of its phases.
-fn element_of(
-    version: Version,
-    sampled: Vec<&Node<'_>>,
-    (order, at): (i64, Option<Micros>),
-    heard: &mut Heard,
-) {
-    let mut total: Option<Reading> = None;
-    let mut phases: Vec<Reading> = Vec::new();
-    for value in sampled {
-        signed(version, value, heard);
-        let text = |name| value.member(name).and_then(Node::text);
-        let elsewhere = text("location").is_some_and(|location| location != "Outlet");
-        if text("measurand").unwrap_or(REGISTER) != REGISTER
-            || elsewhere
-            || text("format") == Some("SignedData")
-        {
-            continue;
+#[derive(Debug, Default)]
+struct Register {
+    total: Option<Reading>,
+    phases: Option<Reading>,
+    signed: Vec<String>,
+    defects: Vec<Defect>,
+}
+
+impl Register {
+    fn take(&mut self, version: Version, sampled: &Sampled<'_>, order: i64) {
+        self.signed.extend(sampled.signed(version));
+        if !sampled.is_register() {
+            return;
         }
-        let wh = match watt_hours(version, value) {
+        let wh = match sampled.watt_hours(version) {
             Ok(wh) => wh,
             Err(defect) => {
-                heard.defects.push(defect);
-                continue;
+                self.defects.push(defect);
+                return;
             }
         };
         let reading = Reading {
             order,
-            at,
+            at: None,
             wh,
-            mark: mark(text("context")),
-            signed: value.member("signedMeterValue").is_some(),
+            mark: mark(text(sampled.context).as_deref()),
+            signed: sampled.signed.is_some(),
         };
-        if text("phase").is_some() {
-            phases.push(reading);
-        } else if total.as_ref().is_none_or(|kept| !kept.signed) {
-            total = Some(reading);
+        if text(sampled.phase).is_none() {
+            if self.total.as_ref().is_none_or(|kept| !kept.signed) {
+                self.total = Some(reading);
+            }
+        } else if let Some(sum) = &mut self.phases {
+            sum.wh = sum.wh.checked_add(wh).unwrap_or(sum.wh);
+        } else {
+            self.phases = Some(reading);
         }
     }
-    heard.readings.extend(total.or_else(|| summed(phases)));
-}
-
-fn summed(phases: Vec<Reading>) -> Option<Reading> {
-    phases.into_iter().reduce(|mut sum, phase| {
-        sum.wh = sum.wh.checked_add(phase.wh).unwrap_or(sum.wh);
-        sum
-    })
 }
 
 fn mark(context: Option<&str>) -> Mark {
@@ -135,44 +260,6 @@ fn mark(context: Option<&str>) -> Mark {
         Some("Transaction.End") => Mark::End,
         _ => Mark::Within,
     }
-}
-
-/// Signed values are evidence for others: kept as they are, never read.
-fn signed(version: Version, value: &Node<'_>, heard: &mut Heard) {
-    let text = |node: Option<&Node<'_>>| node.and_then(Node::text).map(str::to_owned);
-    let found = if version == Version::V16 {
-        (value.member("format").and_then(Node::text) == Some("SignedData"))
-            .then(|| text(value.member("value")))
-            .flatten()
-    } else {
-        text(value.at("/signedMeterValue/signedMeterData"))
-    };
-    heard.signed.extend(found);
-}
-
-/// The value in Wh, exactly. A comma is never taken for a point: nobody knows what it means.
-fn watt_hours(version: Version, sampled: &Node<'_>) -> Result<Decimal, Defect> {
-    let value = match sampled.member("value") {
-        Some(Node::Text(text)) => number(text.trim())?,
-        Some(Node::Number(literal)) => tree::decimal(literal).ok_or(Defect::Unreadable)?,
-        _ => return Err(Defect::Unreadable),
-    };
-    let (unit, multiplier) = if version == Version::V16 {
-        (sampled.member("unit"), None)
-    } else {
-        let of = |name| sampled.at(name);
-        (of("/unitOfMeasure/unit"), of("/unitOfMeasure/multiplier"))
-    };
-    let thousands = match unit.and_then(Node::text).unwrap_or("Wh") {
-        "Wh" => 0,
-        "kWh" => 3,
-        _ => return Err(Defect::UnknownUnit),
-    };
-    let power = match multiplier {
-        Some(Node::Number(literal)) => literal.parse::<i32>().map_err(|_| Defect::Unreadable)?,
-        _ => 0,
-    };
-    scaled(value, power + thousands).ok_or(Defect::Unreadable)
 }
 
 fn number(text: &str) -> Result<Decimal, Defect> {
@@ -305,7 +392,7 @@ mod tests {
     use super::*;
 
     fn readings(version: Version, text: &str) -> Heard {
-        read(version, &Node::parse(text).unwrap(), 1)
+        read(version, text, 1).unwrap()
     }
 
     fn wh(version: Version, sampled: &str) -> Result<String, Vec<Defect>> {

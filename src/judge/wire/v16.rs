@@ -11,11 +11,12 @@ use super::stamp::Moment;
 use super::{Defect, Wires};
 use crate::clock::Micros;
 use crate::facts::{Fact, Leg};
+use crate::judge::heard::Heard;
 use crate::judge::tree::{self, Node};
 use crate::judge::world::Origin;
 use crate::ocpp::identifiers::is_sentinel;
 use crate::ocpp::relation::Identifier;
-use crate::ocpp::{Class, Envelope, MessageType, Version};
+use crate::ocpp::{Class, Fields, MessageType, Version};
 
 /// A start that comes later than this is told from memory, µs.
 const LATE: Micros = 60_000_000;
@@ -34,16 +35,16 @@ impl Starts {
 }
 
 /// A member of a message as text, numbers by their digits.
-fn name(node: &Node<'_>, member: &str) -> Option<String> {
-    match node.member(member)? {
-        Node::Text(text) => Some(text.to_string()),
+fn name(fields: &Fields<'_>, member: &str) -> Option<String> {
+    match Node::parse(fields.last(member)?).ok()? {
+        Node::Text(text) => Some(text.into_owned()),
         Node::Number(literal) => Some(Identifier::read(literal).text().to_owned()),
         _ => None,
     }
 }
 
-fn register(node: &Node<'_>, member: &str) -> Option<Decimal> {
-    match node.member(member)? {
+fn register(fields: &Fields<'_>, member: &str) -> Option<Decimal> {
+    match Node::parse(fields.last(member)?).ok()? {
         Node::Number(literal) => tree::decimal(literal),
         Node::Text(text) => tree::decimal(text.trim()),
         _ => None,
@@ -54,46 +55,45 @@ impl Wires {
     pub(super) fn call_v16(
         &mut self,
         fact: &Fact,
-        envelope: &Envelope<'_>,
+        heard: &Heard<'_>,
         action: &str,
         origin: &Origin,
     ) {
-        let Ok(payload) = Node::parse(envelope.payload) else {
+        let fields = heard.fields();
+        if !fields.is_whole() {
             return;
-        };
+        }
         match action {
-            "StartTransaction" => self.start(fact, envelope, &payload, origin),
-            "MeterValues" => self.values(fact, &payload, origin.authority),
-            "StatusNotification" => self.status(fact, &payload),
-            "StopTransaction" => self.stop(fact, &payload, origin),
+            "StartTransaction" => self.start(fact, heard, origin),
+            "MeterValues" => self.values(fact, fields, origin.authority),
+            "StatusNotification" => self.status(fact, fields),
+            "StopTransaction" => self.stop(fact, fields, origin),
             _ => {}
         }
     }
 
     /// What the authority answers to a start names the transaction.
-    pub(in crate::judge) fn answer(
-        &mut self,
-        fact: &Fact,
-        envelope: &Envelope<'_>,
-        authority: Leg,
-    ) {
-        let key = (fact.conn, envelope.id.clone().into_owned());
+    pub(in crate::judge) fn answer(&mut self, fact: &Fact, heard: &Heard<'_>, authority: Leg) {
+        if self.starts.waiting.is_empty() {
+            return;
+        }
+        let key = (fact.conn, heard.id.clone().into_owned());
         let Some(session) = self.starts.waiting.remove(&key) else {
             return;
         };
         let open = self.chargers.get_mut(&fact.charger);
         let open = open.and_then(|charger| charger.open.iter_mut().find(|open| open.id == session));
-        let (Some(open), Ok(payload)) = (open, Node::parse(envelope.payload)) else {
+        let (Some(open), fields) = (open, heard.fields()) else {
             return;
         };
-        if envelope.kind != MessageType::CallResult {
+        if heard.kind != MessageType::CallResult || !fields.is_whole() {
             return;
         }
         let is_first = open.names.of(authority).is_empty();
-        if let Some(transaction) = name(&payload, "transactionId") {
+        if let Some(transaction) = name(fields, "transactionId") {
             open.names.add(authority, &transaction);
         }
-        let status = payload.at("/idTagInfo/status").and_then(Node::text);
+        let status = fields.inside("idTagInfo").text("status");
         if status.is_some_and(|status| status != "Accepted") {
             if is_first {
                 open.defects.insert(Defect::Refused);
@@ -103,30 +103,31 @@ impl Wires {
         }
     }
 
-    fn start(&mut self, fact: &Fact, envelope: &Envelope<'_>, payload: &Node<'_>, origin: &Origin) {
-        let key = (fact.conn, envelope.id.clone().into_owned());
+    fn start(&mut self, fact: &Fact, heard: &Heard<'_>, origin: &Origin) {
+        let fields = heard.fields();
+        let key = (fact.conn, heard.id.clone().into_owned());
         let charger = self.chargers.entry(Arc::clone(&fact.charger)).or_default();
         let again = charger
             .open
             .iter_mut()
-            .find(|open| open.request == envelope.payload);
+            .find(|open| open.request == heard.payload);
         if let Some(open) = again {
             open.defects.insert(Defect::RepeatedStart);
             self.starts.waiting.insert(key, open.id);
             return;
         }
-        let connector = name(payload, "connectorId").unwrap_or_default();
+        let connector = name(fields, "connectorId").unwrap_or_default();
         let idle = charger.idle.get(&connector).copied();
         let mut open = Gathering::new(fact.seq, fact.at, origin.clone());
-        envelope.payload.clone_into(&mut open.request);
-        open.token = name(payload, "idTag");
-        let text = payload.member("timestamp").and_then(Node::text);
-        let moment = Moment::read(text, fact.at, false);
+        heard.payload.clone_into(&mut open.request);
+        open.token = name(fields, "idTag");
+        let text = fields.text("timestamp");
+        let moment = Moment::read(text.as_deref(), fact.at, false);
         let is_old = moment.stated.is_some_and(|at| at < fact.at - LATE);
         if is_old && moment.flaw.is_none() && moment.shift().is_none() {
             open.defects.insert(Defect::Offline);
         }
-        open.meter_start = register(payload, "meterStart").map(|wh| Reading {
+        open.meter_start = register(fields, "meterStart").map(|wh| Reading {
             order: fact.seq as i64,
             at: moment.stated,
             wh,
@@ -143,21 +144,21 @@ impl Wires {
     }
 
     /// Meter values of a transaction; without its name they belong to what is open on their connector.
-    fn values(&mut self, fact: &Fact, payload: &Node<'_>, authority: Leg) {
-        let Some(values) = payload.member("meterValue") else {
+    fn values(&mut self, fact: &Fact, fields: &Fields<'_>, authority: Leg) {
+        let Some(values) = fields.last("meterValue") else {
             return;
         };
         let Some(charger) = self.chargers.get_mut(&fact.charger) else {
             return;
         };
-        let transaction = name(payload, "transactionId");
+        let transaction = name(fields, "transactionId");
         let named = charger.open.iter().position(|open| {
             let names = open.names.of(authority);
             transaction
                 .as_ref()
                 .is_some_and(|name| names.contains(name))
         });
-        let connector = name(payload, "connectorId").unwrap_or_default();
+        let connector = name(fields, "connectorId").unwrap_or_default();
         let there = || {
             charger
                 .open
@@ -167,23 +168,26 @@ impl Wires {
         let Some(place) = named.or_else(there) else {
             return;
         };
+        let Ok(heard) = meter::read(Version::V16, values, fact.seq as i64) else {
+            return;
+        };
         let open = &mut charger.open[place];
         // A charger that is not told the name yet cannot say it.
         if named.is_none() && !open.names.of(authority).is_empty() {
             open.defects.insert(Defect::NoTransaction);
         }
-        open.hear(meter::read(Version::V16, values, fact.seq as i64));
+        open.hear(heard);
     }
 
-    fn status(&mut self, fact: &Fact, payload: &Node<'_>) {
-        let Some(connector) = name(payload, "connectorId") else {
+    fn status(&mut self, fact: &Fact, fields: &Fields<'_>) {
+        let Some(connector) = name(fields, "connectorId") else {
             return;
         };
-        let text = payload.member("timestamp").and_then(Node::text);
-        let stated = Moment::read(text, fact.at, false).stated;
+        let text = fields.text("timestamp");
+        let stated = Moment::read(text.as_deref(), fact.at, false).stated;
         let at = stated.unwrap_or(fact.at);
-        let status = payload.member("status").and_then(Node::text);
-        let blocks = matches!(status, Some("SuspendedEV" | "Finishing"));
+        let status = fields.text("status");
+        let blocks = matches!(status.as_deref(), Some("SuspendedEV" | "Finishing"));
         let charger = self.chargers.entry(Arc::clone(&fact.charger)).or_default();
         for open in &mut charger.open {
             if open.connector == connector {
@@ -193,8 +197,8 @@ impl Wires {
         charger.idle.insert(connector, (at, blocks));
     }
 
-    fn stop(&mut self, fact: &Fact, payload: &Node<'_>, origin: &Origin) {
-        let transaction = name(payload, "transactionId").unwrap_or_default();
+    fn stop(&mut self, fact: &Fact, fields: &Fields<'_>, origin: &Origin) {
+        let transaction = name(fields, "transactionId").unwrap_or_default();
         let charger = self.chargers.entry(Arc::clone(&fact.charger)).or_default();
         let unnamed = is_sentinel(Class::TransactionId, &transaction);
         let named = charger.open.iter().position(|open| {
@@ -209,26 +213,28 @@ impl Wires {
             None => {
                 let mut orphan = Gathering::new(fact.seq, fact.at, origin.clone());
                 orphan.names.add(origin.authority, &transaction);
-                orphan.token = name(payload, "idTag");
+                orphan.token = name(fields, "idTag");
                 charger.open.push(orphan);
                 charger.open.len() - 1
             }
         };
         let open = &mut charger.open[place];
-        stopped(open, fact, payload);
+        stopped(open, fact, fields);
         let state = open.end_state();
         self.close(&fact.charger, place, state);
     }
 }
 
 /// What a `StopTransaction` says of its session.
-fn stopped(open: &mut Gathering, fact: &Fact, payload: &Node<'_>) {
-    let text = payload.member("timestamp").and_then(Node::text);
-    let moment = Moment::read(text, fact.at, false);
-    if let Some(values) = payload.member("transactionData") {
-        open.hear(meter::read(Version::V16, values, fact.seq as i64));
+fn stopped(open: &mut Gathering, fact: &Fact, fields: &Fields<'_>) {
+    let text = fields.text("timestamp");
+    let moment = Moment::read(text.as_deref(), fact.at, false);
+    let values = fields.last("transactionData");
+    if let Some(Ok(heard)) = values.map(|values| meter::read(Version::V16, values, fact.seq as i64))
+    {
+        open.hear(heard);
     }
-    let register = register(payload, "meterStop").filter(|wh| !wh.is_sign_negative());
+    let register = register(fields, "meterStop").filter(|wh| !wh.is_sign_negative());
     if register.is_none() {
         open.defects.insert(Defect::NoStopRegister);
     }
@@ -241,5 +247,5 @@ fn stopped(open: &mut Gathering, fact: &Fact, payload: &Node<'_>) {
     });
     open.stop = Some(moment);
     // The specification's word for a stop at the charger, which is left out.
-    open.reason = name(payload, "reason").or_else(|| Some("Local".to_owned()));
+    open.reason = name(fields, "reason").or_else(|| Some("Local".to_owned()));
 }

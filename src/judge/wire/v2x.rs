@@ -1,6 +1,7 @@
 //! OCPP 2.0.1 and 2.1: `TransactionEvent`. The charger names the transaction, so both backends know it by one name; events
 //! count from 0 and may come late and in any order.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::gather::Gathering;
@@ -8,20 +9,18 @@ use super::meter;
 use super::stamp::Moment;
 use super::{Defect, STRAGGLERS, Wires};
 use crate::facts::{Fact, Leg};
-use crate::judge::tree::Node;
+use crate::judge::heard::Heard;
+use crate::judge::tree::is_number;
 use crate::judge::world::Origin;
-use crate::ocpp::Envelope;
+use crate::ocpp::Fields;
 
 impl Wires {
-    pub(super) fn event(&mut self, fact: &Fact, envelope: &Envelope<'_>, origin: &Origin) {
-        let Ok(payload) = Node::parse(envelope.payload) else {
+    pub(super) fn event(&mut self, fact: &Fact, heard: &Heard<'_>, origin: &Origin) {
+        let event = Event::read(heard);
+        let Some(transaction) = event.info.text("transactionId") else {
             return;
         };
-        let text = |pointer: &str| payload.at(pointer).and_then(Node::text);
-        let Some(transaction) = text("/transactionInfo/transactionId") else {
-            return;
-        };
-        let transaction = transaction.to_owned();
+        let transaction = transaction.into_owned();
         let charger = self.chargers.entry(Arc::clone(&fact.charger)).or_default();
         let is_known = |open: &Gathering| open.names.legacy.contains(&transaction);
         if !charger.open.iter().any(is_known) {
@@ -32,7 +31,7 @@ impl Wires {
             for leg in [Leg::Legacy, Leg::Candidate] {
                 open.names.add(leg, &transaction);
             }
-            open.connector = connector(&payload);
+            open.connector = event.connector();
             self.begin(open);
         }
         let Some(charger) = self.chargers.get_mut(&fact.charger) else {
@@ -43,9 +42,8 @@ impl Wires {
             return;
         };
         let open = &mut charger.open[place];
-        let kind = text("/eventType").unwrap_or_default();
-        heard(open, fact, &payload);
-        if kind == "Started" {
+        event.tell(open, fact);
+        if event.kind() == "Started" {
             let begun = open.begun();
             self.begun.push(begun);
         }
@@ -76,56 +74,82 @@ impl Wires {
     }
 }
 
-fn heard(open: &mut Gathering, fact: &Fact, payload: &Node<'_>) {
-    let text = |pointer: &str| payload.at(pointer).and_then(Node::text);
-    let number = match payload.at("/seqNo") {
-        Some(Node::Number(literal)) => literal.parse::<i64>().ok(),
-        _ => None,
-    };
-    // The same event again says nothing new.
-    if number.is_some_and(|number| !open.numbers.insert(number)) {
-        return;
-    }
-    let order = number.unwrap_or(fact.seq as i64);
-    let offline = payload.at("/offline") == Some(&Node::Bool(true));
-    let moment = Moment::read(text("/timestamp"), fact.at, offline);
-    match text("/eventType") {
-        Some("Started") => {
-            open.start = Some(moment);
-            if offline {
-                open.defects.insert(Defect::Offline);
-            }
-        }
-        Some("Ended") => {
-            open.stop = Some(moment);
-            open.reason = text("/transactionInfo/stoppedReason").map(str::to_owned);
-        }
-        _ => {}
-    }
-    if open.token.is_none() {
-        open.token = text("/idToken/idToken").map(str::to_owned);
-    }
-    if open.connector.is_empty() {
-        open.connector = connector(payload);
-    }
-    let state = text("/transactionInfo/chargingState");
-    if let (Some(state), Some(at)) = (state, moment.stated) {
-        open.turn(order, at, matches!(state, "EVConnected" | "SuspendedEV"));
-    }
-    if let Some(values) = payload.member("meterValue") {
-        open.hear(meter::read(open.origin.version, values, order));
-    }
+/// The parts of a `TransactionEvent` that say something of the session.
+struct Event<'m, 'a> {
+    fields: &'m Fields<'a>,
+    info: Fields<'a>,
+    evse: Fields<'a>,
 }
 
-/// EVSE and connector, as far as they are told.
-fn connector(payload: &Node<'_>) -> String {
-    let number = |pointer: &str| match payload.at(pointer) {
-        Some(Node::Number(literal)) => Some(*literal),
-        _ => None,
-    };
-    match (number("/evse/id"), number("/evse/connectorId")) {
-        (Some(evse), Some(connector)) => format!("{evse}/{connector}"),
-        (Some(evse), None) => evse.to_owned(),
-        _ => String::new(),
+impl<'m, 'a> Event<'m, 'a> {
+    /// What cannot be read says nothing.
+    fn read(heard: &'m Heard<'a>) -> Self {
+        let fields = heard.fields();
+        let inside = |name| match fields.is_whole() {
+            true => fields.inside(name),
+            false => Fields::default(),
+        };
+        Self {
+            fields,
+            info: inside("transactionInfo"),
+            evse: inside("evse"),
+        }
+    }
+
+    fn kind(&self) -> Cow<'a, str> {
+        self.fields.text("eventType").unwrap_or_default()
+    }
+
+    /// Tells it to its session.
+    fn tell(&self, open: &mut Gathering, fact: &Fact) {
+        let number = self.fields.last("seqNo");
+        let number = number.and_then(|literal| literal.parse::<i64>().ok());
+        // The same event again says nothing new.
+        if number.is_some_and(|number| !open.numbers.insert(number)) {
+            return;
+        }
+        let order = number.unwrap_or(fact.seq as i64);
+        let offline = self.fields.last("offline") == Some("true");
+        let stamp = self.fields.text("timestamp");
+        let moment = Moment::read(stamp.as_deref(), fact.at, offline);
+        match &*self.kind() {
+            "Started" => {
+                open.start = Some(moment);
+                if offline {
+                    open.defects.insert(Defect::Offline);
+                }
+            }
+            "Ended" => {
+                open.stop = Some(moment);
+                open.reason = self.info.text("stoppedReason").map(Cow::into_owned);
+            }
+            _ => {}
+        }
+        if open.token.is_none() {
+            let token = self.fields.inside("idToken").text("idToken");
+            open.token = token.map(Cow::into_owned);
+        }
+        if open.connector.is_empty() {
+            open.connector = self.connector();
+        }
+        let state = self.info.text("chargingState");
+        if let (Some(state), Some(at)) = (state, moment.stated) {
+            open.turn(order, at, matches!(&*state, "EVConnected" | "SuspendedEV"));
+        }
+        let values = self.fields.last("meterValue");
+        let version = open.origin.version;
+        if let Some(Ok(heard)) = values.map(|values| meter::read(version, values, order)) {
+            open.hear(heard);
+        }
+    }
+
+    /// EVSE and connector, as far as they are told.
+    fn connector(&self) -> String {
+        let number = |name| self.evse.last(name).filter(|literal| is_number(literal));
+        match (number("id"), number("connectorId")) {
+            (Some(evse), Some(connector)) => format!("{evse}/{connector}"),
+            (Some(evse), None) => evse.to_owned(),
+            _ => String::new(),
+        }
     }
 }
