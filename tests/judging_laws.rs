@@ -10,7 +10,7 @@
 #[path = "judging/story.rs"]
 mod story;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use evenkeel::facts::{Dir, Fact, Kind};
@@ -229,6 +229,56 @@ fn a_recording_is_judged_live_and_verified() {
     let later = judge_recording(dir.path(), rules(), None, &mut |_, _| {}).unwrap();
     assert_eq!(later, live);
     assert!(again.exchanges.divergent > 0);
+}
+
+#[test]
+fn law_5_any_number_of_threads_gives_the_same_ledger() {
+    use std::num::NonZeroUsize;
+
+    use evenkeel::cli::judging::{Threads, judge_recording_on, rejudge_digest_on};
+    use evenkeel::facts::{Limits, Recorder};
+
+    let recording = tempfile::tempdir().unwrap();
+    let recorder = Recorder::open(recording.path(), Limits::default()).unwrap();
+    // Several pages, so that every stage is ahead of the next.
+    let nights = (0..14).flat_map(|_| night());
+    for (seq, fact) in (1..).zip(nights) {
+        let moved = seq - fact.seq;
+        let cause = if fact.cause == 0 {
+            0
+        } else {
+            fact.cause + moved
+        };
+        while recorder.is_pressed() {
+            std::thread::yield_now();
+        }
+        let fact = Fact { cause, ..fact };
+        assert_eq!(recorder.record(fact), Some(seq));
+    }
+    recorder.close(std::time::Duration::from_secs(20)).unwrap();
+
+    let rules = || Rules::built_in().unwrap();
+    let counts = (1..=3).filter_map(NonZeroUsize::new);
+    let mut ledgers = BTreeSet::new();
+    for threads in counts.map(Threads::at_most) {
+        let ledger = recording.path().join("ledger.db");
+        if ledger.exists() {
+            std::fs::remove_file(ledger).unwrap();
+        }
+        let mut heard = Vec::new();
+        let mut progress = |done, goal| heard.push((done, goal));
+        // In two goes: the second judges again what the first has written.
+        for up_to in [Some(3_000), None] {
+            judge_recording_on(threads, recording.path(), rules(), up_to, &mut progress).unwrap();
+        }
+        let last = heard.last().copied().unwrap();
+        assert!(last.0 == last.1 && last.0 > 6_000, "{last:?}");
+        let written = Reader::open(recording.path()).unwrap().cursor().unwrap();
+        let again = rejudge_digest_on(threads, recording.path(), rules(), None).unwrap();
+        assert_eq!(written, again.cursor, "{threads:?}");
+        ledgers.insert(written.digest.to_string());
+    }
+    assert_eq!(ledgers.len(), 1, "{ledgers:?}");
 }
 
 /// The outcome of each exchange, by the sequence number of its CALL.

@@ -14,6 +14,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::error::{CliError, Exit};
 use super::filtering::{Terms, last_fact};
+use super::judging::Threads;
 use super::recording::RecordingArg;
 use super::rules;
 use crate::facts;
@@ -75,6 +76,8 @@ pub struct Options {
     /// evenkeel.monitors/1.
     #[arg(long, conflicts_with_all = ["severity", "action", "charger", "state", "owner", "finding", "explain", "filter"])]
     monitors: bool,
+    #[command(flatten)]
+    threads: Threads,
 }
 
 fn state(word: &str) -> Result<State, String> {
@@ -85,11 +88,15 @@ fn state(word: &str) -> Result<State, String> {
 pub fn run(options: &Options) -> Result<Exit, CliError> {
     let dir = options.recording.existing()?;
     let filter = filter(options, &dir)?;
-    super::judging::bring_up_to_date(&dir)?;
+    super::judging::bring_up_to_date_on(options.threads, &dir)?;
     let own = Reader::open(&dir)?;
     let aside = match options.rules.as_slice() {
         [] => None,
-        files => Some(Aside::judge(&dir, rules::instead(&dir, files)?)?),
+        files => Some(Aside::judge(
+            &dir,
+            rules::instead(&dir, files)?,
+            options.threads,
+        )?),
     };
     let reader = match &aside {
         Some(aside) => aside.reader()?,

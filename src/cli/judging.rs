@@ -1,5 +1,7 @@
 //! Connects a recording, the judge and the ledger: once over, live on a thread, or in memory to verify.
 
+mod stages;
+
 use std::io::IsTerminal as _;
 use std::path::Path;
 use std::thread::JoinHandle;
@@ -11,14 +13,18 @@ use tokio::time::timeout;
 use super::error::CliError;
 use super::gauges::Totals;
 use super::rules;
-use crate::facts::{Follower, Reader, RecordingError, recorder};
+use crate::facts::{Fact, Follower, Reader, RecordingError, recorder};
 use crate::judge::{Judge, Rules};
 use crate::ledger::query::{self, Outcomes};
 use crate::ledger::row::Row;
 use crate::ledger::{Cursor, Digest, Ledger, LedgerError, Pending};
+pub use stages::Threads;
 
-/// Facts judged between two writes of the ledger.
+/// Facts judged between two writes of the ledger, while a recording grows.
 const PAGE: usize = 4_000;
+
+/// The same of a finished recording: what is counted by charger and action is written once for each page.
+const LONG_PAGE: usize = 16_000;
 
 /// How long a fact waits for others before it is judged: a write of the ledger for a handful costs more than judging them.
 const JUDGE_EVERY: Duration = Duration::from_millis(250);
@@ -55,6 +61,14 @@ pub struct Rejudged {
     pub exchanges: Outcomes,
 }
 
+/// What follows from a page of facts.
+struct Judged {
+    rows: Vec<Row>,
+    /// The last of the facts.
+    seq: u64,
+    pending: Pending,
+}
+
 /// A recording under judgement.
 struct Judging {
     reader: Reader,
@@ -89,42 +103,77 @@ impl Judging {
         &mut self,
         end: u64,
         follower: Option<&Follower>,
+        threads: Threads,
         progress: &mut dyn FnMut(u64),
     ) -> Result<(), JudgingError> {
-        while self.fed < end {
-            let written = self.ledger.cursor().seq;
-            let until = if self.fed < written {
+        loop {
+            match self.pass(end, follower, threads, progress) {
+                Err(JudgingError::Ledger(LedgerError::Overtaken(_))) => self.begin_again()?,
+                ended => return ended,
+            }
+        }
+    }
+
+    /// The same, until another judge writes in between.
+    fn pass(
+        &mut self,
+        end: u64,
+        follower: Option<&Follower>,
+        threads: Threads,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), JudgingError> {
+        let Self {
+            reader,
+            judge,
+            ledger,
+            fed,
+            totals,
+            ..
+        } = self;
+        let written = ledger.cursor().seq;
+        let page = if follower.is_some() { PAGE } else { LONG_PAGE };
+        let mut after = *fed;
+        let reader = &mut *reader;
+        let read = move || {
+            if after >= end {
+                return Ok(None);
+            }
+            let until = if after < written {
                 written.min(end)
             } else {
                 end
             };
-            let recent = follower.and_then(|follower| follower.behind(self.fed));
-            let facts = if let Some(recent) = recent {
-                recent
-            } else {
-                let limit = PAGE.min((until - self.fed) as usize);
-                self.reader.read(self.fed, limit)?
+            let recent = follower.and_then(|follower| follower.behind(after));
+            let mut facts = match recent {
+                Some(recent) => recent,
+                None => reader.read(after, page.min((until - after) as usize))?,
             };
+            facts.retain(|fact| (after + 1..=until).contains(&fact.seq));
+            let last = facts.last().map(|fact| fact.seq);
+            after = last.unwrap_or(end);
+            Ok(last.map(|_| facts))
+        };
+        let weigh = |facts: Vec<Fact>| {
             let mut rows = Vec::new();
-            let due = self.fed + 1..=until;
-            for fact in facts.iter().filter(|fact| due.contains(&fact.seq)) {
-                self.judge.feed(fact, &mut |row| rows.push(row));
-                self.fed = fact.seq;
+            for fact in &facts {
+                judge.feed(fact, &mut |row| rows.push(row));
+                *fed = fact.seq;
             }
-            if facts.is_empty() {
-                break;
+            progress(*fed);
+            Judged {
+                rows,
+                seq: *fed,
+                pending: pending(judge),
             }
-            self.totals.add(&rows);
-            if self.fed > written {
-                let pending = pending(&self.judge);
-                match self.ledger.apply(&rows, self.fed, pending) {
-                    Err(LedgerError::Overtaken(_)) => self.begin_again()?,
-                    applied => applied?,
-                }
+        };
+        let write = |judged: Judged| {
+            totals.add(&judged.rows);
+            if judged.seq > written {
+                ledger.apply(&judged.rows, judged.seq, judged.pending)?;
             }
-            progress(self.fed);
-        }
-        Ok(())
+            Ok(())
+        };
+        stages::run(threads, read, weigh, write)
     }
 
     /// Another judge wrote in between: goes to where that one is, by judging again from the first fact.
@@ -152,10 +201,21 @@ pub fn judge_recording(
     up_to: Option<u64>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Digest, JudgingError> {
+    judge_recording_on(Threads::default(), dir, rules, up_to, progress)
+}
+
+/// The same on so many threads.
+pub fn judge_recording_on(
+    threads: Threads,
+    dir: &Path,
+    rules: Rules,
+    up_to: Option<u64>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Digest, JudgingError> {
     let mut judging = Judging::open(dir, rules)?;
     let last = judging.reader.last_seq()?;
     let end = up_to.map_or(last, |up_to| up_to.min(last));
-    judging.advance(end, None, &mut |done| progress(done, end))?;
+    judging.advance(end, None, threads, &mut |done| progress(done, end))?;
     Ok(judging.ledger.cursor().digest)
 }
 
@@ -165,52 +225,91 @@ pub fn rejudge_digest(
     rules: Rules,
     up_to: Option<u64>,
 ) -> Result<Rejudged, JudgingError> {
+    rejudge_digest_on(Threads::default(), dir, rules, up_to)
+}
+
+/// The same on so many threads.
+pub fn rejudge_digest_on(
+    threads: Threads,
+    dir: &Path,
+    rules: Rules,
+    up_to: Option<u64>,
+) -> Result<Rejudged, JudgingError> {
     let reader = Reader::open(dir)?;
+    let end = up_to.unwrap_or(u64::MAX);
+    let mut after = 0;
+    let read = move || -> Result<_, JudgingError> {
+        let mut facts = reader.read(after, PAGE)?;
+        facts.retain(|fact| fact.seq <= end);
+        let last = facts.last().map(|fact| fact.seq);
+        after = last.unwrap_or(after);
+        Ok(last.map(|_| facts))
+    };
     let mut judge = Judge::new(rules);
-    let mut result = Rejudged::default();
-    for fact in reader.facts() {
-        let fact = fact?;
-        if up_to.is_some_and(|up_to| fact.seq > up_to) {
-            break;
+    let weigh = |facts: Vec<Fact>| {
+        let mut rows = Vec::new();
+        for fact in &facts {
+            judge.feed(fact, &mut |row| rows.push(row));
         }
-        judge.feed(&fact, &mut |row| {
-            result.cursor.digest.absorb(&row);
+        Judged {
+            rows,
+            seq: facts.last().map_or(0, |fact| fact.seq),
+            pending: pending(&judge),
+        }
+    };
+    let mut result = Rejudged::default();
+    let count = |judged: Judged| {
+        for row in &judged.rows {
+            result.cursor.digest.absorb(row);
             if let Row::Exchange(row) = row {
                 result.exchanges.count(row.outcome, row.reason);
             }
-        });
-        result.cursor.seq = fact.seq;
-    }
-    result.cursor.pending = pending(&judge);
-    result.exchanges.pending = judge.pending();
+        }
+        result.cursor.seq = judged.seq;
+        result.cursor.pending = judged.pending;
+        Ok(())
+    };
+    stages::run(threads, read, weigh, count)?;
+    result.exchanges.pending = result.cursor.pending.exchanges;
     Ok(result)
 }
 
 /// Judges what the ledger of a finished recording lacks, by the rules it was recorded with. A recording that a tap is
 /// writing is left to that tap's own judge.
 pub fn bring_up_to_date(dir: &Path) -> Result<(), CliError> {
+    bring_up_to_date_on(Threads::default(), dir)
+}
+
+/// The same on so many threads.
+pub fn bring_up_to_date_on(threads: Threads, dir: &Path) -> Result<(), CliError> {
     let Some(_claim) = recorder::claim(dir)? else {
         return Ok(());
     };
     let mut bar = Progress::default();
-    judge_recording(dir, rules::of_recording(dir)?, None, &mut |done, goal| {
+    let rules = rules::of_recording(dir)?;
+    judge_recording_on(threads, dir, rules, None, &mut |done, goal| {
         bar.show(done, goal);
     })?;
     Ok(())
 }
 
 /// Judges the recording in `dir` into a ledger in `aside`, as far as its own ledger is.
-pub fn judge_aside(dir: &Path, aside: &Path, rules: Rules) -> Result<(), CliError> {
+pub fn judge_aside(
+    dir: &Path,
+    aside: &Path,
+    rules: Rules,
+    threads: Threads,
+) -> Result<(), CliError> {
     let end = query::Reader::open(dir)?.cursor()?.seq;
     let mut bar = Progress::default();
     let mut judging = Judging::into(dir, aside, rules)?;
-    judging.advance(end, None, &mut |done| bar.show(done, end))?;
+    judging.advance(end, None, threads, &mut |done| bar.show(done, end))?;
     Ok(())
 }
 
 /// The digest of the ledger at the fact `up_to`, judged again in memory.
-pub fn rejudge(dir: &Path, up_to: u64) -> Result<String, CliError> {
-    let rejudged = rejudge_digest(dir, rules::of_recording(dir)?, Some(up_to))?;
+pub fn rejudge(dir: &Path, up_to: u64, threads: Threads) -> Result<String, CliError> {
+    let rejudged = rejudge_digest_on(threads, dir, rules::of_recording(dir)?, Some(up_to))?;
     Ok(rejudged.cursor.digest.to_string())
 }
 
@@ -342,7 +441,7 @@ async fn follow(
             is_due = due(&mut committed, judging.fed) => is_due,
         };
         let end = *committed.borrow_and_update();
-        judging.advance(end, Some(follower), &mut |_| {})?;
+        judging.advance(end, Some(follower), Threads::ONE, &mut |_| {})?;
         if !goes_on {
             return Ok(judging.ledger.cursor().digest);
         }
@@ -366,7 +465,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::facts::{Dir, Fact, Kind, Leg, Limits, Recorder};
+    use crate::facts::{Dir, Kind, Leg, Limits, Recorder};
 
     /// A charger that sends heartbeats which nobody answers, and leaves after each.
     fn record(dir: &Path, heartbeats: u64) {
@@ -391,11 +490,16 @@ mod tests {
         record(dir.path(), 40);
         let open = || Judging::open(dir.path(), Rules::built_in().unwrap()).unwrap();
         let (mut old, mut new) = (open(), open());
-        old.advance(50, None, &mut |_| {}).unwrap();
-        new.advance(80, None, &mut |_| {}).unwrap();
-        old.advance(60, None, &mut |_| {}).unwrap();
-        new.advance(120, None, &mut |_| {}).unwrap();
-        old.advance(110, None, &mut |_| {}).unwrap();
+        old.advance(50, None, Threads::default(), &mut |_| {})
+            .unwrap();
+        new.advance(80, None, Threads::default(), &mut |_| {})
+            .unwrap();
+        old.advance(60, None, Threads::default(), &mut |_| {})
+            .unwrap();
+        new.advance(120, None, Threads::default(), &mut |_| {})
+            .unwrap();
+        old.advance(110, None, Threads::default(), &mut |_| {})
+            .unwrap();
         let clean = rejudge_digest(dir.path(), Rules::built_in().unwrap(), None).unwrap();
         assert!(!clean.exchanges.not_comparable.is_empty(), "{clean:?}");
         assert_eq!(open().ledger.cursor(), &clean.cursor);

@@ -6,6 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::error::{CliError, Exit};
+use super::judging::Threads;
 use super::recording::RecordingArg;
 use crate::facts::accounting::{Accountant, Accounting, Broken};
 use crate::facts::chain::Chain;
@@ -20,6 +21,8 @@ pub struct Options {
     /// Print JSON (schema evenkeel.verify/1).
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    threads: Threads,
 }
 
 /// What `verify --json` prints.
@@ -64,9 +67,9 @@ struct ContainmentCheck {
 /// Runs the verb. Exit 5 if anything does not add up.
 pub fn run(options: &Options) -> Result<Exit, CliError> {
     let dir = options.recording.existing()?;
-    super::judging::bring_up_to_date(&dir)?;
+    super::judging::bring_up_to_date_on(options.threads, &dir)?;
     let cursor = query::Reader::open(&dir)?.cursor()?;
-    let rejudged = super::judging::rejudge(&dir, cursor.seq)?;
+    let rejudged = super::judging::rejudge(&dir, cursor.seq, options.threads)?;
     let reader = facts::Reader::open(&dir)?;
     let mut accountant = Accountant::default();
     let mut notes = Chain::default();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::cli::error::{CliError, Exit};
-use crate::cli::judging;
+use crate::cli::judging::{self, Threads};
 use crate::judge::Rules;
 use crate::ledger::query::{Filter, Reader};
 use crate::ledger::views::{Diffs, Rejudged};
@@ -20,7 +20,7 @@ pub(super) struct Aside {
 
 impl Aside {
     /// Judges the recording in `dir` by `rules`; its own ledger stays as it is.
-    pub(super) fn judge(dir: &Path, rules: Rules) -> Result<Self, CliError> {
+    pub(super) fn judge(dir: &Path, rules: Rules, threads: Threads) -> Result<Self, CliError> {
         let aside = tempfile::Builder::new()
             .prefix("evenkeel-rules-")
             .tempdir()
@@ -31,7 +31,7 @@ impl Aside {
                     format!("cannot make a temporary directory: {error}"),
                 )
             })?;
-        judging::judge_aside(dir, aside.path(), rules)?;
+        judging::judge_aside(dir, aside.path(), rules, threads)?;
         Ok(Self { dir: aside })
     }
 
