@@ -38,9 +38,10 @@ impl<T: Default> Roll<T> {
 
     /// The entry of a charger, if there is one.
     pub(super) fn get(&self, name: &str) -> Option<&T> {
-        let place = match self.is_last(name) {
-            true => self.last,
-            false => *self.places.get(name)?,
+        let place = if self.is_last(name) {
+            self.last
+        } else {
+            *self.places.get(name)?
         };
         self.entries.get(place).map(|(_, entry)| &**entry)
     }

@@ -63,6 +63,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The same, if it is an object.
+    #[must_use]
     pub fn inside(&self, name: &str) -> Self {
         self.last(name).map(Self::read).unwrap_or_default()
     }

@@ -85,9 +85,12 @@ impl<'m, 'a> Event<'m, 'a> {
     /// What cannot be read says nothing.
     fn read(heard: &'m Heard<'a>) -> Self {
         let fields = heard.fields();
-        let inside = |name| match fields.is_whole() {
-            true => fields.inside(name),
-            false => Fields::default(),
+        let inside = |name| {
+            if fields.is_whole() {
+                fields.inside(name)
+            } else {
+                Fields::default()
+            }
         };
         Self {
             fields,
