@@ -318,6 +318,15 @@ fn a_recording_keeps_notes_in_a_chain_and_tells_the_cause() {
         "{text}"
     );
 
+    let monitors = |model: &str| -> Value {
+        let args = ["diffs", "--monitors", "--json", "--model", model];
+        serde_json::from_str(&recorded.run(&args, &[]).1).unwrap()
+    };
+    assert_ne!(monitors("M1")["counts"], json!([]));
+    for part in ["shares", "counts", "latencies"] {
+        assert_eq!(monitors("no such")[part], json!([]), "{part}");
+    }
+
     let accept = ["triage", "--finding", id, "--state", "accepted"];
     let (exit, says) = recorded.run(&accept, &["--owner", "ops", "--until", "2999-01-01"]);
     assert_eq!((exit, says.contains("TRI-002")), (2, true), "{says}");
@@ -359,6 +368,38 @@ fn a_recording_keeps_notes_in_a_chain_and_tells_the_cause() {
     assert!(verified["notes"]["broken"].as_u64() > Some(0), "{verified}");
     let (exit, says) = recorded.run(&accept, &[&whole[..], &["2999-01-01"]].concat());
     assert_eq!((exit, says.contains("TRI-005")), (5, true), "{says}");
+}
+
+#[test]
+fn what_a_difference_implies_is_not_its_cause() {
+    let cause = |others_have_parents: bool| {
+        let mut story = Story::open("CP1");
+        boot(&mut story, "M1", "1.2");
+        for number in 0..90 {
+            let odd = number % 3 == 0;
+            let tag = format!(
+                r#"{{"idTag":"TAG{number:03}{}"}}"#,
+                if odd { " " } else { "" }
+            );
+            let of = |parent: &str| {
+                format!(r#"{{"idTagInfo":{{"status":"Accepted","parentIdTag":"{parent}"}}}}"#)
+            };
+            let (legacy, candidate) = match (odd, others_have_parents) {
+                (true, _) => (of("P1"), of("P2")),
+                (false, true) => (of("P1"), of("P1")),
+                (false, false) => (ACCEPTED.to_owned(), ACCEPTED.to_owned()),
+            };
+            story.exchange("Authorize", &tag, &legacy, Shadow::Answers(&candidate));
+        }
+        story.stopped();
+        let diffs = Recorded::of(&story.facts).diffs(&[]).1;
+        let finding = diffs["findings"][0].clone();
+        assert_eq!(finding["path"], "/idTagInfo/parentIdTag", "{diffs}");
+        finding["cause"].clone()
+    };
+    // Only answers with a parent can differ in it, and all of them do.
+    assert_eq!(cause(false), Value::Null);
+    assert_eq!(cause(true)["value"], "ends with a space");
 }
 
 /// Two chargers; a candidate that does not know tags with a space behind them.

@@ -7,7 +7,8 @@
 //! Something is said only if all of this holds:
 //! 1. at least [`SUPPORT`] divergent exchanges have the attribute, and at least nine tenths of the divergent ones do;
 //! 2. at least half of the exchanges that have it diverge;
-//! 3. at least [`CONTROLS`] exchanges do not have it, and at most one in twenty of those diverges;
+//! 3. at least [`CONTROLS`] exchanges do not have it, and at most one in twenty of those diverges (an exchange whose answer
+//!    does not hold the value that differs is no control: see [`holds`]);
 //! 4. were the attribute handed out by chance, so much would be seen less than once in a thousand looks (Fisher's exact
 //!    test, one-sided, divided by the number of attributes that were tried);
 //! 5. what whole fleets share (model, firmware, quirk) was seen on two chargers at least: one charger's firmware cannot be
@@ -17,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::tree::Node;
 use super::variance::{VOLATILE, is_instant};
+use crate::ocpp::Envelope;
 
 /// Divergent exchanges that must have the attribute.
 pub const SUPPORT: u64 = 5;
@@ -173,6 +175,15 @@ fn log_factorials(most: usize) -> Vec<f64> {
     logs
 }
 
+/// Whether an answer (its whole text) holds a value where a finding's path leads. Of a path into the elements of arrays,
+/// whether it holds the first of the arrays.
+pub fn holds(answer: &str, path: &str) -> bool {
+    let payload = Envelope::parse(answer).map(|envelope| envelope.payload);
+    let node = payload.ok().and_then(|payload| Node::parse(payload).ok());
+    let whole = path.split("/*").next().unwrap_or_default();
+    node.is_some_and(|node| node.at(whole).is_some())
+}
+
 /// What a charger's request has.
 pub fn of_request(request: &str) -> BTreeSet<Trait> {
     let mut found = BTreeSet::new();
@@ -321,6 +332,18 @@ mod tests {
                 .collect();
             assert_eq!(likely(&cases), None);
         }
+    }
+
+    #[test]
+    fn an_answer_holds_a_path_or_could_not_differ_there() {
+        let answer = r#"[3,"1",{"totalCost":1.5,"list":[{"key":"a"}]}]"#;
+        for path in ["/totalCost", "/list/*/key", "/list", ""] {
+            assert!(holds(answer, path), "{path}");
+        }
+        for path in ["/cost", "/lists/*/key"] {
+            assert!(!holds(answer, path), "{path}");
+        }
+        assert!(!holds("[3,", "/totalCost"));
     }
 
     #[test]

@@ -170,7 +170,11 @@ pub fn monitors(reader: &Reader, model: Option<&str>) -> Result<Monitors, Ledger
         judged: cursor.seq,
         shares: shares(&sums(reader, model)?),
         counts: counts(reader, model)?,
-        latencies: reader.latencies()?.into_iter().map(Time::from).collect(),
+        // They are counted over all models: of one there is nothing to say.
+        latencies: match model {
+            None => reader.latencies()?.into_iter().map(Time::from).collect(),
+            Some(_) => Vec::new(),
+        },
         books: books::books(reader, model)?,
         digest: cursor.digest.to_string(),
     })

@@ -40,7 +40,10 @@ struct World<'a> {
 
 impl World<'_> {
     fn cause(&self, finding: &Finding) -> Result<Option<Cause>, ReportError> {
-        let [divergent, equal] = self.reader.cases(&finding.id, &finding.action, MOST)?;
+        let [divergent, mut equal] = self.reader.cases(&finding.id, &finding.action, MOST)?;
+        if finding.kind == "value" {
+            equal = self.comparable(equal, &finding.path)?;
+        }
         let ids = || divergent.iter().chain(&equal).map(|case| case.id);
         let (Some(first), Some(last)) = (ids().min(), ids().max()) else {
             return Ok(None);
@@ -57,6 +60,27 @@ impl World<'_> {
             }
         }
         Ok(cause::likely(&cases).map(Cause::from))
+    }
+
+    /// Those whose answer holds what differs elsewhere. The others could not differ there whatever their chargers are and
+    /// send: what they lack would be taken for the cause.
+    fn comparable(
+        &self,
+        equal: Vec<query::Case>,
+        path: &str,
+    ) -> Result<Vec<query::Case>, ReportError> {
+        let mut kept = Vec::with_capacity(equal.len());
+        for case in equal {
+            let answer = self.facts.by_seq(case.answer)?;
+            if answer
+                .as_ref()
+                .and_then(facts::Fact::text)
+                .is_some_and(|text| cause::holds(text, path))
+            {
+                kept.push(case);
+            }
+        }
+        Ok(kept)
     }
 
     fn traits(

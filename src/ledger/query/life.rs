@@ -48,6 +48,8 @@ pub struct Case {
     pub model: String,
     /// Its firmware at the time; empty if unknown.
     pub firmware: String,
+    /// The fact of the authority's answer; 0 if there is none.
+    pub answer: u64,
 }
 
 impl Reader {
@@ -124,7 +126,8 @@ impl Reader {
         let said = "coalesce((SELECT model FROM chargers c WHERE c.charger = e.charger AND since <= e.id \
                 ORDER BY since DESC LIMIT 1), ''), \
              coalesce((SELECT firmware FROM chargers c WHERE c.charger = e.charger AND since <= e.id \
-                ORDER BY since DESC LIMIT 1), '')";
+                ORDER BY since DESC LIMIT 1), ''), \
+             e.answer";
         let divergent = self.listed(
             &format!(
                 "SELECT e.id, e.charger, {said} FROM divergences d JOIN exchanges e ON e.id = d.id \
@@ -152,6 +155,7 @@ impl Reader {
                 charger: row.get(1)?,
                 model: row.get(2)?,
                 firmware: row.get(3)?,
+                answer: count(row, 4)?,
             });
             Ok(())
         })?;
