@@ -2,7 +2,9 @@
 
 mod setup;
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -19,7 +21,7 @@ use crate::replay::sim::world::{DemoWorld, SEEDED, SEEDED_BOOKS};
 use crate::report::causes;
 use setup::Setup;
 
-/// Shows a tap at work: no configuration, nothing outside loopback.
+/// Shows a tap at work: no configuration, nothing outside loopback. On a terminal it opens the dashboard.
 #[derive(Debug, Args)]
 pub struct Options {
     /// Say nothing while it runs, only the result.
@@ -63,11 +65,11 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     if let Some(kept) = &options.recording {
         let kept = kept.display();
         eprintln!(
-            "next: evenkeel diffs {kept} --finding ID   evenkeel verify {kept}   evenkeel export facts {kept}"
+            "next: evenkeel watch {kept}   evenkeel diffs {kept} --finding ID   evenkeel verify {kept}"
         );
     } else {
         eprintln!(
-            "next: keep the recording with --recording recordings/demo, then look into it with evenkeel diffs"
+            "next: evenkeel demo --recording recordings/demo   evenkeel watch recordings/demo   evenkeel init"
         );
     }
     Ok(verdict(&diffs))
@@ -85,18 +87,20 @@ async fn play(options: &Options, recording: &Path) -> Result<(), CliError> {
         })?;
     let setup = Setup::write(&world, options.seed, recording)?;
     let token = (setup::VARIABLE, setup::TOKEN);
-    let mut tap = TapChild::start(setup.config(), token, |line| {
-        // The demo is about what is compared; the tap's own trouble still has to be seen.
-        if line.contains("ERROR") || line.contains("error[") {
-            eprintln!("tap: {line}");
-        }
-    })?;
-    if !options.headless {
+    let trouble = Trouble::new(options.shows());
+    let told = trouble.clone();
+    let mut tap = TapChild::start(setup.config(), token, move |line| told.hear(line))?;
+    if !options.headless && !options.shows() {
         banner(&tap, recording)?;
     }
     // Both simulated backends share a path-less URL on the tap: it adds each backend's own path.
     let fleet = world.fleet(tap.url());
-    stream(options, recording).await?;
+    if options.shows() {
+        dashboard(options, recording).await?;
+        trouble.tell();
+    } else {
+        stream(options, recording).await?;
+    }
     for (charger, end) in fleet.stop().await {
         if let Err(error) = end {
             eprintln!("simulated charger {charger}: {error}");
@@ -119,6 +123,92 @@ fn banner(tap: &TapChild, recording: &Path) -> Result<(), CliError> {
         SEEDED.len(),
         SEEDED_BOOKS.len(),
     ))
+}
+
+impl Options {
+    /// Whether it opens the dashboard.
+    fn shows(&self) -> bool {
+        !self.headless && !self.json && std::io::stdout().is_terminal()
+    }
+}
+
+/// What the tap says is wrong: at once, or when the dashboard no longer has the terminal. The demo is about what is compared;
+/// the tap's own trouble still has to be seen.
+#[derive(Clone)]
+struct Trouble {
+    kept: Option<Arc<Mutex<Vec<String>>>>,
+}
+
+impl Trouble {
+    /// Keeps it for later, or not.
+    fn new(keeps: bool) -> Self {
+        Self {
+            kept: keeps.then(Arc::default),
+        }
+    }
+
+    fn hear(&self, line: &str) {
+        if !line.contains("ERROR") && !line.contains("error[") {
+            return;
+        }
+        match &self.kept {
+            Some(kept) => kept
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(line.to_owned()),
+            None => eprintln!("tap: {line}"),
+        }
+    }
+
+    fn tell(&self) {
+        let kept = self.kept.iter().flat_map(|kept| {
+            std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        kept.for_each(|line| eprintln!("tap: {line}"));
+    }
+}
+
+/// How long the first fact may take.
+const FIRST_FACT: Duration = Duration::from_secs(20);
+
+/// Shows the dashboard on a thread of its own until somebody leaves or the time is over: this one runs the backends.
+async fn dashboard(options: &Options, recording: &Path) -> Result<(), CliError> {
+    let began = Instant::now();
+    while !super::watch::is_ready(recording) {
+        if began.elapsed() > FIRST_FACT {
+            return Err(CliError::new(
+                Exit::Environment,
+                "DEMO-001",
+                "the tap recorded nothing",
+            ));
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (events, happened) = std::sync::mpsc::channel();
+    let (end, place) = (events.clone(), recording.to_owned());
+    let mut shown =
+        tokio::task::spawn_blocking(move || super::watch::demo(&place, (events, &happened)));
+    let over = async {
+        match options.length {
+            Some(length) => tokio::time::sleep(length).await,
+            None => std::future::pending().await,
+        }
+    };
+    let left = tokio::select! {
+        left = &mut shown => left,
+        () = over => {
+            // If it has ended meanwhile, that is what was asked for.
+            let _ = end.send(crate::watch::app::Event::End);
+            shown.await
+        }
+    };
+    left.map_err(|error| {
+        CliError::new(
+            Exit::Environment,
+            "TUI-001",
+            format!("the dashboard ended: {error}"),
+        )
+    })?
 }
 
 /// Prints one line per judged event until the time is over or the user has seen enough.

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -75,7 +75,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     if options.lines {
         return lines(books, options);
     }
-    let setup = setup(options, &books, false)?;
+    let setup = setup(options, &books)?;
     if !std::io::stdout().is_terminal() {
         return picture(&books, setup);
     }
@@ -88,12 +88,12 @@ fn places(options: &Options, dir: &Path) -> Places {
             .evidence
             .clone()
             .unwrap_or_else(|| dir.join("evidence")),
-        log: std::env::temp_dir().join(format!("evenkeel-watch-{}.log", std::process::id())),
+        log: log(),
         slow: options.low_bandwidth,
     }
 }
 
-fn setup(options: &Options, books: &Books, demo: bool) -> Result<Setup, CliError> {
+fn setup(options: &Options, books: &Books) -> Result<Setup, CliError> {
     let color = options.color.map(|colour| match colour {
         Colour::Auto => "auto",
         Colour::Never => "never",
@@ -104,14 +104,51 @@ fn setup(options: &Options, books: &Books, demo: bool) -> Result<Setup, CliError
         color: color.map(str::to_owned),
         ascii: options.ascii,
     };
+    begin(&wishes, books, options.reveal)
+}
+
+fn begin(wishes: &Wishes, books: &Books, reveal: bool) -> Result<Setup, CliError> {
     Ok(Setup {
-        theme: Theme::decide(&wishes, &|name| std::env::var(name).ok()),
+        theme: Theme::decide(wishes, &|name| std::env::var(name).ok()),
         zone: Zone::Local,
         mask: books.run()?,
-        reveal: options.reveal,
-        demo,
+        reveal,
+        demo: false,
         filters: Vec::new(),
     })
+}
+
+/// Whether a recording holds enough to be shown.
+pub(super) fn is_ready(dir: &Path) -> bool {
+    dir.join("facts.db").is_file()
+        && Books::open(dir)
+            .is_ok_and(|books| books.ledger().is_ok() && books.last().is_ok_and(|last| last > 0))
+}
+
+/// The dashboard on the recording of a demo, until somebody leaves or `events` end it.
+pub(super) fn demo(
+    dir: &Path,
+    (events, happened): (Sender<Event>, &Receiver<Event>),
+) -> Result<(), CliError> {
+    let books = Books::open(dir)?;
+    let setup = Setup {
+        demo: true,
+        ..begin(&Wishes::default(), &books, false)?
+    };
+    let places = Places {
+        evidence: std::env::current_dir().unwrap_or_default().join("evidence"),
+        log: log(),
+        slow: false,
+    };
+    end_on_signal(events.clone())?;
+    if let Some(last) = watch::run(books, setup, &places, (events, happened))? {
+        super::say(&last)?;
+    }
+    Ok(())
+}
+
+fn log() -> PathBuf {
+    std::env::temp_dir().join(format!("evenkeel-watch-{}.log", std::process::id()))
 }
 
 /// The dashboard on this terminal. Signals that end a program end it in order, so that the terminal is restored.

@@ -26,7 +26,7 @@ pub use estate::Station;
 pub use judged::Judged;
 pub use life::{Case, Life};
 pub use matrix::Matrix;
-pub use overview::{Concern, FindingCount};
+pub use overview::{Concern, Crowd, FindingCount};
 pub use recent::{Recent, Source};
 pub use trace::{Item, REACH};
 

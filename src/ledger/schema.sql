@@ -209,7 +209,7 @@ CREATE TABLE IF NOT EXISTS sessions (
     body     TEXT NOT NULL
 ) STRICT;
 -- Counts by outcome and hour are read from it alone.
-CREATE INDEX IF NOT EXISTS sessions_by_time ON sessions (at, outcome);
+CREATE INDEX IF NOT EXISTS sessions_by_time ON sessions (at, outcome, charger);
 
 -- Which findings a session shows, by its last verdict.
 CREATE TABLE IF NOT EXISTS session_findings (

@@ -152,6 +152,12 @@ const NOTICE: Micros = 6_000_000;
 impl App {
     /// A dashboard that has heard nothing yet.
     pub fn new(setup: Setup) -> Self {
+        let welcome = setup.demo.then(|| {
+            (
+                Micros::MAX,
+                "T starts a tour of six steps; ? shows the keys; q leaves".to_owned(),
+            )
+        });
         Self {
             mask: Mask::new(&setup.mask, !setup.reveal),
             setup,
@@ -160,7 +166,7 @@ impl App {
             pulse: None,
             failed: None,
             overlay: None,
-            notice: None,
+            notice: welcome,
             frozen: None,
             expanded: false,
             focus: 0,

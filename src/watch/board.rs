@@ -14,7 +14,8 @@ use super::snapshot::{self, Answer, Known};
 use super::table::Cursor;
 use crate::clock::Micros;
 use crate::ledger::filter::{Field, Kind, Value};
-use crate::ledger::query::Concern;
+use crate::ledger::query::{Concern, Outcomes};
+use crate::ledger::row::Wave;
 pub(in crate::watch) use read::happening;
 pub use read::read;
 
@@ -27,6 +28,12 @@ pub struct Question;
 pub struct Data {
     /// Groups, worst first.
     pub groups: Vec<Group>,
+    /// Whether a gate file is loaded.
+    pub has_gate: bool,
+    /// The wave of this day or the next that is planned.
+    pub wave: Option<Wave>,
+    /// What was compared, and what came out: exchanges, commands, handshakes, sessions.
+    pub outcomes: Vec<(&'static str, Outcomes)>,
     /// Findings that somebody has to decide about, worst first.
     pub needs: Vec<Concern>,
     /// Sessions by hour, the last of [`HOURS`] the newest.
@@ -97,6 +104,8 @@ pub struct Group {
     pub name: String,
     /// Where it is on its way.
     pub stage: String,
+    /// The wave that it moves in; empty if none is planned.
+    pub wave: String,
     /// Its verdict, if a gate file says what one is.
     pub verdict: Option<Verdict>,
     /// Findings that are new or have come back.

@@ -1,9 +1,13 @@
 //! What the source thread reads from: the recording's ledger and facts, read-only, opened when they appear.
 
+mod connections;
 mod pulse;
 
+use std::cell::{Ref, RefCell};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+pub use connections::{Connection, Connections};
 
 use super::snapshot::{Answer, Pulse, Question};
 use super::{board, coverage, diffs, feed, gate, sessions, tap, trace};
@@ -30,6 +34,7 @@ pub struct Books {
     dir: PathBuf,
     facts: facts::Reader,
     ledger: Option<query::Reader>,
+    connections: RefCell<Connections>,
     seen: (i64, i64),
 }
 
@@ -40,6 +45,7 @@ impl Books {
             dir: dir.to_owned(),
             facts: facts::Reader::open(dir)?,
             ledger: None,
+            connections: RefCell::default(),
             seen: (0, 0),
         };
         books.find_ledger()?;
@@ -66,6 +72,12 @@ impl Books {
     /// The ledger.
     pub fn ledger(&self) -> Result<&query::Reader, BooksError> {
         self.ledger.as_ref().ok_or(BooksError::NoLedger)
+    }
+
+    /// Who is connected, as far as it has been recorded by now.
+    pub fn connections(&self) -> Result<Ref<'_, Connections>, BooksError> {
+        self.connections.borrow_mut().refresh(&self.facts)?;
+        Ok(self.connections.borrow())
     }
 
     /// When the recording's last fact was, µs: what relative times of filters count from.

@@ -100,8 +100,9 @@ fn identity(app: &App, look: &Look<'_>) -> Line<'static> {
         } else {
             "REVERSE SHADOW"
         };
+        // The name comes last: it is the operator's, and may be long.
         spans.push(Span::raw(format!(
-            " {}  {phase}  view only",
+            "  {phase}  view only  {}",
             shown(&pulse.recording)
         )));
     }

@@ -3,7 +3,8 @@
 mod read;
 
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::Line;
 use serde_json::json;
 
 use super::keys::{Action, Scope};
@@ -109,6 +110,25 @@ impl Feed {
 
     fn selected(&self) -> Option<&Event> {
         self.lines().get(self.cursor.row as usize)
+    }
+
+    /// The selected line in full: a table has room for its beginning only.
+    fn whole(event: &Event, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+        let [rule, text] =
+            Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area);
+        let across = look.theme.rule().repeat(usize::from(rule.width));
+        frame.render_widget(Line::styled(across, look.theme.style(Tone::Dim)), rule);
+        let says = look.mask.text(&event.says);
+        pane::prose(
+            frame,
+            text,
+            format!(
+                "{} {}: {} {says}",
+                event.id,
+                shown(&event.what),
+                event.outcome
+            ),
+        );
     }
 
     /// Moving up leaves the newest; at the upper edge older lines are read.
@@ -221,7 +241,10 @@ impl Screen for Feed {
             pane::prose(frame, inside, says);
             return;
         }
-        let height = u64::from(inside.height);
+        let detail = if inside.height > 12 { 3 } else { 0 };
+        let [above, below] =
+            Layout::vertical([Constraint::Min(0), Constraint::Length(detail)]).areas(inside);
+        let height = u64::from(above.height);
         let lines = self.lines();
         let first = self.cursor.row.saturating_sub(height);
         let end = (self.cursor.row + height).min(lines.len() as u64);
@@ -231,12 +254,15 @@ impl Screen for Feed {
             .collect();
         table::draw(
             frame,
-            inside,
+            above,
             COLUMNS,
             (first, &rows),
             Some(self.cursor),
             look,
         );
+        if let Some(event) = self.selected().filter(|_| detail > 0) {
+            Self::whole(event, frame, below, look);
+        }
     }
 
     fn act(&mut self, action: Action) -> Step {

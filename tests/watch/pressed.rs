@@ -217,7 +217,7 @@ fn a_storm_of_sizes_leaves_no_torn_row() {
             (79, 23),
             (110, 32),
         ];
-        let random: Vec<(u16, u16)> = (0..30)
+        let random: Vec<(u16, u16)> = (0..12)
             .map(|_| (1 + dice.throw(200) as u16, 1 + dice.throw(60) as u16))
             .collect();
         for size in corners.into_iter().chain(random) {

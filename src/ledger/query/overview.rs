@@ -7,7 +7,7 @@ use rusqlite::params;
 use super::{Reader, count, finding_severity};
 use crate::clock::Micros;
 use crate::ledger::LedgerError;
-use crate::ledger::row::{Charger, State};
+use crate::ledger::row::{Charger, Outcome, State};
 use crate::ocpp::Severity;
 
 /// Findings of one severity that stand alike.
@@ -21,6 +21,21 @@ pub struct FindingCount {
     pub findings: u64,
     /// How often they were seen.
     pub seen: u64,
+}
+
+/// What is known of the chargers of one group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Crowd {
+    /// The group's name.
+    pub name: String,
+    /// Its chargers, by name.
+    pub chargers: Vec<String>,
+    /// Findings seen on them that are new or have come back.
+    pub open: u64,
+    /// Those of them that are S0 or S1.
+    pub severe: u64,
+    /// Sessions on them that could be compared.
+    pub sessions: u64,
 }
 
 /// A finding that nobody has decided about.
@@ -116,6 +131,44 @@ impl Reader {
             },
         )?;
         Ok(found)
+    }
+
+    /// Every group that has chargers, by name.
+    pub fn crowds(&self) -> Result<Vec<Crowd>, LedgerError> {
+        let mut crowds: BTreeMap<String, Crowd> = BTreeMap::new();
+        self.each(
+            "SELECT crowd, charger FROM members ORDER BY crowd, charger",
+            params![],
+            |row| {
+                let name: String = row.get(0)?;
+                crowds.entry(name).or_default().chargers.push(row.get(1)?);
+                Ok(())
+            },
+        )?;
+        self.each(
+            "SELECT m.crowd, count(DISTINCT f.id), count(DISTINCT CASE WHEN f.severity <= ?3 THEN f.id END) FROM findings f \
+             JOIN sightings g ON g.finding = f.id JOIN members m ON m.charger = g.charger \
+             LEFT JOIN standings s ON s.finding = f.id WHERE coalesce(s.state, ?1) IN (?1, ?2) GROUP BY 1",
+            params![State::New.word(), State::Regressed.word(), crate::ledger::schema::rank(Severity::S1)],
+            |row| {
+                let crowd = crowds.entry(row.get(0)?).or_default();
+                (crowd.open, crowd.severe) = (count(row, 1)?, count(row, 2)?);
+                Ok(())
+            },
+        )?;
+        self.each(
+            "SELECT m.crowd, count(*) FROM sessions s JOIN members m ON m.charger = s.charger \
+             WHERE s.outcome IS NOT NULL AND s.outcome <> ?1 GROUP BY 1",
+            params![Outcome::NotComparable.word()],
+            |row| {
+                crowds.entry(row.get(0)?).or_default().sessions = count(row, 1)?;
+                Ok(())
+            },
+        )?;
+        let named = crowds
+            .into_iter()
+            .map(|(name, crowd)| Crowd { name, ..crowd });
+        Ok(named.collect())
     }
 
     /// Sessions that began at or after `since`, by hour (its beginning, µs): the hour and how many.

@@ -14,12 +14,13 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
 use super::{Board, Data, Group, Happening};
+use crate::ledger::query::Outcomes;
 use crate::ocpp::Severity;
 use crate::watch::pane;
 use crate::watch::screen::{Look, Room};
 use crate::watch::table::{self, Cell, Column, number, text, toned, wide};
 use crate::watch::text::{count_of, grouped, shown, span};
-use crate::watch::theme::{Mark, Tone};
+use crate::watch::theme::{Mark, Tone, tone_of};
 
 /// The columns of the groups.
 pub(super) const COLUMNS: &[Column] = &[
@@ -85,6 +86,15 @@ fn groups(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         return;
     };
     let listed = board.groups();
+    if listed.is_empty() {
+        let says = if data.groups.is_empty() {
+            "No charger has been seen yet. Point one at the tap, or run: evenkeel check --live"
+        } else {
+            "Nothing matches. Esc clears the filter."
+        };
+        pane::prose(frame, inside, says);
+        return;
+    }
     let rows: Vec<Vec<Cell<'_>>> = listed.iter().map(|group| row(group, look)).collect();
     let height = (rows.len() as u16 + 1)
         .min(inside.height.saturating_sub(4))
@@ -100,6 +110,7 @@ fn groups(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         lines.extend(why(group, look));
     }
     lines.extend(charts(data, look));
+    lines.extend(counts(data, look));
     frame.render_widget(ratatui::text::Text::from(lines), below);
 }
 
@@ -190,6 +201,29 @@ fn charts(data: &Data, look: &Look<'_>) -> Vec<Line<'static>> {
     .collect()
 }
 
+/// What was compared, with the marks that rows have elsewhere: the denominators of everything above.
+fn counts(data: &Data, look: &Look<'_>) -> Vec<Line<'static>> {
+    let line = |(name, outcomes): &(&'static str, Outcomes)| {
+        let missing: u64 = outcomes.not_comparable.values().sum();
+        let mut spans = vec![Span::raw(format!("{name:<15}"))];
+        for (mark, count) in [
+            ('=', outcomes.equal),
+            ('~', outcomes.explained),
+            ('x', outcomes.divergent),
+            ('n', missing),
+            ('.', outcomes.pending),
+        ] {
+            let tone = if count > 0 { tone_of(mark) } else { Tone::Dim };
+            spans.push(Span::styled(
+                format!(" {mark} {:>8}", grouped(count)),
+                look.theme.style(tone),
+            ));
+        }
+        Line::from(spans)
+    };
+    data.outcomes.iter().map(line).collect()
+}
+
 fn needs(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
     let needs = board.known.ready().map_or(&[][..], |data| &data.needs);
     let title = format!("NEEDS A PERSON {}", needs.len());
@@ -235,11 +269,46 @@ fn tonight(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
     if pane::absent(frame, inside, &board.known, look) {
         return;
     }
-    pane::prose(
-        frame,
-        inside,
-        "No wave is planned: groups, windows and owners come from the estate's file.",
-    );
+    let Some(wave) = board.known.ready().and_then(|data| data.wave.as_ref()) else {
+        pane::prose(
+            frame,
+            inside,
+            "No wave is planned: groups, windows and owners come from the estate in the tap's configuration.",
+        );
+        return;
+    };
+    let groups = board
+        .groups()
+        .iter()
+        .filter(|group| group.wave == wave.name)
+        .map(|group| group.name.clone())
+        .collect::<Vec<_>>();
+    let point = wave
+        .point_of_no_return
+        .map_or_else(String::new, |at| look.zone.day(at));
+    let communications = wave.communications.join("; ");
+    let rows = [
+        ("wave", &wave.name),
+        ("date", &wave.date),
+        ("window", &wave.window),
+        ("no return after", &point),
+        ("sign-off", &wave.sign_off),
+        ("decision", &wave.decision),
+        ("deputy", &wave.deputy),
+        ("rollback", &wave.rollback),
+        ("groups", &groups.join(", ")),
+        ("comms", &communications),
+    ];
+    let lines = rows
+        .into_iter()
+        .filter(|(_, says)| !says.is_empty())
+        .map(|(name, says)| {
+            Line::from(vec![
+                Span::styled(format!("{name:<16}"), look.theme.style(Tone::Dim)),
+                Span::raw(shown(says).into_owned()),
+            ])
+        });
+    frame.render_widget(ratatui::text::Text::from(lines.collect::<Vec<_>>()), inside);
 }
 
 fn events(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {

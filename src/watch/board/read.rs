@@ -1,9 +1,12 @@
 //! Where the board's numbers come from.
 
+use std::collections::BTreeMap;
+
 use super::{Data, Group, HOURS, Happening, Question};
 use crate::clock::Micros;
 use crate::facts::{Fact, Kind};
-use crate::ledger::row::{State, Subject};
+use crate::ledger::query;
+use crate::ledger::row::{Decided, Decision, EVERYBODY, Subject, Wave, Word};
 use crate::ocpp::Severity;
 use crate::watch::books::{Books, BooksError};
 use crate::watch::text::count_of;
@@ -20,40 +23,98 @@ const FEW: usize = 12;
 /// Reads what the board shows.
 pub fn read(books: &Books, _question: &Question) -> Result<Data, BooksError> {
     let ledger = books.ledger()?;
-    let pulse = books.pulse()?;
-    let last = pulse.last.unwrap_or_default();
+    let last = books.last()?;
     let since = (last / HOUR + 1) * HOUR - HOURS as Micros * HOUR;
-    let counts = ledger.finding_counts()?;
-    let open = |severe: bool| {
-        let is_open = |state: &str| state == State::New.word() || state == State::Regressed.word();
-        let counted = counts
-            .iter()
-            .filter(|count| is_open(&count.state) && (!severe || count.severity <= Severity::S1));
-        counted.map(|count| count.findings).sum()
-    };
-    let first = books.facts().by_seq(1)?.map_or(last, |fact| fact.at);
-    let all = Group {
-        name: ALL.to_owned(),
-        stage: if pulse.authority == "legacy" {
-            "shadow"
-        } else {
-            "watch"
-        }
-        .to_owned(),
-        verdict: None,
-        open: open(false),
-        severe: open(true),
-        connected: (pulse.open, pulse.chargers.max(pulse.open)),
-        sessions: ledger.outcomes(Subject::Session)?.comparable(),
-        watched: last - first,
-    };
     Ok(Data {
-        groups: vec![all],
+        groups: groups(books, last)?,
+        has_gate: ledger.gate_file()?.is_some(),
+        wave: wave(ledger, last)?,
+        outcomes: outcomes(ledger)?,
         needs: ledger.concerns(Severity::S2, FEW)?,
         sessions: chart(&ledger.sessions_by_hour(since)?, since),
         findings: chart(&ledger.findings_by_hour(since)?, since),
         events: events(books)?,
     })
+}
+
+/// Groups with what is known of their chargers, the worst first; one row for all while there are none.
+fn groups(books: &Books, last: Micros) -> Result<Vec<Group>, BooksError> {
+    let ledger = books.ledger()?;
+    let pulse = books.pulse()?;
+    let waves: BTreeMap<String, String> = ledger
+        .groups()?
+        .into_iter()
+        .map(|group| (group.name, group.wave))
+        .collect();
+    let first = books.facts().by_seq(1)?.map_or(last, |fact| fact.at);
+    let connections = books.connections()?;
+    let decisions = ledger.decisions(None)?;
+    let mut groups: Vec<Group> = ledger
+        .crowds()?
+        .into_iter()
+        .map(|crowd| Group {
+            stage: stage(&decisions, &crowd.name, &pulse.authority),
+            wave: waves.get(&crowd.name).cloned().unwrap_or_default(),
+            verdict: None,
+            open: crowd.open,
+            severe: crowd.severe,
+            connected: (
+                crowd
+                    .chargers
+                    .iter()
+                    .filter(|charger| connections.is_open(charger))
+                    .count() as u64,
+                crowd.chargers.len() as u64,
+            ),
+            sessions: crowd.sessions,
+            watched: last - first,
+            name: if crowd.name == EVERYBODY {
+                ALL.to_owned()
+            } else {
+                crowd.name
+            },
+        })
+        .collect();
+    groups.sort_by(|a, b| (b.severe, b.open, &a.name).cmp(&(a.severe, a.open, &b.name)));
+    Ok(groups)
+}
+
+fn outcomes(ledger: &query::Reader) -> Result<Vec<(&'static str, query::Outcomes)>, BooksError> {
+    let subjects = [
+        ("exchanges", Subject::Exchange),
+        ("commands", Subject::Command),
+        ("handshakes", Subject::Handshake),
+        ("sessions", Subject::Session),
+    ];
+    let counted = subjects.map(|(name, subject)| Ok((name, ledger.outcomes(subject)?)));
+    counted.into_iter().collect()
+}
+
+/// Where a group is on its way, from what was decided about it last.
+fn stage(decisions: &[Decision], group: &str, authority: &str) -> String {
+    let last = decisions
+        .iter()
+        .rev()
+        .find(|decision| decision.decided.group == group);
+    let word = match last.map(|decision| decision.decided.word) {
+        Some(Word::Go) => "go",
+        Some(Word::RollBack) => "rolled back",
+        _ if authority == "candidate" => "watch",
+        _ => "shadow",
+    };
+    word.to_owned()
+}
+
+/// The wave of this day or of the next that is planned.
+fn wave(ledger: &query::Reader, last: Micros) -> Result<Option<Wave>, BooksError> {
+    let day: String = crate::ledger::views::rfc3339(last)
+        .chars()
+        .take(10)
+        .collect();
+    let mut waves = ledger.waves()?;
+    waves.retain(|wave| wave.date >= day);
+    waves.sort_by(|a, b| a.date.cmp(&b.date));
+    Ok(waves.into_iter().next())
 }
 
 fn chart(hours: &[(Micros, u64)], since: Micros) -> Vec<u64> {
@@ -135,7 +196,7 @@ pub(in crate::watch) fn happening(fact: &Fact) -> Option<Happening> {
                 word_of("why")
             ),
         ),
-        Kind::Decision => ("DEC", "decision recorded".to_owned()),
+        Kind::Decision => ("DEC", decided(fact)),
         Kind::Triage => ("DEC", "triage note recorded".to_owned()),
         Kind::AuthorityChanged => (
             "DEC",
@@ -152,4 +213,23 @@ pub(in crate::watch) fn happening(fact: &Fact) -> Option<Happening> {
         charger: fact.charger.to_string(),
         says: says.trim_end_matches([' ', ':']).to_owned(),
     })
+}
+
+/// What was decided, in words.
+fn decided(fact: &Fact) -> String {
+    let decided = fact
+        .text()
+        .and_then(|text| serde_json::from_str::<Decided>(text).ok());
+    decided.map_or_else(
+        || "a decision that cannot be read".to_owned(),
+        |decided| {
+            format!(
+                "{} for {} by {}: {}",
+                decided.word.word(),
+                decided.group,
+                decided.by,
+                decided.reason
+            )
+        },
+    )
 }

@@ -19,9 +19,6 @@ const LOOK_BACK: usize = 40;
 /// Alarms that are listed; more would hide the worst.
 const MOST: usize = 12;
 
-/// Connections opened or closed since the last tick that are counted; ticks come every minute.
-const SINCE_TICK: usize = 200_000;
-
 /// Reads it.
 pub(super) fn read(books: &Books) -> Result<Pulse, BooksError> {
     let facts = books.facts();
@@ -37,7 +34,6 @@ pub(super) fn read(books: &Books) -> Result<Pulse, BooksError> {
     let tick =
         first(facts.newest(Kind::Tick, last, 1)?).filter(|tick| is_of(started.as_ref(), tick));
     let note = tick.as_ref().map(Fact::note_json).unwrap_or_default();
-    let open = open(books, tick.as_ref(), &note, started.as_ref())?;
     let mut pulse = Pulse {
         recording: books
             .dir()
@@ -51,7 +47,7 @@ pub(super) fn read(books: &Books) -> Result<Pulse, BooksError> {
         authority: started.map_or_else(String::new, |fact| word(&fact.note_json()["authority"])),
         legacy: Leg::default(),
         candidate: Leg::default(),
-        open,
+        open: books.connections()?.open(),
         chargers: 0,
         shed: count(&note, "/live/lost") + count(&note, "/recorder/lost_frames"),
         alarms: Vec::new(),
@@ -86,25 +82,6 @@ fn count(note: &Value, pointer: &str) -> u64 {
 
 fn word(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
-}
-
-/// Connections open now: what the last tick told, and what came and went since.
-fn open(
-    books: &Books,
-    tick: Option<&Fact>,
-    note: &Value,
-    started: Option<&Fact>,
-) -> Result<u64, BooksError> {
-    let since = tick.or(started).map_or(0, |fact| fact.seq);
-    let came = books
-        .facts()
-        .of_kind(Kind::ConnOpened, since, SINCE_TICK)?
-        .len() as u64;
-    let went = books
-        .facts()
-        .of_kind(Kind::ConnClosed, since, SINCE_TICK)?
-        .len() as u64;
-    Ok((count(note, "/live/open") + came).saturating_sub(went))
 }
 
 /// How the backends are, from what chargers and the shadow's handshakes met last.

@@ -1,6 +1,5 @@
 //! Where the instrument's numbers come from: ticks, gaps, what the ledger counted, and the disk.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
@@ -9,7 +8,6 @@ use super::{Data, Gap, Line, Question, Tick};
 use crate::facts::{Fact, Kind};
 use crate::ledger::query::Filter;
 use crate::ledger::row::Subject;
-use crate::watch::board::happening;
 use crate::watch::books::{Books, BooksError};
 
 /// Ticks in the chart: the last hour.
@@ -17,9 +15,6 @@ const TICKS: usize = 61;
 
 /// Rows of lists that nobody scrolls.
 const FEW: usize = 12;
-
-/// Connections that are looked through for the chargers' lines.
-const CONNECTIONS: usize = 2_000;
 
 /// Reads what the screen shows.
 pub fn read(books: &Books, _question: &Question) -> Result<Data, BooksError> {
@@ -123,29 +118,17 @@ fn gap(fact: &Fact) -> Gap {
 
 /// The last that is known of each charger's connection, those that are away first.
 fn chargers(books: &Books) -> Result<Vec<Line>, BooksError> {
-    let mut last: BTreeMap<String, Fact> = BTreeMap::new();
-    for kind in [Kind::ConnOpened, Kind::ConnClosed, Kind::ConnRefused] {
-        for fact in books.facts().newest(kind, u64::MAX, CONNECTIONS)? {
-            let known = last
-                .entry(fact.charger.to_string())
-                .or_insert_with(|| fact.clone());
-            if known.seq < fact.seq {
-                *known = fact;
-            }
-        }
-    }
     let said = books.ledger()?.chargers()?;
-    let mut lines: Vec<Line> = last
-        .into_iter()
-        .filter_map(|(charger, fact)| {
-            Some(Line {
-                says: happening(&fact)?.says,
-                about: said.get(&charger).cloned().unwrap_or_default(),
-                connected: fact.kind == Kind::ConnOpened,
-                fact: fact.seq,
-                at: fact.at,
-                charger,
-            })
+    let connections = books.connections()?;
+    let mut lines: Vec<Line> = connections
+        .all()
+        .map(|(charger, last)| Line {
+            charger: charger.to_string(),
+            about: said.get(&**charger).cloned().unwrap_or_default(),
+            connected: connections.stands(last),
+            says: last.says.clone(),
+            fact: last.fact,
+            at: last.at,
         })
         .collect();
     lines.sort_by(|a, b| (a.connected, &a.charger).cmp(&(b.connected, &b.charger)));
