@@ -11,9 +11,23 @@ use crate::facts::store;
 /// The lock file in a recording's directory.
 const LOCK: &str = "recorder.lock";
 
-/// Takes the recording's lock, waiting up to `wait` for who holds it. The lock lives as long as the file is open, so a
-/// killed process cannot leave it behind.
-pub(super) fn take_lock(dir: &Path, wait: Duration) -> Result<fs::File, RecordingError> {
+/// The lock of a recording, held until it is dropped. The kernel drops it with the process, so a killed one cannot leave it
+/// behind.
+#[derive(Debug)]
+pub(super) struct Lock(fs::File);
+
+impl Drop for Lock {
+    /// Closing the file alone would not do: a child process that another thread is about to start holds the file open too,
+    /// until it runs its own program.
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "cannot unlock the recording; closing its lock file must do");
+        }
+    }
+}
+
+/// Takes the recording's lock, waiting up to `wait` for who holds it.
+pub(super) fn take_lock(dir: &Path, wait: Duration) -> Result<Lock, RecordingError> {
     let path = dir.join(LOCK);
     let mut file = store::private_file(&path)?;
     let deadline = Instant::now() + wait;
@@ -43,19 +57,20 @@ pub(super) fn take_lock(dir: &Path, wait: Duration) -> Result<fs::File, Recordin
         path,
         source,
     })?;
-    Ok(file)
+    Ok(Lock(file))
 }
 
 /// Holds a recording that nobody records into: what derives from it may be written meanwhile.
 #[derive(Debug)]
 pub struct Claim {
-    _lock: fs::File,
+    #[cfg_attr(not(test), expect(dead_code, reason = "held, not read"))]
+    lock: Lock,
 }
 
 /// Claims the recording in `dir`; `None` while a recorder is at work in it.
 pub fn claim(dir: &Path) -> Result<Option<Claim>, RecordingError> {
     match take_lock(dir, Duration::ZERO) {
-        Ok(lock) => Ok(Some(Claim { _lock: lock })),
+        Ok(lock) => Ok(Some(Claim { lock })),
         Err(RecordingError::Locked { .. }) => Ok(None),
         Err(error) => Err(error),
     }
@@ -73,5 +88,22 @@ fn holder(lock: &Path) -> String {
             format!("process {pid}")
         }
         _ => "another process".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_was_dropped_is_free_though_its_file_is_still_open_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let claim = claim(dir.path()).unwrap().unwrap();
+        // What a child process has between its birth and its own program: the same open file.
+        let inherited = claim.lock.0.try_clone().unwrap();
+        assert!(super::claim(dir.path()).unwrap().is_none());
+        drop(claim);
+        assert!(super::claim(dir.path()).unwrap().is_some());
+        drop(inherited);
     }
 }
