@@ -13,7 +13,8 @@ use crate::ledger::Mark;
 use crate::ledger::row::Subject;
 use crate::ledger::sessions::View;
 use crate::ocpp::{Envelope, MessageType};
-use fields::{Fields, dotted};
+use fields::Fields;
+pub use fields::dotted;
 
 /// Lines of a whole text that are shown: a report of ten thousand variables is compared in a file, not on a screen.
 const LINES: usize = 1_000;

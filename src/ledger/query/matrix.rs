@@ -13,9 +13,14 @@ use super::{Outcomes, Reader, count};
 pub struct Matrix {
     /// Models, and how many chargers have each; the empty name is for chargers that have not told theirs.
     pub models: BTreeMap<String, u64>,
+    /// Numbers of the OCPP versions that were spoken lately.
+    pub versions: Vec<String>,
     /// What was seen, by action (`command Reset` for commands) and model. What is not in it was never seen.
     pub cells: BTreeMap<String, BTreeMap<String, Outcomes>>,
 }
+
+/// Exchanges that tell which versions are spoken.
+const LATELY: i64 = 20_000;
 
 /// A charger's model as it told last.
 const MODEL: &str = "coalesce((SELECT model FROM chargers c WHERE c.charger = t.charger \
@@ -31,6 +36,14 @@ impl Reader {
             params![],
             |row| {
                 matrix.models.insert(row.get(0)?, count(row, 1)?);
+                Ok(())
+            },
+        )?;
+        self.each(
+            "SELECT DISTINCT version FROM (SELECT version FROM exchanges ORDER BY id DESC LIMIT ?1) ORDER BY 1",
+            params![LATELY],
+            |row| {
+                matrix.versions.push(row.get(0)?);
                 Ok(())
             },
         )?;

@@ -182,7 +182,7 @@ fn tokens(pointer: &str) -> Vec<Token> {
 }
 
 /// A JSON pointer as people write it: `meterValue[0].value`.
-pub(super) fn dotted(pointer: &str) -> String {
+pub fn dotted(pointer: &str) -> String {
     if pointer.is_empty() {
         return "(whole)".to_owned();
     }
