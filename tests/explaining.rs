@@ -73,35 +73,6 @@ fn record(dir: &Path, files: &[(&str, &str)]) {
     recorder.close(Duration::from_secs(20)).unwrap();
 }
 
-#[test]
-fn what_comes_late_names_the_rule_that_says_so() {
-    let dir = tempfile::tempdir().unwrap();
-    let mut story = Story::open("CP1");
-    let start = r#"{"idTag":"T1"}"#;
-    story.command("RemoteStartTransaction", start);
-    story.pass(31);
-    story.shadow_command("RemoteStartTransaction", start);
-    story.stopped();
-    let recorder = Recorder::open(dir.path(), Limits::default()).unwrap();
-    for fact in story.facts {
-        recorder.record(fact).unwrap();
-    }
-    recorder.close(Duration::from_secs(20)).unwrap();
-    let late = finding(dir.path(), "RemoteStartTransaction");
-    let by_finding = json_of(&explain(dir.path(), &late, &["--json"]));
-    let number = by_finding["judged"]["id"].to_string();
-    for id in [&late, &number] {
-        let told = json_of(&explain(dir.path(), id, &["--json"]));
-        assert_eq!(told["finding"]["rule"], "command-late", "{told}");
-        assert_eq!(told["differences"], json!([]), "{told}");
-        let text = text(&explain(dir.path(), id, &[]));
-        assert!(
-            text.contains("rule command-late: ") && text.contains("about the whole"),
-            "{text}"
-        );
-    }
-}
-
 fn rule(id: &str, compare: &str) -> String {
     format!(
         "[[rule]]\nid = \"{id}\"\naction = \"BootNotification\"\npart = \"answer\"\npath = \"/interval\"\n{compare}\n\

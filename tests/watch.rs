@@ -19,8 +19,16 @@ mod stage;
 
 #[path = "watch/board.rs"]
 mod board;
+#[path = "watch/coverage.rs"]
+mod coverage;
+#[path = "watch/diffs.rs"]
+mod diffs;
 #[path = "watch/feed.rs"]
 mod feed;
+#[path = "watch/gate.rs"]
+mod gate;
+#[path = "watch/sessions.rs"]
+mod sessions;
 #[path = "watch/tap.rs"]
 mod tap;
 
@@ -32,3 +40,5 @@ mod colours;
 mod pressed;
 #[path = "watch/states.rs"]
 mod states;
+#[path = "watch/trace.rs"]
+mod trace;

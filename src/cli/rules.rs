@@ -72,11 +72,17 @@ pub fn of_config(config: &Config) -> Result<Rules, CliError> {
 
 /// The rules that a recording was made with.
 pub fn of_recording(dir: &Path) -> Result<Rules, CliError> {
-    rules::of_recording(&Reader::open(dir)?).map_err(|error| match error {
-        RulesError::Facts(error) => error.into(),
-        RulesError::Rule(error) => broken(&error),
-        RulesError::Sessions(error) => unreadable(&error),
-    })
+    Ok(rules::of_recording(&Reader::open(dir)?)?)
+}
+
+impl From<RulesError> for CliError {
+    fn from(error: RulesError) -> Self {
+        match error {
+            RulesError::Facts(error) => error.into(),
+            RulesError::Rule(error) => broken(&error),
+            RulesError::Sessions(error) => unreadable(&error),
+        }
+    }
 }
 
 /// Other rules for a recording, with what its operator said about sessions.

@@ -232,6 +232,8 @@ impl From<BooksError> for CliError {
         match error {
             BooksError::Facts(error) => error.into(),
             BooksError::Ledger(error) => error.into(),
+            BooksError::Report(error) => error.into(),
+            BooksError::Rules(error) => error.into(),
             BooksError::NoLedger => Self::new(Exit::Evidence, "TUI-002", error.to_string()),
         }
     }

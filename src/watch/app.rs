@@ -325,7 +325,7 @@ impl App {
             }
             Action::FilterByCell => self.filter_by_cell(),
             Action::Freeze => self.freeze(),
-            Action::Focus => self.focus = (self.focus + 1) % self.screen().panes().max(1),
+            Action::Focus => self.focus_on((self.focus + 1) % self.screen().panes().max(1)),
             Action::Expand if self.screen().panes() < 2 => {
                 self.say("this screen has one pane, and it has all the room");
             }
@@ -363,18 +363,26 @@ impl App {
             Step::Unused => self.say("that cannot be had here yet"),
             Step::Done => {}
             Step::Say(says) => self.say(says),
-            Step::Open(screen) => self.path.push(screen),
+            Step::Open(screen) => {
+                self.path.push(screen);
+                self.focus_on(0);
+            }
             Step::Go(number, filter) => self.drill(number, &filter),
             Step::Copy(text) => effects.push(Effect::Copy(text)),
             Step::Export(name, text) => effects.push(Effect::Export(name, text)),
         }
     }
 
+    fn focus_on(&mut self, pane: usize) {
+        self.focus = pane;
+        self.screen_mut().focus(pane);
+    }
+
     /// To a numbered screen as it was left.
     fn go(&mut self, number: u8) {
         self.path.clear();
         self.root = usize::from(number.clamp(1, 6) - 1);
-        self.focus = 0;
+        self.focus_on(0);
         self.expanded = false;
     }
 
@@ -402,7 +410,7 @@ impl App {
         } else if self.expanded {
             self.expanded = false;
         } else if self.path.pop().is_some() {
-            self.focus = 0;
+            self.focus_on(0);
         } else if !self.screen().filter().is_empty() {
             self.screen_mut().set_filter(Sieve::default());
             self.say("the filter is gone");

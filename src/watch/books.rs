@@ -9,11 +9,14 @@ use std::sync::Arc;
 
 pub use connections::{Connection, Connections};
 
+use super::shelf::Shelf;
 use super::snapshot::{Answer, Pulse, Question};
 use super::{board, coverage, diffs, feed, gate, sessions, tap, trace};
 use crate::clock::Micros;
 use crate::facts::{self, Kind, RecordingError};
 use crate::ledger::{self, LedgerError, query};
+use crate::report::ReportError;
+use crate::report::rules::RulesError;
 
 /// Why a question cannot be answered.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +27,12 @@ pub enum BooksError {
     /// The ledger cannot be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The texts behind what was judged cannot be read.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// The rules that it was judged by cannot be read.
+    #[error(transparent)]
+    Rules(#[from] RulesError),
     /// Nothing has been judged yet.
     #[error("no ledger yet: the first judged fact makes it")]
     NoLedger,
@@ -36,6 +45,7 @@ pub struct Books {
     ledger: Option<query::Reader>,
     connections: RefCell<Connections>,
     seen: (i64, i64),
+    shelf: Shelf,
 }
 
 impl Books {
@@ -47,6 +57,7 @@ impl Books {
             ledger: None,
             connections: RefCell::default(),
             seen: (0, 0),
+            shelf: Shelf::default(),
         };
         books.find_ledger()?;
         Ok(books)
@@ -84,6 +95,16 @@ impl Books {
     pub fn last(&self) -> Result<Micros, BooksError> {
         let last = self.facts.by_seq(self.facts.last_seq()?)?;
         Ok(last.map_or(0, |fact| fact.at))
+    }
+
+    /// What is kept between two questions.
+    pub const fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    /// Numbers that change when the recording does, as of the last look.
+    pub const fn seen(&self) -> (i64, i64) {
+        self.seen
     }
 
     /// What names the recording's run: the first fact that a tap wrote. Masks are keyed with it.

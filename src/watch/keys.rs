@@ -529,6 +529,14 @@ pub const TABLE: &[Binding] = &[
     ),
     bind(
         S::Coverage,
+        K::Enter,
+        A::Open,
+        "diffs",
+        9,
+        "Shows what differs in the selected cell.",
+    ),
+    bind(
+        S::Coverage,
         K::Char('e'),
         A::Export,
         "export",

@@ -2,6 +2,7 @@
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
 
@@ -54,6 +55,47 @@ pub fn boxed(
 /// Text that breaks between words.
 pub fn prose(frame: &mut Frame<'_>, area: Rect, text: impl Into<Text<'static>>) {
     frame.render_widget(Paragraph::new(text.into()).wrap(Wrap { trim: true }), area);
+}
+
+/// Text broken between words into lines of at most `width` columns; words that are longer are broken too.
+pub fn broken(text: &str, width: u16, style: Style) -> Vec<Line<'static>> {
+    let room = usize::from(width).max(1);
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for word in text.split_inclusive(' ') {
+        let wide = super::text::width(word.trim_end());
+        if used > 0 && used + wide > room {
+            lines.push(String::new());
+            used = 0;
+        }
+        for c in word.chars() {
+            let wide = super::text::width(c.encode_utf8(&mut [0; 4]));
+            if used + wide > room && used > 0 {
+                if c == ' ' {
+                    continue;
+                }
+                lines.push(String::new());
+                used = 0;
+            }
+            used += wide;
+            if let Some(line) = lines.last_mut() {
+                line.push(c);
+            }
+        }
+    }
+    let styled = |line: String| Line::styled(line.trim_end().to_owned(), style);
+    lines.into_iter().map(styled).collect()
+}
+
+/// Draws lines, so many of them scrolled away; the last stays in sight.
+pub fn scrolled(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>, scroll: u16) {
+    let height = usize::from(area.height);
+    let last = lines.len().saturating_sub(height);
+    let shown = lines
+        .into_iter()
+        .skip(usize::from(scroll).min(last))
+        .take(height);
+    frame.render_widget(Text::from(shown.collect::<Vec<_>>()), area);
 }
 
 /// Says that something is being read or why it cannot be; false if it is there.

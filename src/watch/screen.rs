@@ -128,6 +128,9 @@ pub trait Screen {
         1
     }
 
+    /// This pane is in focus now: moving is meant for it.
+    fn focus(&mut self, _pane: usize) {}
+
     /// What it can be filtered by; nothing where it cannot. Help, completion and checks follow from it.
     fn fields(&self) -> &'static [Field] {
         &[]

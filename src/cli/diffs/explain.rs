@@ -22,7 +22,7 @@ const SCHEMA: &str = "evenkeel.explain/1";
 #[derive(Debug, Serialize)]
 pub(super) struct Explanation {
     schema: &'static str,
-    /// The finding that was asked for, or what an exchange or command belongs to in which no field differs.
+    /// The finding that was asked for, if it was one.
     finding: Option<About>,
     /// The exchange or command that is explained: a finding's first. Absent for findings about handshakes and sessions.
     judged: Option<Case>,
@@ -84,12 +84,6 @@ pub(super) fn of(
     let differences = match &judged {
         Some(judged) => places(&facts, rules, judged)?,
         None => Vec::new(),
-    };
-    // A command that comes late has no field that differs: what decided about it is its finding's rule.
-    let whole = judged.as_ref().filter(|_| differences.is_empty());
-    let finding = match (finding, whole.and_then(|judged| judged.findings.first())) {
-        (None, Some(id)) => reader.finding(id)?,
-        (finding, _) => finding,
     };
     Ok(Explanation {
         schema: SCHEMA,
@@ -177,10 +171,7 @@ pub(super) fn shown(explanation: &Explanation) -> String {
         );
     }
     if explanation.differences.is_empty() {
-        out.push_str(match &explanation.finding {
-            Some(_) => "no field differs: the finding's rule decided about the whole\n",
-            None => "no field differs that rules decide about\n",
-        });
+        out.push_str("no field differs that rules decide about\n");
     }
     for place in &explanation.differences {
         shown_at(&mut out, place);
