@@ -184,21 +184,12 @@ impl Diffs {
     }
 
     fn open(&self) -> Step {
-        let exemplar = self.told().and_then(|chosen| chosen.exemplar.as_ref());
-        match exemplar {
-            Some(Exemplar {
-                subject: Subject::Session,
-                id,
-                ..
-            }) => Step::Open(Box::new(Trace::of(trace::Scope::Session(*id), 2))),
-            Some(exemplar) => {
-                let scope = trace::Scope::Item(exemplar.subject, exemplar.id);
+        match self.selected() {
+            Some(finding) => {
+                let scope = trace::Scope::Sighting(finding.id.clone(), self.exemplar);
                 Step::Open(Box::new(Trace::of(scope, 2)))
             }
-            None if self.selected().is_none() => {
-                Step::Say("there is no finding to open".to_owned())
-            }
-            None => Step::Say("the sighting is still being read".to_owned()),
+            None => Step::Say("there is no finding to open".to_owned()),
         }
     }
 

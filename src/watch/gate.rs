@@ -188,7 +188,8 @@ impl Screen for Gate {
 
     fn markdown(&self, look: &Look<'_>) -> Option<String> {
         let lines = lines(self.known.ready()?, 100, look);
-        Some(lines.iter().map(|line| format!("{line}\n")).collect())
+        let said: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        Some(said.join("\n") + "\n")
     }
 
     fn status(&self, _look: &Look<'_>) -> String {

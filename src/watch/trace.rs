@@ -37,6 +37,8 @@ pub enum Scope {
     Session(u64),
     /// What happened around an exchange, command or handshake.
     Item(Subject, u64),
+    /// What happened around a sighting of a finding, counted from 0.
+    Sighting(String, u64),
     /// What happened at a charger around a fact.
     Charger(String, u64),
 }
@@ -267,6 +269,7 @@ impl Trace {
         }
         let name = match &self.scope {
             Scope::Session(id) => format!("ladder-session-{id}.txt"),
+            Scope::Sighting(finding, number) => format!("ladder-{finding}-{}.txt", number + 1),
             Scope::Item(_, id) | Scope::Charger(_, id) => format!("ladder-{id}.txt"),
         };
         Some((name, text))
@@ -282,6 +285,7 @@ impl Screen for Trace {
         match &self.scope {
             Scope::Session(id) => format!("Session {id}"),
             Scope::Item(subject, id) => format!("Trace of {} {id}", subject.word()),
+            Scope::Sighting(finding, number) => format!("{finding} exemplar {}", number + 1),
             Scope::Charger(..) => "Trace".to_owned(),
         }
     }

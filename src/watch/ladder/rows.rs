@@ -13,10 +13,10 @@ use crate::watch::theme::{Tone, tone_of};
 pub const COLUMNS: &[Column] = &[
     text("SEQ", 7, 0, ""),
     text("TIME", 8, 7, ""),
-    wide("CHARGER SENDS", 16, 0, "action"),
-    wide("LEGACY", 11, 0, ""),
-    wide("CANDIDATE", 11, 0, ""),
-    text("PARITY", 14, 0, "outcome"),
+    wide("CHARGER SENDS", 15, 0, "action"),
+    text("LEGACY", 13, 0, ""),
+    text("CANDIDATE", 13, 0, ""),
+    text("PARITY", 12, 0, "outcome"),
 ];
 
 /// One row for each step.

@@ -77,6 +77,12 @@ impl Base {
     /// Looks for it in the recording.
     pub fn read(books: &Books, scope: &Scope) -> Result<Self, BooksError> {
         let ledger = books.ledger()?;
+        let resolved = match scope {
+            Scope::Sighting(finding, number) => ledger.exemplar(finding, *number)?,
+            _ => None,
+        };
+        let resolved = resolved.map(|(subject, id)| Scope::Item(subject, id));
+        let scope = resolved.as_ref().unwrap_or(scope);
         let session = match scope {
             Scope::Session(id) | Scope::Item(Subject::Session, id) => ledger.session(*id)?,
             _ => None,
@@ -87,12 +93,14 @@ impl Base {
             (Scope::Item(subject, id), None) => {
                 ledger.charger_of(*subject, *id)?.unwrap_or_default()
             }
-            (Scope::Session(_), None) => String::new(),
+            // A sighting that the ledger no longer knows: it is being judged again.
+            (Scope::Session(_) | Scope::Sighting(..), None) => String::new(),
         };
         let (around, most) = match scope {
             Scope::Session(id) | Scope::Item(Subject::Session, id) => (*id, SESSION),
             Scope::Item(_, id) => (*id, AROUND),
             Scope::Charger(_, fact) => (*fact, AROUND),
+            Scope::Sighting(..) => (0, AROUND),
         };
         let mut items = if charger.is_empty() {
             Vec::new()
@@ -132,6 +140,7 @@ fn home(scope: &Scope, items: &[Item]) -> Option<u64> {
         }
         Scope::Item(_, id) => *id,
         Scope::Charger(_, fact) => *fact,
+        Scope::Sighting(..) => return first,
     };
     // The shadow's twin of a command, or an answer, is not what its item is called.
     let holds = |item: &&Item| item.id == id || item.facts.contains(&id) || item.sent == id;
