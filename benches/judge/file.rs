@@ -57,7 +57,7 @@ fn record(dir: &Path, exchanges: u64) -> Result<(), Box<dyn Error>> {
             return Err("the recorder was too slow".into());
         }
     }
-    Ok(recorder.close(Duration::from_secs(120))?)
+    Ok(recorder.close(Duration::from_mins(2))?)
 }
 
 fn say(what: &str, threads: NonZeroUsize, exchanges: u64, (wall, cpu): (Duration, Duration)) {
