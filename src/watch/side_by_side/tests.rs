@@ -102,11 +102,11 @@ fn wide_screens_show_columns() {
     insta::assert_snapshot!(text(&shown), @r#"
     request  the same 40 bytes to both
     answer
-       path                    LEGACY                   CANDIDATE
-    x  idTagInfo.expiryDate    (absent)                 "2027-01-01T00:00:00Z"
+       path                   LEGACY                    CANDIDATE
+    x  idTagInfo.expiryDate   (absent)                  "2027-01-01T00:00:00Z"
          S1 rule id-tag
-    =  idTagInfo.parentIdTag   "P"                      "P"
-    x  idTagInfo.status        "Blocked"                "Accepted"
+    =  idTagInfo.parentIdTag  "P"                       "P"
+    x  idTagInfo.status       "Blocked"                 "Accepted"
          S1 rule id-tag
     raw  L legacy seq 8, C candidate seq 9
        {
