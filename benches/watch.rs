@@ -182,6 +182,7 @@ fn app(books: &Books) -> App {
         mask: books.run().unwrap(),
         reveal: false,
         demo: false,
+        operator: None,
         filters: Vec::new(),
     })
 }

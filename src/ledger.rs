@@ -185,6 +185,18 @@ impl Ledger {
         Ok(())
     }
 
+    /// Copies the ledger as it is now into `dir`, which holds none.
+    pub fn copy_into(&self, dir: &Path) -> Result<(), LedgerError> {
+        let path = dir.join(FILE);
+        create_private(&path)?;
+        let copied = self.db.execute("VACUUM INTO ?1", [path.to_string_lossy()]);
+        copied.map(drop).map_err(|source| LedgerError::Database {
+            doing: "copy into",
+            path,
+            source,
+        })
+    }
+
     /// Goes to where another judge has brought the ledger.
     pub fn catch_up(&mut self) -> Result<(), LedgerError> {
         let same =

@@ -19,6 +19,7 @@ pub mod mask;
 pub mod outside;
 pub mod pane;
 pub mod personal;
+pub mod rewind;
 pub mod screen;
 pub mod sessions;
 pub mod shelf;
@@ -34,6 +35,7 @@ pub mod text;
 pub mod theme;
 pub mod tour;
 pub mod trace;
+pub mod triage;
 
 mod chrome;
 
@@ -43,10 +45,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
+use crate::judge::Rules;
 use app::{App, Effect, Event, Setup};
 use books::Books;
 use outside::Outside;
+use rewind::Rewinder;
 use terminal::Screen;
+use triage::Notes;
 
 /// Time between two pictures that nobody asked for by a key.
 const FRAME: Duration = Duration::from_millis(250);
@@ -77,6 +82,10 @@ pub struct Places {
     pub log: PathBuf,
     /// Whether it begins with low bandwidth.
     pub slow: bool,
+    /// What the recording is judged by, when it is judged again up to an instant.
+    pub rules: Rules,
+    /// How notes are written.
+    pub notes: Notes,
 }
 
 /// Runs the dashboard on this terminal until somebody leaves; gives back the last screen if it is to stay. Whoever holds
@@ -87,6 +96,8 @@ pub fn run(
     places: &Places,
     (events, happened): (Sender<Event>, &Receiver<Event>),
 ) -> Result<Option<String>, WatchError> {
+    let (rewind, orders) = channel();
+    let rewinder = Rewinder::new(books.dir(), places.rules.clone());
     let mut screen = Screen::enter(places.log.clone())?;
     let mut app = App::new(setup);
     app.start_slow(places.slow);
@@ -94,13 +105,28 @@ pub fn run(
     let of_source = events.clone();
     let source = std::thread::Builder::new().name("source".to_owned());
     let source = source.spawn(move || source::run(books, &asked, &of_source))?;
+    let of_rewinder = events.clone();
+    let thread = std::thread::Builder::new().name("rewinder".to_owned());
+    let rewinding = thread.spawn(move || rewind::run(rewinder, &orders, &of_rewinder))?;
+    let hands = Hands {
+        outside: Outside::new(places.evidence.clone()),
+        notes: places.notes.clone(),
+        events: events.clone(),
+        ask,
+        rewind,
+    };
     let input = std::thread::Builder::new().name("input".to_owned());
     input.spawn(move || terminal::read(&events))?;
-    let outside = Outside::new(places.evidence.clone());
-    let left = turn(&mut app, &mut screen, &outside, (&ask, happened));
+    let left = turn(&mut app, &mut screen, &hands, happened);
     let print = left?.then(|| still::picture(&app));
     drop(screen);
-    drop(ask);
+    drop(hands);
+    // Its ledgers of the past go with it.
+    if rewinding.join().is_err() {
+        tracing::error!(
+            "the rewinder panicked; its files may lie in the directory for temporary ones"
+        );
+    }
     // The source ends when nobody asks any more; a query that hangs must not keep anybody from leaving.
     drop(source);
     Ok(print)
@@ -110,8 +136,8 @@ pub fn run(
 fn turn(
     app: &mut App,
     screen: &mut Screen,
-    outside: &Outside,
-    (ask, happened): (&Sender<app::Request>, &Receiver<Event>),
+    hands: &Hands,
+    happened: &Receiver<Event>,
 ) -> Result<bool, WatchError> {
     let clock = Clock::system();
     let (width, height) = screen.size()?;
@@ -133,10 +159,8 @@ fn turn(
             let mut effects = app.on(event, clock.now());
             while let Some(effect) = effects.pop() {
                 match effect {
-                    // Without a source thread nothing can be asked; it has said why before it ended.
-                    Effect::Ask(request) => drop(ask.send(request)),
                     Effect::Leave { print } => return Ok(print),
-                    other => effects.extend(carry_out(other, app, outside)),
+                    other => effects.extend(hands.carry_out(other, app)),
                 }
             }
         }
@@ -159,25 +183,51 @@ fn turn(
     }
 }
 
-/// Does what can be done at once; tells the app what came of it.
-fn carry_out(effect: Effect, app: &mut App, outside: &Outside) -> Vec<Effect> {
-    let now = Clock::system().now();
-    let says = match effect {
-        Effect::Copy(text) => outside.copy(&text, now),
-        Effect::Export(name, text) => outside.export(&name, &text),
-        Effect::Evidence(json) => match outside.evidence((&still::picture(app), &json), now) {
-            Ok(place) => format!("evidence kept in {}", place.display()),
-            Err(error) => format!("cannot keep evidence: {error}"),
-        },
-        Effect::Mouse(on) => match terminal::mouse(on) {
-            Ok(()) => return Vec::new(),
-            Err(error) => format!("the mouse cannot be used: {error}"),
-        },
-        Effect::Bell(says) => match terminal::ring(&says) {
-            Ok(()) => return Vec::new(),
-            Err(error) => format!("the bell cannot be rung: {error}"),
-        },
-        Effect::Ask(_) | Effect::Leave { .. } => return Vec::new(),
-    };
-    app.on(Event::Told(says), now)
+/// What carries effects out.
+struct Hands {
+    outside: Outside,
+    notes: Notes,
+    events: Sender<Event>,
+    ask: Sender<app::Request>,
+    rewind: Sender<rewind::Order>,
+}
+
+impl Hands {
+    /// Does what can be done at once, and sends the rest to who does it; tells the app what came of it.
+    fn carry_out(&self, effect: Effect, app: &mut App) -> Vec<Effect> {
+        let now = Clock::system().now();
+        let says = match effect {
+            Effect::Copy(text) => self.outside.copy(&text, now),
+            Effect::Export(name, text) => self.outside.export(&name, &text),
+            Effect::Evidence(json) => {
+                match self.outside.evidence((&still::picture(app), &json), now) {
+                    Ok(place) => format!("evidence kept in {}", place.display()),
+                    Err(error) => format!("cannot keep evidence: {error}"),
+                }
+            }
+            Effect::Mouse(on) => match terminal::mouse(on) {
+                Ok(()) => return Vec::new(),
+                Err(error) => format!("the mouse cannot be used: {error}"),
+            },
+            Effect::Bell(says) => match terminal::ring(&says) {
+                Ok(()) => return Vec::new(),
+                Err(error) => format!("the bell cannot be rung: {error}"),
+            },
+            Effect::Note(wish) => match self.notes.write(wish, self.events.clone()) {
+                Ok(()) => return Vec::new(),
+                Err(error) => format!("the note cannot be written: {error}"),
+            },
+            // Without its thread nothing can be asked; that one has said why before it ended.
+            Effect::Ask(request) => {
+                drop(self.ask.send(request));
+                return Vec::new();
+            }
+            Effect::Rewind(order) => {
+                let _ = self.rewind.send(order);
+                return Vec::new();
+            }
+            Effect::Leave { .. } => return Vec::new(),
+        };
+        app.on(Event::Told(says), now)
+    }
 }

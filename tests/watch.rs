@@ -27,10 +27,14 @@ mod diffs;
 mod feed;
 #[path = "watch/gate.rs"]
 mod gate;
+#[path = "watch/rewind.rs"]
+mod rewind;
 #[path = "watch/sessions.rs"]
 mod sessions;
 #[path = "watch/tap.rs"]
 mod tap;
+#[path = "watch/triage.rs"]
+mod triage;
 
 #[path = "watch/alone.rs"]
 mod alone;

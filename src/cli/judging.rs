@@ -293,6 +293,14 @@ pub fn bring_up_to_date_on(threads: Threads, dir: &Path) -> Result<(), CliError>
     Ok(())
 }
 
+/// Judges what nobody has judged yet, if nobody is at it, without a word.
+pub fn catch_up(dir: &Path) -> Result<(), CliError> {
+    if let Some(_claim) = recorder::claim(dir)? {
+        judge_recording(dir, rules::of_recording(dir)?, None, &mut |_, _| {})?;
+    }
+    Ok(())
+}
+
 /// Judges the recording in `dir` into a ledger in `aside`, as far as its own ledger is.
 pub fn judge_aside(
     dir: &Path,

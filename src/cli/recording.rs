@@ -7,7 +7,7 @@ use clap::Args;
 use super::error::{CliError, Exit};
 
 /// A recording is named by its directory, as last argument or with `--recording`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct RecordingArg {
     /// Directory of the recording.
     #[arg(value_name = "RECORDING")]

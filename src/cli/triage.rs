@@ -16,6 +16,7 @@ use crate::ledger::query;
 use crate::ledger::row::State;
 use crate::ledger::views;
 use crate::shadow::control::{self, AskError, NoteError};
+use crate::watch::triage::Wish;
 
 /// Notes what is decided about a finding, or which build of the candidate a recording faced.
 ///
@@ -76,6 +77,27 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     super::judging::bring_up_to_date(&dir)?;
     super::say(&said(&note, seq))?;
     Ok(Exit::Parity)
+}
+
+/// Writes what somebody filled in; says what was written.
+pub fn write(dir: &Path, wish: &Wish) -> Result<String, CliError> {
+    let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let options = Options {
+        recording: RecordingArg::default(),
+        finding: Some(wish.finding.clone()),
+        state: Some(wish.state),
+        owner: wish.owner.clone(),
+        reason: wish.reason.clone(),
+        until: text(&wish.until),
+        models: Vec::new(),
+        at_most: None,
+        build: None,
+    };
+    let note = about(&options, &known(dir, &wish.finding)?, Clock::system().now())?;
+    let seq = append(dir, &note)?;
+    super::judging::catch_up(dir)?;
+    let said = said(&note, seq);
+    Ok(said.lines().next().unwrap_or_default().to_owned())
 }
 
 fn decided(word: &str) -> Result<State, String> {

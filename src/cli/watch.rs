@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::error::{CliError, Exit};
 use super::interrupt::Interrupt;
 use super::recording::RecordingArg;
+use super::{rules, triage};
 use crate::clock::Clock;
 use crate::watch::app::{App, Event, Setup};
 use crate::watch::books::{Books, BooksError};
@@ -18,6 +19,7 @@ use crate::watch::lines::{Lines, LinesError};
 use crate::watch::mask::Mask;
 use crate::watch::text::Zone;
 use crate::watch::theme::{Theme, Wishes};
+use crate::watch::triage::{Notes, Wish};
 use crate::watch::{self, Places, WatchError, still};
 
 /// Shows a recording as a full-screen dashboard, also while a tap writes it. Leaving it never stops the tap.
@@ -41,6 +43,9 @@ pub struct Options {
     /// Show chargers and tags from the start; P masks them.
     #[arg(long)]
     reveal: bool,
+    /// Let this person write notes about findings; nothing can be written otherwise.
+    #[arg(long, value_name = "NAME")]
+    operate: Option<String>,
     /// Where `w` keeps screens; in the recording when left out.
     #[arg(long, value_name = "DIR")]
     evidence: Option<PathBuf>,
@@ -79,18 +84,27 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     if !std::io::stdout().is_terminal() {
         return picture(&books, setup);
     }
-    show(books, setup, &places(options, &dir))
+    let places = places(options, &dir)?;
+    show(books, setup, &places)
 }
 
-fn places(options: &Options, dir: &Path) -> Places {
-    Places {
+fn places(options: &Options, dir: &Path) -> Result<Places, CliError> {
+    Ok(Places {
+        rules: rules::of_recording(dir)?,
+        notes: notes(dir),
         evidence: options
             .evidence
             .clone()
             .unwrap_or_else(|| dir.join("evidence")),
         log: log(),
         slow: options.low_bandwidth,
-    }
+    })
+}
+
+/// Notes are written as `evenkeel triage` writes them.
+fn notes(dir: &Path) -> Notes {
+    let dir = dir.to_owned();
+    Notes::new(move |wish: &Wish| triage::write(&dir, wish).map_err(|error| error.message))
 }
 
 fn setup(options: &Options, books: &Books) -> Result<Setup, CliError> {
@@ -104,7 +118,10 @@ fn setup(options: &Options, books: &Books) -> Result<Setup, CliError> {
         color: color.map(str::to_owned),
         ascii: options.ascii,
     };
-    begin(&wishes, books, options.reveal)
+    Ok(Setup {
+        operator: options.operate.clone(),
+        ..begin(&wishes, books, options.reveal)?
+    })
 }
 
 fn begin(wishes: &Wishes, books: &Books, reveal: bool) -> Result<Setup, CliError> {
@@ -114,6 +131,7 @@ fn begin(wishes: &Wishes, books: &Books, reveal: bool) -> Result<Setup, CliError
         mask: books.run()?,
         reveal,
         demo: false,
+        operator: None,
         filters: Vec::new(),
     })
 }
@@ -139,6 +157,8 @@ pub(super) fn demo(
         evidence: std::env::current_dir().unwrap_or_default().join("evidence"),
         log: log(),
         slow: false,
+        rules: rules::of_recording(dir)?,
+        notes: notes(dir),
     };
     end_on_signal(events.clone())?;
     if let Some(last) = watch::run(books, setup, &places, (events, happened))? {

@@ -17,6 +17,7 @@ pub struct Reader {
     pub(super) db: Connection,
     pub(super) blocks: Blocks,
     pub(super) names: Names,
+    until: u64,
 }
 
 impl Reader {
@@ -38,7 +39,29 @@ impl Reader {
             db,
             blocks: Blocks::default(),
             names: Names::default(),
+            until: u64::MAX,
         })
+    }
+
+    /// The same recording as it was when the fact `seq` was its last one, for views. What the recorder keeps about open
+    /// connections is not taken back.
+    #[must_use]
+    pub const fn up_to(mut self, seq: u64) -> Self {
+        self.until = seq;
+        self
+    }
+
+    /// The last fact that is not later than an instant, if facts lie in the order of their times; 0 before the first.
+    pub fn seq_at(&self, at: Micros) -> Result<u64, RecordingError> {
+        let (mut low, mut high) = (0, self.last_seq()?);
+        while low < high {
+            let middle = high - (high - low) / 2;
+            match self.read(middle - 1, 1)?.first() {
+                Some(fact) if fact.seq <= high && fact.at <= at => low = fact.seq,
+                _ => high = middle - 1,
+            }
+        }
+        Ok(low)
     }
 
     /// Up to `limit` facts after `after_seq`, in order.
@@ -48,6 +71,9 @@ impl Reader {
 
     /// The fact with this number.
     pub fn by_seq(&self, seq: u64) -> Result<Option<Fact>, RecordingError> {
+        if seq > self.until {
+            return Ok(None);
+        }
         let found = self.query(
             &format!("SELECT {COLUMNS} FROM facts WHERE seq = ?1"),
             [seq as i64],
@@ -61,7 +87,7 @@ impl Reader {
 
     /// The highest number in the recording; 0 if it is empty.
     pub fn last_seq(&self) -> Result<u64, RecordingError> {
-        Ok(store::last_seq(&self.db)?)
+        Ok(store::last_seq(&self.db)?.min(self.until))
     }
 
     /// When the last fact was that is no word of people's, µs: they may write long after the night. `None` if there is none.
@@ -91,9 +117,9 @@ impl Reader {
         }
         self.query(
             &format!(
-                "SELECT {COLUMNS} FROM facts WHERE kind = ?1 AND {RARE} AND seq > ?2 ORDER BY seq LIMIT ?3"
+                "SELECT {COLUMNS} FROM facts WHERE kind = ?1 AND {RARE} AND seq > ?2 AND seq <= ?4 ORDER BY seq LIMIT ?3"
             ),
-            params![i64::from(kind.number()), after_seq as i64, limit as i64],
+            params![i64::from(kind.number()), after_seq as i64, limit as i64, bound(self.until)],
         )
     }
 
@@ -125,6 +151,7 @@ impl Reader {
             facts.extend(self.rows((after, i64::MAX as u64), left, number)?);
         }
         view.commit()?;
+        facts.retain(|fact| fact.seq <= self.until);
         Ok(facts)
     }
 
@@ -160,7 +187,7 @@ impl Reader {
             &format!(
                 "SELECT {COLUMNS} FROM facts WHERE kind = ?1 AND {RARE} AND seq <= ?2 ORDER BY seq DESC LIMIT ?3"
             ),
-            params![i64::from(kind.number()), i64::try_from(until).unwrap_or(i64::MAX), limit as i64],
+            params![i64::from(kind.number()), bound(until.min(self.until)), limit as i64],
         )
     }
 
@@ -202,6 +229,11 @@ impl Reader {
             .collect::<rusqlite::Result<Vec<Fact>>>()?;
         Ok(facts)
     }
+}
+
+/// A number as the database knows it.
+fn bound(seq: u64) -> i64 {
+    i64::try_from(seq).unwrap_or(i64::MAX)
 }
 
 fn open_checked(path: &Path, immutable: bool) -> Result<Connection, RecordingError> {

@@ -3,6 +3,7 @@
 
 mod overlay;
 mod palette;
+mod rewinding;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use super::gate::Gate;
 use super::help::Help;
 use super::keys::{self, Action, Key, Scope};
 use super::mask::Mask;
+use super::rewind::{News, Order, Point};
 use super::screen::{Look, Room, Screen, Step};
 use super::sessions::Sessions;
 use super::sieve::Sieve;
@@ -23,10 +25,12 @@ use super::snapshot::{Alarm, Answer, Pulse, Question};
 use super::tap::Tap;
 use super::text::Zone;
 use super::theme::Theme;
+use super::triage::{Dialog, Wish};
 use crate::clock::Micros;
 pub(super) use overlay::edit;
 pub use overlay::{Menu, Overlay, Prompt, Purpose};
 pub(super) use palette::commands;
+use rewinding::Rewinding;
 
 /// What happens to the dashboard.
 #[derive(Debug, Clone)]
@@ -45,6 +49,8 @@ pub enum Event {
     Reply(Reply),
     /// The recording cannot be read.
     Failed(String),
+    /// How far rewinding is.
+    Rewound(News),
     /// An effect has been carried out, or not: what came of it, as a sentence.
     Told(String),
     /// Nothing happened, only time passed.
@@ -60,6 +66,8 @@ pub struct Request {
     pub number: u64,
     /// What is asked.
     pub question: Question,
+    /// The point of the past that it is asked of; none for the recording as it is.
+    pub at: Option<Arc<Point>>,
 }
 
 /// The answer to a question.
@@ -80,6 +88,10 @@ pub enum Effect {
     Copy(String),
     /// Write a file of this name beside the recording, or where evidence goes.
     Export(String, String),
+    /// Write what somebody says of a finding.
+    Note(Wish),
+    /// Judge the recording again up to an instant.
+    Rewind(Order),
     /// Keep the screen as evidence, with what it shows as JSON.
     Evidence(String),
     /// Let the terminal report the mouse, or not.
@@ -106,6 +118,8 @@ pub struct Setup {
     pub reveal: bool,
     /// Whether it shows a demo.
     pub demo: bool,
+    /// Who operates; nobody may write anything where none is named.
+    pub operator: Option<String>,
     /// Filters that were saved.
     pub filters: Vec<(String, String)>,
 }
@@ -115,7 +129,10 @@ pub struct App {
     pub(super) setup: Setup,
     pub(super) mask: Mask,
     pub(super) size: (u16, u16),
+    /// The time that is shown: of a rewound recording the instant that it is rewound to.
     pub(super) now: Micros,
+    clock: Micros,
+    pub(super) rewinding: Option<Rewinding>,
     pub(super) pulse: Option<Arc<Pulse>>,
     pub(super) failed: Option<String>,
     pub(super) overlay: Option<Overlay>,
@@ -163,6 +180,8 @@ impl App {
             setup,
             size: (80, 24),
             now: 0,
+            clock: 0,
+            rewinding: None,
             pulse: None,
             failed: None,
             overlay: None,
@@ -192,7 +211,8 @@ impl App {
 
     /// Takes an event that happened at `now`.
     pub fn on(&mut self, event: Event, now: Micros) -> Vec<Effect> {
-        self.now = now;
+        self.clock = now;
+        self.now = self.shown_instant().unwrap_or(now);
         let mut effects = Vec::new();
         match event {
             Event::Key(key) => self.key(key, &mut effects),
@@ -205,6 +225,7 @@ impl App {
             }
             Event::Reply(reply) => self.reply(reply),
             Event::Failed(why) => self.failed = Some(why),
+            Event::Rewound(news) => self.rewound(news),
             Event::Told(says) => self.say(says),
             Event::Time => {}
             Event::End => effects.push(Effect::Leave { print: false }),
@@ -216,6 +237,7 @@ impl App {
         {
             self.notice = None;
         }
+        self.play_on(&mut effects);
         self.sound(&mut effects);
         self.ask(&mut effects);
         effects
@@ -291,7 +313,7 @@ impl App {
     }
 
     fn say(&mut self, says: impl Into<String>) {
-        self.notice = Some((self.now, says.into()));
+        self.notice = Some((self.clock, says.into()));
     }
 
     fn key(&mut self, key: Key, effects: &mut Vec<Effect>) {
@@ -350,6 +372,13 @@ impl App {
                 });
             }
             Action::Tour => self.overlay = Some(Overlay::Tour(0)),
+            Action::Triage => self.triage(None),
+            Action::StepBack
+            | Action::StepForward
+            | Action::LeapBack
+            | Action::LeapForward
+            | Action::Play
+            | Action::NextAlarm => self.rewind(action, effects),
             other => self.of_screen(other, effects),
         }
     }
@@ -411,6 +440,8 @@ impl App {
             self.expanded = false;
         } else if self.path.pop().is_some() {
             self.focus_on(0);
+        } else if self.rewinding.is_some() {
+            self.end_rewinding();
         } else if !self.screen().filter().is_empty() {
             self.screen_mut().set_filter(Sieve::default());
             self.say("the filter is gone");
@@ -418,6 +449,22 @@ impl App {
             self.say("this is the first screen; q leaves");
         } else {
             self.go(1);
+        }
+    }
+
+    /// Opens the dialog about a finding, by its identity or the selected one.
+    fn triage(&mut self, named: Option<&str>) {
+        let Some(operator) = self.setup.operator.clone() else {
+            self.say("view only: open it with `watch --operate NAME` to write notes");
+            return;
+        };
+        let named = named.map(|id| (id.to_owned(), String::new()));
+        match named.or_else(|| self.screen().finding()) {
+            Some((finding, title)) => {
+                let dialog = Dialog::new(finding, title, &operator);
+                self.overlay = Some(Overlay::Triage(Box::new(dialog)));
+            }
+            None => self.say("no finding is selected; :triage F-12345678 names one"),
         }
     }
 
@@ -493,6 +540,7 @@ impl App {
             "screen": self.crumbs(),
             "filter": self.mask.text(self.screen().filter()),
             "masked": self.mask.is_on(),
+            "rewound_to": self.shown_instant().map(crate::ledger::views::rfc3339),
             "frozen_at": self.frozen.map(|frozen| crate::ledger::views::rfc3339(frozen.since)),
             "shows": self.screen().json(&self.look()),
         })
@@ -525,10 +573,11 @@ impl App {
     /// Asks what the screen on top has to know, if that is another question than the last.
     fn ask(&mut self, effects: &mut Vec<Effect>) {
         let question = self.screen().question(self.size.1);
+        let at = self.point();
         if self
             .asked
             .as_ref()
-            .is_some_and(|asked| asked.question == question)
+            .is_some_and(|asked| asked.question == question && asked.at == at)
         {
             return;
         }
@@ -536,6 +585,7 @@ impl App {
         let request = Request {
             number: self.questions,
             question,
+            at,
         };
         self.asked = Some(request.clone());
         effects.push(Effect::Ask(request));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 pub use connections::{Connection, Connections};
 
+use super::rewind::Point;
 use super::shelf::Shelf;
 use super::snapshot::{Answer, Pulse, Question};
 use super::{board, coverage, diffs, feed, gate, sessions, tap, trace};
@@ -60,6 +61,16 @@ impl Books {
             shelf: Shelf::default(),
         };
         books.find_ledger()?;
+        Ok(books)
+    }
+
+    /// The same recording as it was at a point of its past, or as it is now.
+    pub fn at(&self, point: Option<&Point>) -> Result<Self, BooksError> {
+        let mut books = Self::open(&self.dir)?;
+        if let Some(point) = point {
+            books.facts = facts::Reader::open(&self.dir)?.up_to(point.seq);
+            books.ledger = Some(query::Reader::open(&point.ledger)?);
+        }
         Ok(books)
     }
 

@@ -102,7 +102,11 @@ fn identity(app: &App, look: &Look<'_>) -> Line<'static> {
         };
         // The name comes last: it is the operator's, and may be long.
         spans.push(Span::raw(format!(
-            "  {phase}  view only  {}",
+            "  {phase}  {}  {}",
+            app.setup.operator.as_deref().map_or_else(
+                || "view only".to_owned(),
+                |operator| format!("OPERATE {}", shown(operator))
+            ),
             shown(&pulse.recording)
         )));
     }
@@ -205,6 +209,9 @@ fn banners(app: &App, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) -> Rec
             span(age),
             look.zone.clock(since)
         ));
+    }
+    if let Some(rewinding) = &app.rewinding {
+        lines.push(rewinding.says(look.zone));
     }
     if let Some(frozen) = &app.frozen {
         let behind = app
@@ -338,6 +345,7 @@ fn overlay(app: &App, frame: &mut Frame<'_>, body: Rect, status: Rect, look: &Lo
                 .collect();
             frame.render_widget(ratatui::text::Text::from(lines), inside);
         }
+        Some(Overlay::Triage(dialog)) => dialog.draw(frame, body, look),
         Some(Overlay::Tour(step)) => {
             let area = at_bottom(body, 6);
             frame.render_widget(Clear, area);

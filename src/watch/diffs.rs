@@ -273,10 +273,6 @@ impl Screen for Diffs {
 
     fn unavailable(&self, action: Action) -> Option<String> {
         match action {
-            Action::Triage => Some(
-                "this view is read only: `evenkeel triage` writes what is to become of a finding"
-                    .to_owned(),
-            ),
             Action::Bundle => Some(
                 "bundles are not made yet: `evenkeel diffs --finding ID` shows the texts"
                     .to_owned(),
@@ -287,6 +283,11 @@ impl Screen for Diffs {
             ),
             _ => None,
         }
+    }
+
+    fn finding(&self) -> Option<(String, String)> {
+        let finding = self.selected()?;
+        Some((finding.id.clone(), finding.title.clone()))
     }
 
     fn panes(&self) -> usize {

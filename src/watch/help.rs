@@ -205,6 +205,7 @@ fn keys(app: &App) -> Vec<(String, String)> {
         Scope::Menu,
         Scope::Help,
         Scope::Tour,
+        Scope::Dialog,
     ]);
     let mut lines: Vec<(String, String)> = Vec::new();
     let mut told: Vec<Scope> = Vec::new();

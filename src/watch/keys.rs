@@ -73,6 +73,8 @@ pub enum Scope {
     Menu,
     /// The tour is going on.
     Tour,
+    /// Something is being filled in that will be written.
+    Dialog,
 }
 
 /// What a key does.
@@ -172,6 +174,22 @@ pub enum Action {
     Complete,
     /// The next page of the help or the next step.
     NextPage,
+    /// A step back into the night.
+    StepBack,
+    /// A step towards its end.
+    StepForward,
+    /// A large step back.
+    LeapBack,
+    /// A large step towards its end.
+    LeapForward,
+    /// Let the night pass, or hold it.
+    Play,
+    /// To the instant of the next alarm.
+    NextAlarm,
+    /// The field or button before.
+    PreviousField,
+    /// The next field or button.
+    NextField,
 }
 
 /// One binding.
@@ -797,6 +815,54 @@ pub const TABLE: &[Binding] = &[
     ),
     bind(
         S::Everywhere,
+        K::Char('['),
+        A::StepBack,
+        "back in time",
+        0,
+        "Shows a finished recording as it was a step earlier; Esc returns to its end.",
+    ),
+    bind(
+        S::Everywhere,
+        K::Char(']'),
+        A::StepForward,
+        "on in time",
+        0,
+        "Shows a rewound recording as it was a step later.",
+    ),
+    bind(
+        S::Everywhere,
+        K::Char('{'),
+        A::LeapBack,
+        "far back",
+        0,
+        "Goes back by a tenth of the recording.",
+    ),
+    bind(
+        S::Everywhere,
+        K::Char('}'),
+        A::LeapForward,
+        "far on",
+        0,
+        "Goes on by a tenth of the recording.",
+    ),
+    bind(
+        S::Everywhere,
+        K::Char('.'),
+        A::Play,
+        "play",
+        0,
+        "Lets a rewound night pass, or holds it.",
+    ),
+    bind(
+        S::Everywhere,
+        K::Char('!'),
+        A::NextAlarm,
+        "next alarm",
+        0,
+        "Goes to the instant of the next alarm; from the end, to the first.",
+    ),
+    bind(
+        S::Everywhere,
         K::Char('q'),
         A::Leave,
         "leave",
@@ -922,6 +988,62 @@ pub const TABLE: &[Binding] = &[
         "Leaves; the tap keeps running.",
     ),
     bind(
+        S::Dialog,
+        K::Enter,
+        A::Accept,
+        "choose",
+        9,
+        "Takes the chosen button, or goes to the next field.",
+    ),
+    bind(
+        S::Dialog,
+        K::Esc,
+        A::Back,
+        "cancel",
+        9,
+        "Closes the dialog; nothing is written.",
+    ),
+    bind(
+        S::Dialog,
+        K::Tab,
+        A::NextField,
+        "next",
+        8,
+        "Goes to the next field or button.",
+    ),
+    bind(
+        S::Dialog,
+        K::BackTab,
+        A::PreviousField,
+        "previous",
+        0,
+        "Goes to the field or button before.",
+    ),
+    bind(
+        S::Dialog,
+        K::Down,
+        A::NextField,
+        "next",
+        0,
+        "Goes to the next field or button.",
+    ),
+    bind(
+        S::Dialog,
+        K::Up,
+        A::PreviousField,
+        "previous",
+        0,
+        "Goes to the field or button before.",
+    ),
+    bind(
+        S::Dialog,
+        K::Ctrl('c'),
+        A::Leave,
+        "leave",
+        0,
+        "Leaves; the tap keeps running.",
+    ),
+    bind(
         S::Tour,
         K::Enter,
         A::NextPage,
@@ -989,6 +1111,7 @@ impl Scope {
             Self::Help => "In this help",
             Self::Menu => "In menus",
             Self::Tour => "In the tour",
+            Self::Dialog => "In dialogs",
         }
     }
 }

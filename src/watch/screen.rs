@@ -123,6 +123,11 @@ pub trait Screen {
         None
     }
 
+    /// The selected finding: its identity and what it says.
+    fn finding(&self) -> Option<(String, String)> {
+        None
+    }
+
     /// How many panes can be in focus.
     fn panes(&self) -> usize {
         1

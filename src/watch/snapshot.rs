@@ -20,6 +20,8 @@ pub struct Pulse {
     pub facts: u64,
     /// The last fact that was judged.
     pub judged: u64,
+    /// When the first fact happened, µs; none in an empty recording.
+    pub first: Option<Micros>,
     /// When the last fact happened, µs; none in an empty recording.
     pub last: Option<Micros>,
     /// When the tap stopped in order, µs; none while it runs, or if it did not stop in order.

@@ -21,6 +21,7 @@ pub fn run(mut books: Books, asked: &Receiver<Request>, out: &Sender<Event>) {
     let mut request: Option<Request> = None;
     let mut pause = LOOK;
     let mut looked: Option<Instant> = None;
+    let mut place = None;
     loop {
         let due = looked.map_or(Duration::ZERO, |at| pause.saturating_sub(at.elapsed()));
         let fresh = match asked.recv_timeout(due) {
@@ -33,7 +34,21 @@ pub fn run(mut books: Books, asked: &Receiver<Request>, out: &Sender<Event>) {
             Err(RecvTimeoutError::Disconnected) => return,
         };
         let began = Instant::now();
-        let changed = if fresh && looked.is_some() {
+        let wanted = request.as_ref().and_then(|request| request.at.clone());
+        let moved = wanted != place;
+        if moved {
+            match books.at(wanted.as_deref()) {
+                Ok(there) => (books, place) = (there, wanted),
+                Err(error) => {
+                    looked = Some(began);
+                    if out.send(Event::Failed(error.to_string())).is_err() {
+                        return;
+                    }
+                    continue;
+                }
+            }
+        }
+        let changed = if fresh && !moved && looked.is_some() {
             Ok(false)
         } else {
             looked = Some(began);

@@ -46,6 +46,7 @@ impl<'a> Stage<'a> {
             mask: "a run".to_owned(),
             reveal: false,
             demo: false,
+            operator: None,
             filters: vec![("tonight".to_owned(), "since:8h".to_owned())],
         };
         let mut stage = Self {

@@ -92,6 +92,7 @@ fn loading_empty_and_failed_are_three_sentences() {
         mask: String::new(),
         reveal: false,
         demo: true,
+        operator: None,
         filters: Vec::new(),
     };
     let mut app = App::new(setup);

@@ -3,20 +3,24 @@
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
 use super::{Answer, Ask, FILE, LONGEST, PathTooLong, Reply, Request, VERSION, place};
 use crate::clock::Clock;
 use crate::facts::chain::{Scribe, Unwritten};
-use crate::facts::{Kind, Limits, Reader, Recorder, RecordingError};
+use crate::facts::{Kind, Limits, Reader, Recorder, RecordingError, recorder};
 
 /// How long an answer may take: longer than the tap gives its disk.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long a note may take to reach the disk where no tap runs.
 const WRITING: Duration = Duration::from_secs(30);
+
+/// How long a recorder that was closed may take to leave the recording.
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// Why a tap did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -118,5 +122,10 @@ fn directly(dir: &Path, kind: Kind, body: &str) -> Result<u64, NoteError> {
     let mut scribe = Scribe::new(recorder, &Reader::open(dir)?)?;
     let seq = scribe.write(kind, Clock::system().now(), body.to_owned())?;
     scribe.recorder().close(WRITING)?;
+    // Whoever wants to judge the note next must find the recording free.
+    let deadline = Instant::now() + LEAVING;
+    while recorder::claim(dir)?.is_none() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(5));
+    }
     Ok(seq)
 }

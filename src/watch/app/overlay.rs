@@ -8,6 +8,7 @@ use crate::watch::help::Help;
 use crate::watch::keys::{Action, Key, Scope};
 use crate::watch::sieve::Sieve;
 use crate::watch::tour;
+use crate::watch::triage::{Dialog, Outcome};
 
 /// What is open over the screen.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub enum Overlay {
     Help(Help),
     /// A step of the tour, from 0.
     Tour(usize),
+    /// What is to become of a finding is being filled in.
+    Triage(Box<Dialog>),
 }
 
 /// What a line is written for.
@@ -86,6 +89,7 @@ impl Overlay {
             Self::Menu(_) => Scope::Menu,
             Self::Help(_) => Scope::Help,
             Self::Tour(_) => Scope::Tour,
+            Self::Triage(_) => Scope::Dialog,
         }
     }
 }
@@ -101,7 +105,7 @@ impl App {
         let Some(overlay) = self.overlay.take() else {
             return;
         };
-        self.overlay = match (overlay, action) {
+        let next = match (overlay, action) {
             (_, Some(Action::Back)) => None,
             (Overlay::Prompt(prompt), action) => self
                 .in_prompt(prompt, key, action, effects)
@@ -113,7 +117,20 @@ impl App {
             }
             (Overlay::Tour(step), Some(Action::NextPage)) => self.tour(step + 1),
             (Overlay::Tour(step), _) => Some(Overlay::Tour(step)),
+            (Overlay::Triage(mut dialog), action) => match dialog.take(key, action) {
+                Outcome::Open => Some(Overlay::Triage(dialog)),
+                Outcome::Cancelled => None,
+                Outcome::Write(wish) => {
+                    effects.push(Effect::Note(wish));
+                    self.say("the note is being written");
+                    None
+                }
+            },
         };
+        // What was accepted may have opened another one.
+        if next.is_some() {
+            self.overlay = next;
+        }
     }
 
     fn in_prompt(
@@ -213,10 +230,16 @@ impl App {
 
     /// Pasted text goes into what is being written, and nowhere else: it must not press keys.
     pub(super) fn paste(&mut self, text: &str) {
-        if let Some(Overlay::Prompt(prompt)) = &mut self.overlay {
-            for c in text.chars().filter(|c| !c.is_control()).take(1_000) {
-                prompt.input.handle(InputRequest::InsertChar(c));
-            }
+        let input = match &mut self.overlay {
+            Some(Overlay::Prompt(prompt)) => &mut prompt.input,
+            Some(Overlay::Triage(dialog)) => match dialog.input() {
+                Some(input) => input,
+                None => return,
+            },
+            _ => return,
+        };
+        for c in text.chars().filter(|c| !c.is_control()).take(1_000) {
+            input.handle(InputRequest::InsertChar(c));
         }
     }
 }

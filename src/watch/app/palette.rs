@@ -13,6 +13,7 @@ enum Meaning {
     Charger,
     Acknowledge,
     Reconnect,
+    Triage,
 }
 
 /// A command: its word, what it does, and a sentence.
@@ -55,6 +56,11 @@ const COMMANDS: &[Command] = &[
         "ack",
         Meaning::Acknowledge,
         "Silences the alarms that are shown: ack NAME.",
+    ),
+    Command(
+        "triage",
+        Meaning::Triage,
+        "Says what is to become of a finding: triage F-12345678.",
     ),
     Command(
         "reconnect",
@@ -143,6 +149,7 @@ impl App {
                     self.silenced.len()
                 ));
             }
+            Meaning::Triage => self.triage(Some(rest).filter(|id| !id.is_empty())),
             Meaning::Reconnect => {
                 self.asked = None;
                 self.say("reading again");

@@ -42,6 +42,7 @@ pub(super) fn read(books: &Books) -> Result<Pulse, BooksError> {
             .unwrap_or_default(),
         facts: last,
         judged: 0,
+        first: facts.read(0, 1)?.first().map(|fact| fact.at),
         last: newest.map(|fact| fact.at),
         stopped: ended.map(|fact| fact.at),
         authority: started.map_or_else(String::new, |fact| word(&fact.note_json()["authority"])),

@@ -1,0 +1,327 @@
+//! The dialog about a finding: what is to become of it, who answers for it, why and how long.
+//!
+//! It opens with Cancel in focus; neither the letter that opened it nor Esc confirms anything. It only collects: what is
+//! written, and whether it may be, is decided by who carries [`super::app::Effect::Note`] out.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::{io, thread};
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span, Text};
+use ratatui::widgets::Clear;
+use tui_input::Input;
+
+use super::app::{Event, edit};
+use super::keys::{Action, Key};
+use super::pane;
+use super::screen::Look;
+use super::text::shown;
+use super::theme::Tone;
+use crate::ledger::row::State;
+
+/// What somebody says of a finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// The finding.
+    pub finding: String,
+    /// How it stands from now on.
+    pub state: State,
+    /// Who answers for it.
+    pub owner: String,
+    /// Why.
+    pub reason: String,
+    /// When an acceptance ends, as it was written; empty for never.
+    pub until: String,
+}
+
+/// Writes notes; says what was written, or why not.
+type Writer = dyn Fn(&Wish) -> Result<String, String> + Send + Sync;
+
+/// How notes are written.
+#[derive(Clone)]
+pub struct Notes(Arc<Writer>);
+
+/// What people may decide; the rest is seen.
+const STATES: [State; 4] = [State::Known, State::Accepted, State::Fixed, State::New];
+
+/// Fields and buttons in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    State,
+    Owner,
+    Reason,
+    Until,
+    Cancel,
+    Write,
+}
+
+const PLACES: [Place; 6] = [
+    Place::State,
+    Place::Owner,
+    Place::Reason,
+    Place::Until,
+    Place::Cancel,
+    Place::Write,
+];
+
+/// The dialog.
+#[derive(Debug)]
+pub struct Dialog {
+    finding: String,
+    title: String,
+    state: usize,
+    owner: Input,
+    reason: Input,
+    until: Input,
+    place: Place,
+    fault: Option<&'static str>,
+}
+
+/// What a key made of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It stays open.
+    Open,
+    /// Nothing is written.
+    Cancelled,
+    /// This is to be written.
+    Write(Wish),
+}
+
+impl fmt::Debug for Notes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Notes")
+    }
+}
+
+impl Notes {
+    /// Notes are written by `writer`, which may take its time.
+    pub fn new(writer: impl Fn(&Wish) -> Result<String, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(writer))
+    }
+
+    /// Begins to write a note; what came of it is told as an event.
+    pub(super) fn write(&self, wish: Wish, told: Sender<Event>) -> io::Result<()> {
+        let writer = Arc::clone(&self.0);
+        let thread = thread::Builder::new().name("note".to_owned());
+        let written = thread.spawn(move || {
+            let says = writer(&wish).unwrap_or_else(|why| format!("nothing was noted: {why}"));
+            // A dashboard that was left meanwhile does not hear it; the note is written all the same.
+            let _ = told.send(Event::Told(says));
+        });
+        written.map(drop)
+    }
+}
+
+impl Dialog {
+    /// The dialog about a finding, for `operator`.
+    pub fn new(finding: String, title: String, operator: &str) -> Self {
+        Self {
+            finding,
+            title,
+            state: 0,
+            owner: Input::new(operator.to_owned()),
+            reason: Input::default(),
+            until: Input::default(),
+            place: Place::Cancel,
+            fault: None,
+        }
+    }
+
+    /// The text that is being written, if one is.
+    pub fn input(&mut self) -> Option<&mut Input> {
+        match self.place {
+            Place::Owner => Some(&mut self.owner),
+            Place::Reason => Some(&mut self.reason),
+            Place::Until => Some(&mut self.until),
+            Place::State | Place::Cancel | Place::Write => None,
+        }
+    }
+
+    /// Takes a key, and what the table says that it does.
+    pub fn take(&mut self, key: Key, action: Option<Action>) -> Outcome {
+        match action {
+            Some(Action::NextField) => self.step(1),
+            Some(Action::PreviousField) => self.step(PLACES.len() - 1),
+            Some(Action::Accept) => match self.place {
+                Place::Cancel => return Outcome::Cancelled,
+                Place::Write => return self.written(),
+                _ => self.step(1),
+            },
+            _ => self.edit(key),
+        }
+        Outcome::Open
+    }
+
+    fn step(&mut self, by: usize) {
+        let at = PLACES.iter().position(|place| *place == self.place);
+        self.place = PLACES[(at.unwrap_or(0) + by) % PLACES.len()];
+    }
+
+    fn edit(&mut self, key: Key) {
+        if self.place == Place::State {
+            let last = STATES.len() - 1;
+            match key {
+                Key::Left => self.state = self.state.checked_sub(1).unwrap_or(last),
+                Key::Right | Key::Char(' ') => self.state = (self.state + 1) % STATES.len(),
+                _ => {}
+            }
+        }
+        if let Some(request) = edit(key)
+            && let Some(input) = self.input()
+        {
+            input.handle(request);
+        }
+        self.fault = None;
+    }
+
+    fn written(&mut self) -> Outcome {
+        let text = |input: &Input| input.value().trim().to_owned();
+        let wish = Wish {
+            finding: self.finding.clone(),
+            state: STATES[self.state],
+            owner: text(&self.owner),
+            reason: text(&self.reason),
+            until: text(&self.until),
+        };
+        let lacks = [&wish.owner, &wish.reason, &wish.until]
+            .into_iter()
+            .any(String::is_empty);
+        if wish.state == State::Accepted && lacks {
+            self.fault = Some("accepting needs an owner, a reason and an end");
+            return Outcome::Open;
+        }
+        Outcome::Write(wish)
+    }
+
+    /// Draws it at the lower end of `area`.
+    pub(super) fn draw(&self, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
+        let height = 10.min(area.height);
+        let place = Rect {
+            y: area.y + area.height - height,
+            height,
+            ..area
+        };
+        frame.render_widget(Clear, place);
+        let title = format!("TRIAGE {}", shown(&self.finding));
+        let inside = pane::boxed(frame, place, (&title, "Tab next, Esc cancels"), true, look);
+        let field = |place: Place, name: &str, text: &str, more: &str| {
+            let tone = if self.place == place {
+                Tone::Selected
+            } else {
+                Tone::Plain
+            };
+            Line::from(vec![
+                Span::styled(format!("{name:<8}"), look.theme.style(Tone::Dim)),
+                Span::styled(format!("[{:<32}]", shown(text)), look.theme.style(tone)),
+                Span::styled(format!(" {more}"), look.theme.style(Tone::Dim)),
+            ])
+        };
+        let button = |place: Place, name: &str| {
+            if self.place == place {
+                Span::styled(format!("> {name} <"), look.theme.style(Tone::Selected))
+            } else {
+                Span::raw(format!("  {name}  "))
+            }
+        };
+        let fault = self.fault.unwrap_or_default();
+        let lines = vec![
+            Line::raw(look.mask.text(&shown(&self.title))),
+            field(
+                Place::State,
+                "state",
+                STATES[self.state].word(),
+                "Left and Right change it",
+            ),
+            field(
+                Place::Owner,
+                "owner",
+                self.owner.value(),
+                "who answers for it",
+            ),
+            field(Place::Reason, "reason", self.reason.value(), ""),
+            field(
+                Place::Until,
+                "until",
+                self.until.value(),
+                "2027-01-31, for acceptances",
+            ),
+            Line::styled(fault, look.theme.style(Tone::Alarm)),
+            Line::from(vec![
+                Span::raw("        "),
+                button(Place::Cancel, "Cancel"),
+                Span::raw("    "),
+                button(Place::Write, "Write note"),
+            ]),
+        ];
+        frame.render_widget(Text::from(lines), inside);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::keys::{self, Scope};
+
+    fn press(dialog: &mut Dialog, keys: &[Key]) -> Outcome {
+        let mut outcome = Outcome::Open;
+        for key in keys {
+            assert_eq!(outcome, Outcome::Open);
+            outcome = dialog.take(*key, keys::action(&[Scope::Dialog], *key));
+        }
+        outcome
+    }
+
+    fn typed(text: &str) -> Vec<Key> {
+        text.chars().map(Key::Char).collect()
+    }
+
+    fn dialog() -> Dialog {
+        Dialog::new("F-12345678".to_owned(), "It differs".to_owned(), "ops")
+    }
+
+    #[test]
+    fn it_opens_on_cancel_and_no_letter_confirms() {
+        assert_eq!(press(&mut dialog(), &[Key::Enter]), Outcome::Cancelled);
+        let mut open = dialog();
+        assert_eq!(press(&mut open, &typed("ttTyYwW ")), Outcome::Open);
+        assert_eq!(press(&mut open, &[Key::Enter]), Outcome::Cancelled);
+    }
+
+    #[test]
+    fn an_acceptance_is_complete_or_not_written() {
+        let mut open = dialog();
+        // From Cancel over Write to the state.
+        let to_state = [Key::Tab, Key::Tab];
+        assert_eq!(press(&mut open, &to_state), Outcome::Open);
+        assert_eq!(
+            press(&mut open, &[Key::Right, Key::BackTab, Key::Enter]),
+            Outcome::Open
+        );
+        assert_eq!(
+            open.fault,
+            Some("accepting needs an owner, a reason and an end")
+        );
+        assert_eq!(
+            press(&mut open, &[Key::Tab, Key::Enter, Key::Enter]),
+            Outcome::Open
+        );
+        assert_eq!(press(&mut open, &typed("agreed")), Outcome::Open);
+        assert_eq!(press(&mut open, &[Key::Down]), Outcome::Open);
+        assert_eq!(press(&mut open, &typed("2027-01-31")), Outcome::Open);
+        let wish = Wish {
+            finding: "F-12345678".to_owned(),
+            state: State::Accepted,
+            owner: "ops".to_owned(),
+            reason: "agreed".to_owned(),
+            until: "2027-01-31".to_owned(),
+        };
+        assert_eq!(
+            press(&mut open, &[Key::Tab, Key::Tab, Key::Enter]),
+            Outcome::Write(wish)
+        );
+    }
+}
