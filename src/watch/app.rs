@@ -455,7 +455,7 @@ impl App {
     /// Opens the dialog about a finding, by its identity or the selected one.
     fn triage(&mut self, named: Option<&str>) {
         let Some(operator) = self.setup.operator.clone() else {
-            self.say("view only: open it with `watch --operate NAME` to write notes");
+            self.say("view only: `watch --operate NAME` or `evenkeel triage` writes notes");
             return;
         };
         let named = named.map(|id| (id.to_owned(), String::new()));

@@ -90,7 +90,10 @@ fn steady(picture: &str) -> String {
     let line = |line: &str| match line.split_once(" free") {
         Some((before, after)) if before.contains("iB, ") => {
             let start = before.find("recording").unwrap();
-            let end = after.find(['|', '│']).unwrap_or(after.len());
+            let Some(end) = after.find(['|', '│']) else {
+                // Nothing stands behind it: how wide it was does not show.
+                return format!("{}recording    (depends on the disk)", &line[..start]);
+            };
             let gone =
                 line.chars().count() - line[..start].chars().count() - after[end..].chars().count();
             format!(

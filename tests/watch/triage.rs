@@ -48,7 +48,7 @@ fn who_only_views_writes_nothing_and_is_told_why() {
     assert!(
         stage
             .picture()
-            .contains("view only: open it with `watch --operate NAME`")
+            .contains("view only: `watch --operate NAME` or `evenkeel triage`")
     );
     assert!(stage.picture().contains("view only"));
 }
