@@ -5,6 +5,7 @@ pub mod effect;
 pub mod envelope;
 pub mod fields;
 pub mod identifiers;
+pub mod instant;
 pub mod json;
 pub mod lint;
 pub mod quirks;

@@ -17,6 +17,8 @@ pub(super) struct Groups {
     listed: HashMap<String, Arc<str>>,
     /// Chargers that were seen.
     seen: BTreeMap<Arc<str>, Member>,
+    /// The one that was met last: facts about one come in a row.
+    last: Option<Arc<str>>,
 }
 
 impl Groups {
@@ -38,7 +40,10 @@ impl Groups {
             }
             // Who was not let in is no charger of the estate.
             Kind::ConnRefused => {}
-            _ if fact.conn != 0 => self.meet(fact, out),
+            Kind::ConnOpened if fact.conn != 0 => self.meet(fact, out),
+            _ if fact.conn != 0 && self.last.as_ref() != Some(&fact.charger) => {
+                self.meet(fact, out);
+            }
             _ => {}
         }
     }
@@ -73,6 +78,7 @@ impl Groups {
         let version = (fact.kind == Kind::ConnOpened)
             .then(|| version(fact))
             .flatten();
+        self.last = Some(Arc::clone(&fact.charger));
         if let Some(member) = self.seen.get_mut(&fact.charger) {
             if let Some(version) = version.filter(|version| **version != *member.version) {
                 version.clone_into(&mut member.version);

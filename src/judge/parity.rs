@@ -5,6 +5,7 @@
 //! was found stays found. Nobody who was not asked is missing anything: a backend whose records were not read after a
 //! session ended cannot lack it.
 
+mod agenda;
 mod amounts;
 mod bias;
 mod book;
@@ -29,6 +30,7 @@ use crate::clock::Micros;
 use crate::facts::{Dir, Fact, Leg};
 use crate::ledger::row::{Reason, Row};
 use crate::ocpp::MessageType;
+use agenda::Agenda;
 use bias::Bias;
 use case::Case;
 use join::{Index, Joined};
@@ -100,7 +102,7 @@ pub(super) struct Parity {
     /// Sessions of session objects, for the CDRs that name them.
     linked: BTreeMap<(Leg, String), u64>,
     due_records: BTreeSet<(Micros, Key)>,
-    due_cases: BTreeSet<(Micros, u64)>,
+    due_cases: Agenda,
     /// Sessions whose records are overdue, of a backend that has not been read since.
     unread: BTreeSet<u64>,
     legacy: Source,
@@ -207,10 +209,7 @@ impl Parity {
         {
             self.place(&key, now, bench);
         }
-        while let Some(&(due, id)) = self.due_cases.first()
-            && due <= now
-        {
-            self.due_cases.pop_first();
+        while let Some(id) = self.due_cases.next(now) {
             self.look(id, now, bench);
         }
     }
@@ -230,8 +229,9 @@ impl Parity {
         if source.woken.is_none_or(|woken| woken + quiet <= now) {
             source.woken = Some(now);
             let waiting = std::mem::take(&mut self.unread);
-            self.due_cases
-                .extend(waiting.into_iter().map(|id| (now + quiet, id)));
+            for id in waiting {
+                self.due_cases.add(now + quiet, id);
+            }
         }
     }
 
@@ -269,11 +269,10 @@ impl Parity {
         self.index.insert(&told);
         self.revive(&told, now);
         self.cases.insert(id, Case::new(told));
-        self.due_cases
-            .insert((ended + 2 * self.settings.session_slo, id));
-        self.due_cases.insert((ended + KEEP, id));
-        let waiting: Vec<u64> = self.index.of_charger(&charger).collect();
-        if let Some(&oldest) = waiting.first().filter(|_| waiting.len() > MOST_WAITING) {
+        let overdue = ended + 2 * self.settings.session_slo;
+        self.due_cases.add(overdue, id);
+        self.due_cases.add(ended + KEEP, id);
+        if let Some(oldest) = self.index.oldest_beyond(MOST_WAITING, &charger) {
             if self.cases.get(&oldest).is_some_and(|case| !case.judged()) {
                 self.judge(oldest, now, bench);
             }
@@ -325,7 +324,7 @@ impl Parity {
                 for id in ids {
                     if let Some(case) = self.cases.get_mut(&id) {
                         case.ambiguous = true;
-                        self.due_cases.insert((now, id));
+                        self.due_cases.add(now, id);
                     }
                 }
                 self.release(key, now, Reason::Ambiguous, bench);
@@ -362,7 +361,7 @@ impl Parity {
         if let Some(case) = self.cases.get_mut(&id) {
             case.shelf(leg).insert((kind, name), record);
             case.news = true;
-            self.due_cases.insert((now, id));
+            self.due_cases.add(now, id);
         }
     }
 
@@ -401,7 +400,7 @@ impl Parity {
         }
         match self.ready_at(case, now, bench) {
             Some(at) if at <= now => self.judge(id, now, bench),
-            Some(at) => drop(self.due_cases.insert((at, id))),
+            Some(at) => self.due_cases.add(at, id),
             None => drop(self.unread.insert(id)),
         }
     }
@@ -454,7 +453,7 @@ impl Parity {
         case.judged_at = Some(now);
         case.news = false;
         self.unread.remove(&id);
-        self.due_cases.insert((now + KEPT, id));
+        self.due_cases.add(now + KEPT, id);
     }
 
     fn drop_case(&mut self, id: u64) {
@@ -469,6 +468,6 @@ impl Parity {
                 self.linked.remove(&(leg, name));
             }
         }
-        self.due_cases.retain(|(_, other)| *other != id);
+        self.due_cases.forget(id);
     }
 }

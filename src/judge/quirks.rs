@@ -10,14 +10,13 @@ mod line;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use chrono::DateTime;
-
 use super::exchanges::{Bench, Exchanges};
 use super::heard::Heard;
 use super::notes;
 use crate::clock::Micros;
 use crate::facts::{Fact, Leg};
 use crate::ledger::row::{QuirkSeen, Row};
+use crate::ocpp::instant;
 use crate::ocpp::json::Step;
 use crate::ocpp::quirks::{Effect, Quirk, Quirks};
 use crate::ocpp::{Envelope, MessageType};
@@ -214,6 +213,5 @@ fn stamp(message: &Heard<'_>) -> Option<(Micros, bool)> {
         .first(&[Step::Key("timestamp")])
         .or_else(|| fields.first(&SAMPLED))?
         .trim_matches('"');
-    let at = DateTime::parse_from_rfc3339(literal).ok()?;
-    Some((at.timestamp_micros(), literal.ends_with('Z')))
+    Some((instant::rfc3339(literal)?, literal.ends_with('Z')))
 }

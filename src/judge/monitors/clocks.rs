@@ -1,12 +1,11 @@
 //! What chargers kept back and how far their clocks are off, by the stamps in their messages.
 
-use chrono::DateTime;
-
 use super::BACKLOG;
 use super::sheet::{Crowd, Entry, Sheet};
 use crate::clock::Micros;
 use crate::facts::Fact;
 use crate::judge::heard::Heard;
+use crate::ocpp::instant;
 use crate::ocpp::json::Step;
 
 /// A message this much older than its arrival was kept back, µs.
@@ -24,10 +23,10 @@ pub(super) fn read(fact: &Fact, message: &Heard<'_>, crowd: Crowd, sheet: &mut S
         _ => return,
     };
     let text = message.text(&[Step::Key("timestamp")]);
-    let Some(stamp) = text.and_then(|text| DateTime::parse_from_rfc3339(&text).ok()) else {
+    let Some(stamp) = text.and_then(|text| instant::rfc3339(&text)) else {
         return;
     };
-    let age = fact.at - stamp.timestamp_micros();
+    let age = fact.at - stamp;
     let entry = |what| Entry::new(crowd, BACKLOG, what);
     if age.abs() > UNSET {
         sheet.count(entry("clock-unset"));

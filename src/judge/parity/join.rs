@@ -111,9 +111,10 @@ impl Index {
         tokens.into_iter().chain([(&mut self.chargers, charger)])
     }
 
-    /// The sessions of a charger, oldest first.
-    pub(super) fn of_charger(&self, charger: &str) -> impl Iterator<Item = u64> {
-        self.chargers.get(charger).into_iter().flatten().copied()
+    /// The oldest session of a charger that has more than so many.
+    pub(super) fn oldest_beyond(&self, most: usize, charger: &str) -> Option<u64> {
+        let ids = self.chargers.get(charger)?;
+        ids.first().filter(|_| ids.len() > most).copied()
     }
 
     /// The session that a record is about. `linked` is the one that the backend's own session object is joined to.

@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDateTime};
 
 use super::Defect;
 use crate::clock::Micros;
+use crate::ocpp::instant;
 
 /// Before 2010 no charger spoke OCPP: a clock that says so was never set, µs.
 const UNSET: Micros = 1_262_304_000_000_000;
@@ -62,8 +63,8 @@ impl Moment {
 }
 
 fn parse(text: &str) -> (Option<Micros>, Option<Defect>) {
-    if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-        return (Some(at.timestamp_micros()), None);
+    if let Some(at) = instant::rfc3339(text) {
+        return (Some(at), None);
     }
     // `+02` is ISO 8601, but not RFC 3339.
     if let Ok(at) = DateTime::parse_from_rfc3339(&format!("{text}:00")) {
