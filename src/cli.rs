@@ -6,12 +6,15 @@ pub mod check;
 pub mod child;
 pub mod codes;
 pub mod config;
+pub mod decide;
 pub mod demo;
 pub mod diffs;
 pub mod error;
+pub mod estate;
 pub mod export;
 pub mod filtering;
 mod fleet;
+pub mod gate;
 pub mod gauges;
 pub mod health;
 pub mod import;
@@ -21,6 +24,7 @@ pub mod judging;
 pub mod logging;
 pub mod models;
 pub mod monitors;
+mod noting;
 pub mod pack;
 pub mod paperwork;
 mod places;
@@ -55,9 +59,10 @@ use judging::JudgingError;
 /// Meanwhile:    evenkeel watch RECORDING
 /// Afterwards:   evenkeel diffs RECORDING, evenkeel triage --finding ID --state STATE RECORDING,
 ///               evenkeel sessions RECORDING, evenkeel verify RECORDING
+/// Cutover:      evenkeel gate --group GROUP RECORDING, evenkeel decide go --group GROUP --by NAME RECORDING
 /// Plumbing:     evenkeel explain CODE, evenkeel schema NAME, evenkeel completions SHELL, evenkeel man
 ///
-/// Exit codes: 0 parity, 1 divergence, 2 usage or configuration, 3 not enough evidence,
+/// Exit codes: 0 parity or GO, 1 divergence or NO-GO, 2 usage or configuration, 3 not enough evidence,
 /// 4 environment, 5 integrity, 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "evenkeel", version, verbatim_doc_comment, max_term_width = 110)]
@@ -76,6 +81,9 @@ enum Verb {
     Diffs(diffs::Options),
     Triage(triage::Options),
     Sessions(sessions::Options),
+    Estate(estate::Options),
+    Gate(gate::Options),
+    Decide(decide::Options),
     Verify(verify::Options),
     Pack(pack::Options),
     Import(import::Options),
@@ -121,6 +129,9 @@ fn run(verb: &Verb) -> Result<Exit, CliError> {
         Verb::Diffs(options) => diffs::run(options),
         Verb::Triage(options) => triage::run(options),
         Verb::Sessions(options) => sessions::run(options),
+        Verb::Estate(options) => estate::run(options),
+        Verb::Gate(options) => gate::run(options),
+        Verb::Decide(options) => decide::run(options),
         Verb::Verify(options) => verify::run(options),
         Verb::Pack(options) => pack::run(options),
         Verb::Import(options) => import::run(options),

@@ -5,6 +5,7 @@
 //! ledger can be rebuilt from the facts at any time, so it is synced less strictly than they are.
 
 pub mod digest;
+pub mod evidence;
 pub mod feed;
 pub mod filter;
 pub mod mark;

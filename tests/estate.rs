@@ -6,11 +6,18 @@
 #[path = "judging/story.rs"]
 mod story;
 
+#[path = "findings/recorded.rs"]
+mod recorded;
+
+use std::path::Path;
+use std::process::Command;
+
 use evenkeel::facts::{Fact, Kind};
 use evenkeel::judge::{Judge, Rules};
 use evenkeel::ledger::monitors;
 use evenkeel::ledger::query::{Reader, Station};
 use evenkeel::ledger::{Ledger, Pending};
+use recorded::Recorded;
 use serde_json::{Value, json};
 use story::{Shadow, Story};
 use tempfile::TempDir;
@@ -92,6 +99,110 @@ fn a_charger_is_in_the_group_that_names_it_or_whose_pattern_fits_first() {
             .collect();
         assert_eq!(groups, [group]);
     }
+}
+
+/// Two groups of different models; the legacy alone resets one charger.
+fn fleet() -> Vec<Fact> {
+    let mut pilot = boots("CP-2", &[estate()]);
+    pilot.facts.pop();
+    let mut street = Story::open("CP-3");
+    street.exchange(
+        "BootNotification",
+        &BOOT.replace("M1", "M2"),
+        BOOTED,
+        Shadow::Answers(BOOTED),
+    );
+    street.exchange(
+        "DataTransfer",
+        r#"{"vendorId":"acme","messageId":"load"}"#,
+        r#"{"status":"Accepted"}"#,
+        Shadow::Answers(r#"{"status":"UnknownVendorId"}"#),
+    );
+    street.pass(700);
+    street.command("Reset", r#"{"type":"Soft"}"#);
+    street.pass(600);
+    street.stopped();
+    let mut facts = pilot.facts;
+    // Another charger's connection in the same run.
+    let from = street.facts.iter().skip(1).cloned();
+    facts.extend(from.map(|mut fact| {
+        fact.conn = if fact.conn == 0 { 0 } else { 2 };
+        fact
+    }));
+    let shift = facts.len() - (street.facts.len() - 1);
+    for (place, fact) in facts.iter_mut().enumerate() {
+        if place >= shift && fact.cause != 0 {
+            fact.cause = fact.cause + shift as u64 - 1;
+        }
+        fact.seq = place as u64 + 1;
+    }
+    facts
+}
+
+#[test]
+fn the_map_tells_segments_hidden_work_and_what_the_pilot_lacks() {
+    let recorded = Recorded::of(&fleet());
+    let (exit, text) = recorded.run(&["estate"], &[]);
+    assert_eq!(exit, 0, "{text}");
+    let (head, _digest) = text.split_once("digest").unwrap();
+    insta::assert_snapshot!("map", head);
+    let (_, text) = recorded.run(&["estate", "--json"], &["--by", "site,version"]);
+    let map: Value = serde_json::from_str(&text).expect(&text);
+    Recorded::fits("estate", &map);
+    assert_eq!(map["pilot"]["models"], json!({"M2": 1}));
+    assert_eq!(map["pilot"]["actions"], json!({"DataTransfer": 1}));
+    assert_eq!(map["vendor"][0]["vendor"], "acme");
+    assert_eq!(map["legacy_only"][0]["action"], "Reset");
+    assert_eq!(map["legacy_only"][0]["unprompted"], 1);
+    let (exit, text) = recorded.run(&["estate", "--decommission"], &[]);
+    assert_eq!(exit, 0, "{text}");
+    assert!(
+        text.contains(
+            "refuted   no command comes from the legacy alone: only the legacy sends Reset"
+        ),
+        "{text}"
+    );
+    let (exit, text) = recorded.run(&["estate"], &["--pilot", "nowhere"]);
+    assert_eq!(exit, 2, "{text}");
+}
+
+#[test]
+fn the_example_is_a_configuration_that_a_tap_takes() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/pilot");
+    let output = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        .args(["check", "--show"])
+        .arg(folder.join("evenkeel.toml"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert!(
+        text.contains("group.lab") && text.contains("wave.pilot"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_bad_list_of_chargers_is_refused_with_file_and_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("evenkeel.toml");
+    let text = "[tap]\nlisten = \"127.0.0.1:0\"\nrecording = \"rec\"\n[legacy]\nurl = \"ws://a\"\n[candidate]\nurl = \"ws://b\"\n\
+                [estate]\nchargers = \"fleet.csv\"\n";
+    std::fs::write(&config, text).unwrap();
+    let list = "charger,criticality\nA,high\nB,vital\n";
+    std::fs::write(dir.path().join("fleet.csv"), list).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+        .arg("check")
+        .arg(&config)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("CFG-061") && said.contains("fleet.csv line 3: "),
+        "{said}"
+    );
+    assert!(said.contains("help: "), "{said}");
 }
 
 #[test]

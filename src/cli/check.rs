@@ -33,6 +33,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     try_out(&config)?;
     super::models::load(config.shadow.models.as_deref())?;
     super::fleet::load(&config.estate)?;
+    super::fleet::gate(&config.estate)?;
     let unread = match super::backends::readers(&config.readers) {
         // The tap may run as another user, in another environment.
         Err(error) if error.code == "BACK-004" => Some(error.message),

@@ -240,6 +240,32 @@ pub const CODES: &[Code] = &[
         "The system takes at most 107 bytes, `control.sock` included. Record in a directory with a shorter path.",
     ),
     code(
+        "DEC-001",
+        "A decision lacks its name or its reason.",
+        "Whoever reads it later must know who and why: give --by and --reason. A reason for hold and roll-back may follow.",
+    ),
+    code(
+        "DEC-002",
+        "This may not be decided now, or not by this person.",
+        "`go` needs a gate that says GO, and a sign-off of somebody else under the same criteria and rules. The wave may name the \
+         roles that sign and decide. `hold` and `roll-back` are always possible.",
+    ),
+    code(
+        "DEC-003",
+        "An exception lacks something, or is over already.",
+        "It names a criterion of the gate, an end, and how many failures it covers. It excuses failures, never missing evidence.",
+    ),
+    code(
+        "DEC-004",
+        "The name of the group was not typed.",
+        "It guards against deciding about the wrong group. Scripts give --confirm GROUP.",
+    ),
+    code(
+        "DEC-005",
+        "The program that the decision ran has failed.",
+        "The decision is recorded, and so is what the program said. Look at both before you run it again.",
+    ),
+    code(
         "DEMO-001",
         "The demo could not start its tap.",
         "The line before says why. The demo needs loopback sockets and a directory to record in.",
@@ -320,6 +346,27 @@ pub const CODES: &[Code] = &[
         "The text of `--filter` is no filter.",
         "The caret shows the place. Terms are `field:value`, side by side or with `or`, `not` and parentheses; the fields and their \
          operators are listed at the end of the verb's --help. Text with blanks goes into quotes.",
+    ),
+    code(
+        "GATE-001",
+        "A gate file holds a mistake.",
+        "The message points at the place. `evenkeel init --gate --print` shows every key; shares are text such as \"1 %\", times \
+         such as \"24h\" or \"30d\".",
+    ),
+    code(
+        "GATE-002",
+        "The gate file cannot be read.",
+        "Check the path and the file's permissions; it must be UTF-8.",
+    ),
+    code(
+        "GATE-003",
+        "The recording has no group of this name.",
+        "Groups are configured as `[group.NAME]` or named in the list of chargers, and recorded when the tap starts.",
+    ),
+    code(
+        "GATE-004",
+        "The gate cannot be looked at for this checkpoint.",
+        "Exact bounds hold for looks that the gate file fixes beforehand as `checkpoints`, and only once they are reached.",
     ),
     code(
         "IMP-001",

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::config;
 use super::error::{CliError, Exit};
+use super::gate::Criteria;
 use crate::estate::fleet::{self, Mistake};
 use crate::ledger::row::Estate;
 
@@ -19,6 +20,16 @@ pub(super) fn load(configured: &config::Estate) -> Result<Estate, CliError> {
         CliError::new(Exit::Usage, "CFG-061", torn.to_string())
             .help("a charger moves with one group: name it in one place")
     })
+}
+
+/// The text of the configured gate file, if there is one. It has been checked, and says what a gate needs.
+pub(super) fn gate(configured: &config::Estate) -> Result<Option<String>, CliError> {
+    let Some(file) = &configured.gate else {
+        return Ok(None);
+    };
+    let text = super::gate::read(file)?;
+    Criteria::parse(file, &text)?;
+    Ok(Some(text))
 }
 
 fn read(file: &Path) -> Result<Vec<crate::ledger::row::Listed>, CliError> {

@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::error::{CliError, Exit};
+use crate::estate::gate::file::DEFAULT;
 
 /// Writes a commented configuration file to start from.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Where to write it; never overwritten.
-    #[arg(value_name = "FILE", default_value = "evenkeel.toml")]
-    file: PathBuf,
+    /// Where to write it; never overwritten. Without it evenkeel.toml, or gate.toml with --gate.
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
     /// WebSocket URL of the legacy CSMS; the charger's identity is appended.
     #[arg(
         long,
@@ -28,6 +29,9 @@ pub struct Options {
         default_value = "ws://candidate.example:8080/ocpp"
     )]
     candidate: String,
+    /// Write the criteria of a gate instead of a configuration.
+    #[arg(long, conflicts_with_all = ["legacy", "candidate"])]
+    gate: bool,
     /// Print the file to stdout instead.
     #[arg(long)]
     print: bool,
@@ -38,25 +42,35 @@ pub const TEMPLATE: &str = include_str!("init/evenkeel.toml");
 
 /// Runs the verb.
 pub fn run(options: &Options) -> Result<Exit, CliError> {
-    let text = TEMPLATE
-        .replace("{LEGACY}", &options.legacy)
-        .replace("{CANDIDATE}", &options.candidate);
+    let (name, text) = if options.gate {
+        ("gate.toml", DEFAULT.to_owned())
+    } else {
+        let text = TEMPLATE
+            .replace("{LEGACY}", &options.legacy)
+            .replace("{CANDIDATE}", &options.candidate);
+        ("evenkeel.toml", text)
+    };
     if options.print {
         super::say(&text)?;
         return Ok(Exit::Parity);
     }
-    let file = options.file.display();
+    let path = options.file.clone().unwrap_or_else(|| PathBuf::from(name));
+    let file = path.display();
     let write = OpenOptions::new()
         .write(true)
         .create_new(true)
-        .open(&options.file)
+        .open(&path)
         .and_then(|mut out| out.write_all(text.as_bytes()));
     match write {
         Ok(()) => {
             super::say(&format!("wrote {file}\n"))?;
-            eprintln!(
-                "next: edit the two URLs, then  evenkeel check {file}  and  evenkeel tap {file}"
-            );
+            if options.gate {
+                eprintln!("next: evenkeel gate RECORDING --gate {file}");
+            } else {
+                eprintln!(
+                    "next: edit the two URLs, then  evenkeel check {file}  and  evenkeel tap {file}"
+                );
+            }
             Ok(Exit::Parity)
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -107,6 +121,7 @@ mod tests {
                     "models",
                     "places",
                     "chargers",
+                    "gate",
                 ]
                 .contains(&key)
             })

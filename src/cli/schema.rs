@@ -30,6 +30,10 @@ pub enum Schema {
     Monitors,
     /// `sessions --json`: evenkeel.sessions/1.
     Sessions,
+    /// `estate --json`: evenkeel.estate/1.
+    Estate,
+    /// `gate --json`: evenkeel.gate/1.
+    Gate,
     /// `verify --json`: evenkeel.verify/1.
     Verify,
     /// `pack --json`: evenkeel.pack/1.
@@ -50,6 +54,8 @@ impl Schema {
             Self::Explain => include_str!("diffs/explain.schema.json"),
             Self::Monitors => include_str!("../ledger/monitors.schema.json"),
             Self::Sessions => include_str!("../ledger/sessions.schema.json"),
+            Self::Estate => include_str!("../estate/estate.schema.json"),
+            Self::Gate => include_str!("../estate/gate/gate.schema.json"),
             Self::Verify => include_str!("verify.schema.json"),
             Self::Pack => include_str!("pack.schema.json"),
             Self::Health => include_str!("health.schema.json"),

@@ -139,6 +139,7 @@ async fn shadow(
     boards.confess_left(recorder)?;
     tell_rules(config, recorder)?;
     tell_estate(config, recorder)?;
+    tell_gate(config, recorder);
     let settings = plane::Settings {
         capture: config.limits.capture,
         setup: setup(config),
@@ -229,6 +230,25 @@ fn tell_estate(config: &Config, recorder: &Recorder) -> Result<(), CliError> {
         tracing::error!("the recorder could not take the estate");
     }
     Ok(())
+}
+
+/// The criteria of the gate, so that every view weighs by the same ones.
+fn tell_gate(config: &Config, recorder: &Recorder) {
+    let text = match fleet::gate(&config.estate) {
+        Ok(None) => return,
+        Ok(Some(text)) => text,
+        Err(error) => {
+            tracing::error!(code = error.code, why = %error.message.escape_debug(), "the gate file is left out");
+            return;
+        }
+    };
+    let hash = super::hex(&Sha256::digest(text.as_bytes()));
+    let fact = Fact::new(Kind::GateLoaded, Clock::system().now())
+        .body(text)
+        .note(&json!({ "file": config.estate.gate, "hash": format!("sha256:{hash}") }));
+    if recorder.record(fact).is_none() {
+        tracing::error!("the recorder could not take the gate file");
+    }
 }
 
 /// What `TapStarted` says. A URL's query may be secret, and does not show.

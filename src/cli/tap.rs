@@ -38,6 +38,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     rules::load(&config.rules)?;
     models::load(config.shadow.models.as_deref())?;
     fleet::load(&config.estate)?;
+    fleet::gate(&config.estate)?;
     if options.end_with_parent {
         end_with_parent()?;
     }

@@ -7,15 +7,14 @@ use chrono::{DateTime, NaiveDate, Utc};
 use clap::Args;
 
 use super::error::{CliError, Exit};
+use super::noting;
 use super::recording::RecordingArg;
 use crate::clock::{Clock, Micros};
-use crate::facts::chain::Unwritten;
-use crate::facts::{Kind, RecordingError};
+use crate::facts::Kind;
 use crate::judge::states::Note;
 use crate::ledger::query;
 use crate::ledger::row::State;
 use crate::ledger::views;
-use crate::shadow::control::{self, AskError, NoteError};
 use crate::watch::triage::Wish;
 
 /// Notes what is decided about a finding, or which build of the candidate a recording faced.
@@ -73,7 +72,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         },
         Some(id) => about(options, &known(&dir, id)?, now)?,
     };
-    let seq = append(&dir, &note)?;
+    let seq = noting::write(&dir, Kind::Triage, super::to_json(&note)?)?;
     super::judging::bring_up_to_date(&dir)?;
     super::say(&said(&note, seq))?;
     Ok(Exit::Parity)
@@ -94,7 +93,7 @@ pub fn write(dir: &Path, wish: &Wish) -> Result<String, CliError> {
         build: None,
     };
     let note = about(&options, &known(dir, &wish.finding)?, Clock::system().now())?;
-    let seq = append(dir, &note)?;
+    let seq = noting::write(dir, Kind::Triage, super::to_json(&note)?)?;
     super::judging::catch_up(dir)?;
     let said = said(&note, seq);
     Ok(said.lines().next().unwrap_or_default().to_owned())
@@ -170,48 +169,6 @@ fn time(text: &str) -> Result<Micros, CliError> {
         )
         .help("write 2027-01-31 or 2027-01-31T18:00:00Z")
     })
-}
-
-/// Appends the note to the recording, through the tap that runs on it if one does; returns its sequence number.
-fn append(dir: &Path, note: &Note) -> Result<u64, CliError> {
-    control::note(dir, Kind::Triage, super::to_json(note)?).map_err(|error| unwritten(&error))
-}
-
-fn unwritten(error: &NoteError) -> CliError {
-    let (exit, code, help) = match error {
-        NoteError::Recording(RecordingError::Locked { .. }) => (
-            Exit::Environment,
-            "TRI-004",
-            "another program writes into the recording and takes no notes: wait until it has ended",
-        ),
-        NoteError::Unwritten(Unwritten::Broken(_)) => (
-            Exit::Integrity,
-            "TRI-005",
-            "`evenkeel verify` tells more; go on with a copy that is whole",
-        ),
-        NoteError::Refused(_) | NoteError::Unwritten(_) | NoteError::Json(_) => (
-            Exit::Environment,
-            "CTL-001",
-            "nothing was noted; the tap's log and its health page may say more",
-        ),
-        NoteError::Ask(AskError::TooLong(_)) => (
-            Exit::Environment,
-            "CTL-003",
-            "a tap that records there cannot be asked: record in a directory with a shorter path, or write notes once the \
-             tap has ended",
-        ),
-        NoteError::Ask(_) => (
-            Exit::Environment,
-            "CTL-002",
-            "it may have been noted all the same: look with `evenkeel diffs` before you note it again",
-        ),
-        NoteError::Recording(_) => (
-            Exit::Environment,
-            "REC-003",
-            "the recording must be writable for you",
-        ),
-    };
-    CliError::new(exit, code, super::chain(error)).help(help)
 }
 
 /// What was written, and how to undo it.

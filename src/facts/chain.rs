@@ -9,6 +9,9 @@ use sha2::{Digest as _, Sha256};
 use super::{Fact, Kind, Reader, Recorder, RecordingError};
 use crate::clock::Micros;
 
+/// Kinds of facts that are notes: what people decide and say, and what the programs did that decisions run.
+const CHAINED: [Kind; 3] = [Kind::Decision, Kind::Triage, Kind::HookRan];
+
 /// What the first note names as the one before it.
 pub const BEGIN: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -47,7 +50,7 @@ impl Chain {
     /// The chain of a recording.
     pub fn of(reader: &Reader) -> Result<Self, RecordingError> {
         let mut notes = Vec::new();
-        for kind in [Kind::Decision, Kind::Triage] {
+        for kind in CHAINED {
             notes.extend(reader.of_kind(kind, 0, i64::MAX as usize)?);
         }
         notes.sort_by_key(|fact| fact.seq);
@@ -60,7 +63,7 @@ impl Chain {
 
     /// Holds the next note against the chain. Facts of other kinds are none of its business.
     pub fn add(&mut self, fact: &Fact) {
-        if !matches!(fact.kind, Kind::Decision | Kind::Triage) {
+        if !CHAINED.contains(&fact.kind) {
             return;
         }
         self.notes += 1;

@@ -113,8 +113,8 @@ pub enum Kind {
     EstateLoaded = 64,
     /// The criteria of the gate were loaded. Body: the text of the file. Note: `{"file","hash"}`.
     GateLoaded = 65,
-    /// The program that decisions run has ended, or was ended. `cause`: the decision. Note:
-    /// `{"program","exit"?,"why"?,"took_us","stdout","stderr"}`, the output cut and without control characters.
+    /// The program that a decision ran has ended, or was ended, in a [`crate::facts::chain`]. Body: `{"decision","program",
+    /// "exit","why","took_us","stdout","stderr"}`, the output cut and without control characters. Note: `{"prev","hash"}`.
     HookRan = 66,
 }
 

@@ -22,7 +22,7 @@ mod trace;
 
 pub use commands::{Attempt, StandIns, Trigger, Twins};
 pub use coverage::{Coverage, Share};
-pub use estate::Station;
+pub use estate::{Ordered, Station};
 pub use judged::Judged;
 pub use life::{Case, Life};
 pub use matrix::Matrix;
@@ -545,7 +545,7 @@ fn finding_severity(rank: u8) -> Severity {
     known.copied().unwrap_or(Severity::S0)
 }
 
-fn count(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
+pub(super) fn count(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(at).map(|count| count as u64)
 }
 

@@ -514,6 +514,19 @@ impl Reason {
 }
 
 impl Subject {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::Exchange,
+        Self::Command,
+        Self::Handshake,
+        Self::Session,
+    ];
+
+    /// The reverse of [`Subject::word`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.word() == word)
+    }
+
     /// The word for one.
     pub const fn word(self) -> &'static str {
         match self {

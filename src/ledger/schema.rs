@@ -8,7 +8,7 @@ use super::row::{Command, Divergence, Exchange, Handshake, Row, Session, StandIn
 use crate::ocpp::Severity;
 
 /// Changes whenever a table does: an older ledger is judged again rather than migrated.
-const VERSION: &str = "8";
+const VERSION: &str = "9";
 
 /// Memory for pages, KiB: most rows are appended, and the tables of counts are small.
 const CACHE_KIB: i64 = 512;
@@ -266,7 +266,7 @@ fn insert_session(db: &Connection, row: &Session) -> rusqlite::Result<()> {
     };
     let body = to_json(row)?;
     db.prepare_cached(
-        "INSERT OR REPLACE INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT OR REPLACE INTO sessions VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?
     .execute(params![
         row.id as i64,
@@ -278,6 +278,7 @@ fn insert_session(db: &Connection, row: &Session) -> rusqlite::Result<()> {
         row.severity.map(rank),
         ours,
         theirs,
+        row.legacy.as_ref().is_some_and(|book| book.source == "cdr"),
         body,
     ])?;
     db.prepare_cached("DELETE FROM session_findings WHERE session = ?1")?

@@ -195,7 +195,7 @@ CREATE TABLE IF NOT EXISTS attempts (
 ) STRICT;
 
 -- One row per session; id is the fact that began it, ours and theirs the facts of the authority's and the shadow's record.
--- The whole row is in body, as JSON. outcome is null while the session is open or records are awaited.
+-- cdr tells whether legacy has a CDR of it. The whole row is in body, as JSON. outcome is null while the session is open or records are awaited.
 CREATE TABLE IF NOT EXISTS sessions (
     id       INTEGER PRIMARY KEY,
     at       INTEGER NOT NULL,
@@ -206,6 +206,7 @@ CREATE TABLE IF NOT EXISTS sessions (
     severity INTEGER,
     ours     INTEGER NOT NULL,
     theirs   INTEGER NOT NULL,
+    cdr      INTEGER NOT NULL,
     body     TEXT NOT NULL
 ) STRICT;
 -- Counts by outcome and hour are read from it alone.

@@ -37,6 +37,8 @@ pub enum Ask {
     Triage(Box<RawValue>),
     /// Write down what people decide: [`crate::facts::Kind::Decision`], whose body this is.
     Decision(Box<RawValue>),
+    /// Write down what the program did that a decision ran: [`crate::facts::Kind::HookRan`], whose body this is.
+    Hook(Box<RawValue>),
 }
 
 /// What came of it.

@@ -106,6 +106,12 @@ impl Story {
         self.push(Fact::new(Kind::EstateLoaded, 0).body(estate.to_string()));
     }
 
+    /// The tap was told the gate's criteria.
+    pub(crate) fn gate(&mut self, text: &str) {
+        let note = json!({ "file": "gate.toml", "hash": "sha256:0" });
+        self.push(Fact::new(Kind::GateLoaded, 0).body(text).note(&note));
+    }
+
     /// The same story with another subprotocol.
     pub(crate) fn speaking(mut self, subprotocol: &str) -> Self {
         for fact in &mut self.facts {

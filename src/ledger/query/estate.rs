@@ -35,7 +35,69 @@ pub struct Station {
     pub last_seen: Option<Micros>,
 }
 
+/// What the legacy commands, by action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ordered {
+    /// The action.
+    pub action: String,
+    /// How often.
+    pub count: u64,
+    /// How often the candidate did not send the same.
+    pub missing: u64,
+    /// On how many chargers that was.
+    pub chargers: u64,
+    /// How many of those came long after anything that a charger said.
+    pub unprompted: u64,
+}
+
+/// A command that comes so long after the charger's last word is none that this caused, µs.
+const UNPROMPTED: i64 = 600_000_000;
+
 impl Reader {
+    /// What the legacy commands, by action.
+    pub fn ordered(&self) -> Result<Vec<Ordered>, LedgerError> {
+        let mut ordered = Vec::new();
+        self.each(
+            "SELECT action, count(*), sum(verdict = 'missing'), \
+                count(DISTINCT CASE WHEN verdict = 'missing' THEN charger END), \
+                sum(verdict = 'missing' AND (after IS NULL OR after_us > ?1)) \
+             FROM commands WHERE authority = 'legacy' AND ours <> 0 GROUP BY action ORDER BY action",
+            [UNPROMPTED],
+            |row| {
+                ordered.push(Ordered {
+                    action: row.get(0)?,
+                    count: count(row, 1)?,
+                    missing: count(row, 2)?,
+                    chargers: count(row, 3)?,
+                    unprompted: count(row, 4)?,
+                });
+                Ok(())
+            },
+        )?;
+        Ok(ordered)
+    }
+
+    /// The newest facts, at most `most`, that hold a CALL with this action between charger and authority, with the charger,
+    /// and whether the charger sent it.
+    pub fn calls(
+        &self,
+        action: &str,
+        most: usize,
+    ) -> Result<Vec<(u64, String, bool)>, LedgerError> {
+        let mut calls = Vec::new();
+        self.each(
+            "SELECT id, charger, 1 FROM exchanges WHERE action = ?1 AND coalesce(reason, '') <> 'synthetic' \
+             UNION ALL SELECT ours, charger, 0 FROM commands WHERE action = ?1 AND ours <> 0 \
+             ORDER BY 1 DESC LIMIT ?2",
+            params![action, most as i64],
+            |row| {
+                calls.push((count(row, 0)?, row.get(1)?, row.get(2)?));
+                Ok(())
+            },
+        )?;
+        Ok(calls)
+    }
+
     /// Groups in the order in which they are tried.
     pub fn groups(&self) -> Result<Vec<Group>, LedgerError> {
         self.bodies("SELECT body FROM groups ORDER BY place")

@@ -95,6 +95,7 @@ pub fn note(dir: &Path, kind: Kind, body: String) -> Result<u64, NoteError> {
     let raw = RawValue::from_string(body)?;
     let wanted = match kind {
         Kind::Decision => Ask::Decision(raw.clone()),
+        Kind::HookRan => Ask::Hook(raw.clone()),
         _ => Ask::Triage(raw.clone()),
     };
     match ask(dir, wanted) {

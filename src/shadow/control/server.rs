@@ -132,6 +132,7 @@ impl Control {
         match ask {
             Ask::Triage(body) => self.note(Kind::Triage, body.get()).await,
             Ask::Decision(body) => self.note(Kind::Decision, body.get()).await,
+            Ask::Hook(body) => self.note(Kind::HookRan, body.get()).await,
         }
     }
 
