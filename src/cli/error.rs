@@ -39,8 +39,8 @@ impl Exit {
     /// What it is called in help and manual.
     pub const fn words(self) -> &'static str {
         match self {
-            Self::Parity => "parity",
-            Self::Divergence => "divergence",
+            Self::Parity => "parity or GO",
+            Self::Divergence => "divergence or NO-GO",
             Self::Usage => "usage or configuration",
             Self::Evidence => "not enough evidence",
             Self::Environment => "environment",

@@ -12,8 +12,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::config::units::parse_duration;
 use super::error::{CliError, Exit, Place};
+use super::judging::{self, Threads};
 use super::recording::RecordingArg;
-use super::{judging, rules};
+use super::rules;
 use crate::clock::{Clock, Micros};
 use crate::estate::gate::file::{self, Mistake};
 use crate::estate::gate::{self, Asked, Gate, Report, Verdict};
@@ -224,7 +225,8 @@ fn at_checkpoint(
         let message = format!("cannot make a temporary directory: {error}");
         CliError::new(Exit::Environment, "ENV-001", message)
     })?;
-    judging::judge_until(dir, aside.path(), rules::of_recording(dir)?, end)?;
+    let rules = rules::of_recording(dir)?;
+    judging::judge_until(dir, aside.path(), (rules, end), Threads::default())?;
     weigh(&Reader::open(aside.path())?, criteria, (group, at, true))
 }
 

@@ -309,11 +309,16 @@ pub fn judge_aside(
     threads: Threads,
 ) -> Result<(), CliError> {
     let end = query::Reader::open(dir)?.cursor()?.seq;
-    judge_until(dir, aside, rules, end)
+    judge_until(dir, aside, (rules, end), threads)
 }
 
 /// Judges the recording in `dir` into a ledger in `aside`, up to the fact `end`.
-pub fn judge_until(dir: &Path, aside: &Path, rules: Rules, end: u64) -> Result<(), CliError> {
+pub fn judge_until(
+    dir: &Path,
+    aside: &Path,
+    (rules, end): (Rules, u64),
+    threads: Threads,
+) -> Result<(), CliError> {
     let mut bar = Progress::default();
     let mut judging = Judging::into(dir, aside, rules)?;
     judging.advance(end, None, threads, &mut |done| bar.show(done, end))?;

@@ -135,7 +135,7 @@ fn commands(evidence: &Evidence) -> Check {
         .iter()
         .filter(|it| it.subject == Subject::Command && it.outcome != "not comparable");
     let missing = evidence.findings.iter().filter(|it| {
-        it.subject == Subject::Command && it.kind == "missing" && it.stands != Stands::Gone
+        it.subject == Subject::Command && it.kind == "missing command" && it.stands != Stands::Gone
     });
     let mut actions: Vec<&str> = missing.map(|it| it.action.as_str()).collect();
     actions.dedup();
