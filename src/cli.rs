@@ -33,6 +33,7 @@ pub mod rules;
 pub mod schema;
 pub mod sessions;
 pub mod shadow_plane;
+pub mod switch;
 pub mod tap;
 pub mod triage;
 pub mod verify;
@@ -80,6 +81,8 @@ enum Verb {
     Watch(watch::Options),
     Diffs(diffs::Options),
     Triage(triage::Options),
+    #[command(hide = true)]
+    Switch(switch::Options),
     Sessions(sessions::Options),
     Estate(estate::Options),
     Gate(gate::Options),
@@ -128,6 +131,7 @@ fn run(verb: &Verb) -> Result<Exit, CliError> {
         Verb::Watch(options) => watch::run(options),
         Verb::Diffs(options) => diffs::run(options),
         Verb::Triage(options) => triage::run(options),
+        Verb::Switch(options) => switch::run(options),
         Verb::Sessions(options) => sessions::run(options),
         Verb::Estate(options) => estate::run(options),
         Verb::Gate(options) => gate::run(options),

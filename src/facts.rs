@@ -2,9 +2,10 @@
 //!
 //! A recording is a directory; `facts.db` in it is append-only and the only truth. [`Recorder`] is its one writer,
 //! [`Reader`] reads it while it grows, [`resume`] says where a restarted shadow plane goes on, [`accounting`] proves
-//! that nothing is missing, [`chain`] that no human note was altered, [`redact`] keeps secrets out, and [`export`] turns it into JSON Lines.
+//! that nothing is missing, [`chain`] that no human note was altered, [`authority`] says which backend each charger belongs to, [`redact`] keeps secrets out, and [`export`] turns it into JSON Lines.
 
 pub mod accounting;
+pub mod authority;
 mod block;
 pub mod chain;
 pub mod export;

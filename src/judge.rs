@@ -192,7 +192,8 @@ impl Judge {
             | Kind::AuthorityChanged
             | Kind::EstateLoaded
             | Kind::GateLoaded
-            | Kind::HookRan => {}
+            | Kind::HookRan
+            | Kind::Mediated => {}
         }
         None
     }

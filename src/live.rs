@@ -29,6 +29,7 @@ pub mod listener;
 pub mod metrics;
 pub mod offer;
 pub mod roster;
+pub mod routes;
 pub mod secret;
 pub mod seen;
 pub mod settings;
@@ -48,8 +49,11 @@ pub use supervise::{Handover, ShadowCommand};
 use connection::Porch;
 use dial::Dialer;
 use listener::{Reserve, Room};
-use roster::Roster;
+use roster::{Leave, Roster};
+use routes::Routes;
 use splice::{Scratch, Shared};
+
+use crate::facts::Leg;
 
 /// Time between two tick records while connections are open.
 const TICK: Duration = Duration::from_mins(1);
@@ -74,6 +78,9 @@ pub enum LiveError {
     /// The seen-board can't be created.
     #[error("create the seen-board")]
     Board(#[source] io::Error),
+    /// A backend that is needed as authority cannot be one.
+    #[error("{0} has moved chargers, but cannot be an authority")]
+    NoFace(&'static str, #[source] tls::TlsError),
     /// The authority's URL puts more into a request than a path in front of the identity.
     #[error(
         "{0} cannot be the authority: only a path may stand in front of the identity, and nothing behind it"
@@ -98,15 +105,17 @@ impl LivePlane {
     /// Binds the listeners, loads certificates and raises the limit of open files. Chargers that connect from now on wait
     /// in the kernel until [`LivePlane::run`].
     pub fn bind(settings: Settings) -> Result<Self, LiveError> {
-        if !settings.authority_backend().is_plain() {
-            return Err(LiveError::Template(
-                settings.authority_backend().to_string(),
-            ));
+        let moved = settings.routes.iter().map(|(_, route)| route.authority);
+        for authority in moved.chain([settings.authority]) {
+            let backend = settings.backend(authority);
+            if !backend.is_plain() {
+                return Err(LiveError::Template(backend.to_string()));
+            }
         }
         let (listeners, addresses) = bind_all(&settings)?;
         let reserve = Rc::new(Reserve::default());
         reserve.refill();
-        let dialer = Dialer::new(settings.authority_backend().clone(), Rc::clone(&reserve))?;
+        let dialers = dialers(&settings, &reserve)?;
         let acceptor = acceptor(&settings)?;
         let room = room(&settings);
         let metrics = Arc::new(Metrics::default());
@@ -114,6 +123,7 @@ impl LivePlane {
         let roster = Roster::new(board, settings.handover_bytes, Arc::clone(&metrics));
         let shared = Rc::new(Shared {
             next_conn: settings.first_conn.into(),
+            routes: Routes::new(settings.authority, settings.routes.clone()),
             settings,
             metrics,
             roster,
@@ -122,7 +132,7 @@ impl LivePlane {
         Ok(Self {
             listeners,
             addresses,
-            porch: porch(&shared, dialer, acceptor),
+            porch: porch(&shared, dialers, acceptor),
             shared,
             reserve,
             room,
@@ -224,8 +234,33 @@ fn acceptor(settings: &Settings) -> Result<Option<TlsAcceptor>, tls::TlsError> {
     settings.tls.as_ref().map(prepare).transpose()
 }
 
-fn porch(shared: &Rc<Shared>, dialer: Dialer, acceptor: Option<TlsAcceptor>) -> Rc<Porch> {
-    Rc::new(Porch::new(Rc::clone(shared), dialer, acceptor))
+fn porch(
+    shared: &Rc<Shared>,
+    dialers: [Option<Dialer>; 2],
+    acceptor: Option<TlsAcceptor>,
+) -> Rc<Porch> {
+    Rc::new(Porch::new(Rc::clone(shared), dialers, acceptor))
+}
+
+/// What reaches each backend, by leg. One that no charger needs now may be missing what an authority needs.
+fn dialers(settings: &Settings, reserve: &Rc<Reserve>) -> Result<[Option<Dialer>; 2], LiveError> {
+    let dialer = |leg: Leg| match Dialer::new(settings.backend(leg).clone(), Rc::clone(reserve)) {
+        Ok(dialer) => Ok(Some(dialer)),
+        Err(error) if leg == settings.authority => Err(error.into()),
+        Err(error)
+            if settings
+                .routes
+                .iter()
+                .any(|(_, route)| route.authority == leg) =>
+        {
+            Err(LiveError::NoFace(leg.word(), error))
+        }
+        Err(error) => {
+            tracing::warn!(%error, leg = leg.word(), "no charger can be moved to this backend");
+            Ok(None)
+        }
+    };
+    Ok([dialer(Leg::Legacy)?, dialer(Leg::Candidate)?])
 }
 
 fn room(settings: &Settings) -> Room {
@@ -263,7 +298,7 @@ async fn tick(shared: Rc<Shared>) {
 async fn end_connections(shared: &Shared) {
     let open = shared.roster.open();
     for entry in &open {
-        entry.end();
+        entry.leave(Leave::Shutdown);
     }
     let ended = async {
         while !shared.roster.is_empty() {

@@ -300,6 +300,7 @@ fn a_candidate_that_comes_back_is_told_who_is_there() {
             conn: world.conn.get(),
             subprotocol: Some("ocpp1.6".to_owned()),
             authority: Leg::Legacy,
+            logs_in: false,
             resumed: true,
             offered: None,
             login: None,

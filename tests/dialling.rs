@@ -257,6 +257,7 @@ fn the_whole_offer_is_tried_once_and_nothing_is_mirrored_to_it() {
             subprotocol: Some("ocpp1.6".into()),
             login: None,
             authority: Leg::Legacy,
+            logs_in: false,
             resumed: false,
         });
         let (offered, mut tcp) = answer(&listener, Ok("ocpp2.0.1")).await;

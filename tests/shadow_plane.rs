@@ -59,6 +59,7 @@ fn announced(seen: u64) -> Record<'static> {
             charger: "CP1".to_owned(),
             peer: "[::1]:1".to_owned(),
             authority: Leg::Legacy,
+            mediated: false,
             target: "/CP1".to_owned(),
             offered: None,
             subprotocol: None,
@@ -136,6 +137,7 @@ fn end(frames: u64) -> Closed {
         by: "charger".to_owned(),
         how: "fin".to_owned(),
         flows: [flow, Flow::default()],
+        goodbye: None,
     }
 }
 

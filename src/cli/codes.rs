@@ -240,6 +240,59 @@ pub const CODES: &[Code] = &[
         "The system takes at most 107 bytes, `control.sock` included. Record in a directory with a shorter path.",
     ),
     code(
+        "CUT-001",
+        "A switch was asked for while the tap was starting.",
+        "Ask again in a moment: the shadow plane must first hear from the live plane which connections there are.",
+    ),
+    code(
+        "CUT-002",
+        "No charger is left to be moved.",
+        "Every charger that was named belongs to that backend already. Identities are the last path segment of the chargers' URLs.",
+    ),
+    code(
+        "CUT-003",
+        "The backend that chargers shall be moved to cannot be an authority.",
+        "Its URL in the configuration may only put a path in front of the identity, as the legacy's does: chargers' own requests are \
+         passed on to it.",
+    ),
+    code(
+        "CUT-004",
+        "After the switch the old authority could not be kept warm.",
+        "The chargers log in, and the legs towards the old authority would have nothing to log in with. Give its section `password`, \
+         `credentials` or `pass_credentials = true`, and start the tap again.",
+    ),
+    code(
+        "CUT-005",
+        "Another switch is under way.",
+        "Wait until it is over, or roll it back.",
+    ),
+    code(
+        "CUT-006",
+        "A switch is refused because its steps could not be written down.",
+        "The recorder is full, behind, or cannot write: see `evenkeel_recorder` metrics and the disk. A rollback is never refused for that.",
+    ),
+    code(
+        "CUT-007",
+        "Chargers belong to a backend that can no longer be an authority.",
+        "The recording says that they were moved to it. Mend its section of the configuration, or roll them back with the old one first.",
+    ),
+    code(
+        "CUT-008",
+        "The recording cannot tell which backend each charger belongs to.",
+        "The tap does not guess: two authorities for one charger would be worse than none. `evenkeel verify` says what is wrong with the \
+         recording; with another `--recording` the tap begins anew, with every charger at `tap.authority`.",
+    ),
+    code(
+        "CUT-009",
+        "No tap runs on the recording that chargers shall be moved on.",
+        "Chargers are moved by the tap that they are connected to. Start it, or name the recording that it writes.",
+    ),
+    code(
+        "CUT-010",
+        "The list of chargers is longer than a tap takes at once.",
+        "Name a group, or `--all`, or move fewer at a time: a request may have 64 KiB.",
+    ),
+    code(
         "DEC-001",
         "A decision lacks its name or its reason.",
         "Whoever reads it later must know who and why: give --by and --reason. A reason for hold and roll-back may follow.",

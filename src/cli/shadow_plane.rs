@@ -33,8 +33,10 @@ use crate::live::tls::TlsError;
 use crate::shadow::control::{Control, Door};
 use crate::shadow::credentials::{self, Credentials, CredentialsError, Login};
 use crate::shadow::legs::Legs;
+use crate::shadow::mediator::Mediator;
 use crate::shadow::plane::{self, Table};
 use crate::shadow::settings::{QueueLimits, ShadowSettings, Takeover};
+use crate::shadow::switch::{Face, Switchboard};
 
 /// The verb's name.
 pub const VERB: &str = "shadow-plane";
@@ -123,14 +125,26 @@ async fn shadow(
     stream: StdUnixStream,
     (boards, totals, tallies): (&Boards, Totals, Vec<Named>),
     recorder: &Recorder,
-    resume: Resume,
+    mut resume: Resume,
     scribe: Scribe,
 ) -> Result<(), CliError> {
-    let legs =
-        Legs::new(vec![shadow_settings(config)?], recorder).map_err(|error| no_tls(&error))?;
-    legs.resume(config.authority.other(), &resume);
+    let (shadow, authority) = (config.authority.other(), config.authority);
+    let backends = vec![
+        shadow_settings(config, shadow)?,
+        shadow_settings(config, authority)?,
+    ];
+    let faces = [Leg::Legacy, Leg::Candidate].map(|leg| face(&backends, leg));
+    let legs = Rc::new(Legs::new(backends, recorder).map_err(|error| no_tls(&error))?);
+    let journal = std::mem::take(&mut resume.journal);
+    legs.stand(&journal);
+    legs.resume(shadow, &resume);
+    legs.resume(authority, &resume);
+    legs.carry_all(&journal);
     match models::load(config.shadow.models.as_deref()) {
-        Ok(models) => legs.import(config.authority.other(), &models),
+        Ok(models) => {
+            legs.import(shadow, &models);
+            legs.import(authority, &models);
+        }
         // It was fine when the tap started. Without it the stand-in knows less; without this process nothing is recorded.
         Err(error) => {
             tracing::error!(code = error.code, why = %error.message.escape_debug(), "charger models left out");
@@ -145,7 +159,10 @@ async fn shadow(
         setup: setup(config),
     };
     let own = boards.own.clone();
-    let table = Table::new(recorder.clone(), legs, own, resume, settings)
+    let switchboard = Switchboard::new(legs, recorder, faces, authority, journal);
+    let mediator = mediator(config, &switchboard, recorder)?;
+    let control = Control::new(scribe, Clock::system()).with_switchboard(switchboard.clone());
+    let table = Table::new(recorder.clone(), switchboard, own, resume, settings)
         .with_left(boards.left.clone())
         .with_monitors(move || json!(totals.told()))
         .with_readers(move || {
@@ -156,10 +173,13 @@ async fn shadow(
         .set_nonblocking(true)
         .and_then(|()| UnixStream::from_std(stream))
         .map_err(|error| no_hand_over(&error))?;
+    if let Some(mediator) = mediator {
+        tokio::task::spawn_local(mediator.serve());
+    }
     let ended = tokio::select! {
         ended = plane::run(stream, table) => ended,
         never = boards.forget_left(recorder) => match never {},
-        never = take_requests(&config.recording, scribe) => match never {},
+        never = take_requests(&config.recording, control) => match never {},
     };
     match ended {
         Ok(ended) => {
@@ -175,12 +195,9 @@ async fn shadow(
 }
 
 /// Serves the control socket. Without one the tap goes on: recording matters more.
-async fn take_requests(recording: &Path, scribe: Scribe) -> Infallible {
+async fn take_requests(recording: &Path, control: Control) -> Infallible {
     match Door::open(recording) {
-        Ok(door) => {
-            let control = Control::new(scribe, Clock::system());
-            door.serve(Rc::new(control)).await
-        }
+        Ok(door) => door.serve(Rc::new(control)).await,
         Err(error) => {
             tracing::error!(
                 error = super::chain(&error),
@@ -280,11 +297,52 @@ fn limits(config: &Config) -> recorder::Limits {
     }
 }
 
-fn shadow_settings(config: &Config) -> Result<ShadowSettings, CliError> {
-    let leg = config.authority.other();
-    let backend = config.shadowed();
+/// Listens for chargers whose transactions have two names. Without it those are not moved before they end.
+fn mediator(
+    config: &Config,
+    switchboard: &Switchboard,
+    recorder: &Recorder,
+) -> Result<Option<Mediator>, CliError> {
+    let backends = [
+        tap::backend(Leg::Legacy.word(), &config.legacy)?,
+        tap::backend(Leg::Candidate.word(), &config.candidate)?,
+    ];
+    let tuning = tap::live_settings(config)?.tuning();
+    let bound = Mediator::bind(
+        &config.recording,
+        backends,
+        tuning,
+        switchboard.clone(),
+        recorder,
+    );
+    Ok(bound
+        .inspect(|_| switchboard.mediates())
+        .inspect_err(|error| {
+            tracing::warn!(
+                why = super::chain(error),
+                "no mediator: chargers with open transactions stay where they are"
+            );
+        })
+        .ok())
+}
+
+/// What a backend can be, as its settings say.
+fn face(backends: &[ShadowSettings], leg: Leg) -> Face {
+    let mut of_leg = backends.iter().filter(|settings| settings.leg == leg);
+    of_leg.next().map_or_else(Face::default, |settings| Face {
+        no_authority: (!settings.backend.is_plain()).then(|| {
+            "its URL puts more into a request than a path in front of the identity".to_owned()
+        }),
+        logs_in: settings.credentials.are_any(),
+    })
+}
+
+/// How the legs of chargers reach a backend that is their shadow.
+fn shadow_settings(config: &Config, leg: Leg) -> Result<ShadowSettings, CliError> {
+    let backend = config.backend(leg);
     Ok(ShadowSettings {
-        allows_local: backend.allow_local,
+        // Where the chargers go anyway their legs may go, too.
+        allows_local: backend.allow_local || leg == config.authority,
         credentials: credentials(backend)?,
         answer_timeout: config.shadow.answer_timeout,
         certificates: config.shadow.certificates,

@@ -17,7 +17,10 @@ use super::logging::{self, LogFormat};
 use super::vitals::TapVitals;
 use super::{boards, fleet, health, models, rules, shadow_plane};
 use crate::clock::Clock;
+use crate::facts::authority::Journal;
+use crate::live::routes::Route;
 use crate::live::{Backend, Handover, LiveError, LivePlane, ShadowCommand, settings};
+use crate::shadow::mediator;
 
 /// Runs the tap: passes chargers' traffic to the authority, copies it to the other backend, records and compares.
 #[derive(Debug, Args)]
@@ -50,7 +53,13 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
 }
 
 async fn serve(config: &Config, log: LogFormat) -> Result<(), CliError> {
-    let plane = LivePlane::bind(live_settings(config)?).map_err(|error| cannot_run(&error))?;
+    let settings = settings::Settings {
+        // Before the first charger is let in: each has one authority, whatever was killed before.
+        routes: routes(config)?,
+        mediators: Some(mediator::sockets(&config.recording)),
+        ..live_settings(config)?
+    };
+    let plane = LivePlane::bind(settings).map_err(|error| cannot_run(&error))?;
     // Before anything can fail: a board that no recording names would stay in memory for ever.
     boards::mark(&plane.seen_board(), &config.recording);
     if !config.shadow.simulate.is_empty() {
@@ -73,6 +82,29 @@ async fn serve(config: &Config, log: LogFormat) -> Result<(), CliError> {
         .run(Handover::spawn(command), stopping)
         .await
         .map_err(|error| cannot_run(&error))
+}
+
+/// The ways of chargers that were moved, as the recording tells them.
+fn routes(config: &Config) -> Result<Vec<(String, Route)>, CliError> {
+    let journal = Journal::at(&config.recording).map_err(|error| {
+        CliError::new(
+            Exit::Environment,
+            "CUT-008",
+            format!("cannot tell which backend each charger belongs to: {error}"),
+        )
+        .help("it stands in the recording, and guessing could charge a driver twice; give the tap another --recording to begin anew")
+    })?;
+    let chargers = journal.chargers.iter();
+    Ok(chargers
+        .map(|(charger, standing)| {
+            let route = Route {
+                authority: standing.authority,
+                mediated: standing.is_mediated(),
+                held: !standing.is_admitted(),
+            };
+            (charger.to_string(), route)
+        })
+        .collect())
 }
 
 /// The first signal ends every connection, hands over what is left and lets the recording close; the second leaves.
@@ -149,7 +181,7 @@ pub(super) fn live_settings(config: &Config) -> Result<settings::Settings, CliEr
             .allow
             .as_ref()
             .map(|allow| allow.iter().cloned().collect()),
-        pass_credentials: config.shadowed().pass_credentials,
+        pass_credentials: config.legacy.pass_credentials || config.candidate.pass_credentials,
         handover_bytes: config.limits.handover,
         capture_limit: u32::try_from(config.limits.capture).unwrap_or(u32::MAX),
         charger_keepalive: settings::Keepalive {
@@ -213,6 +245,8 @@ pub(super) fn cannot_run(error: &LiveError) -> CliError {
         LiveError::Tls(_) => CliError::new(Exit::Usage, "TLS-001", text).help(
             "both files must be PEM; the certificate file begins with the tap's own certificate",
         ),
+        LiveError::NoFace(..) => CliError::new(Exit::Usage, "CUT-007", text)
+            .help("chargers belong to it already: mend its section, or roll them back with the old configuration"),
         LiveError::Template(_) => CliError::new(Exit::Usage, "CFG-016", text)
             .help("only the shadow's URL can be a template"),
         LiveError::NoListener | LiveError::Board(_) => {

@@ -80,6 +80,8 @@ pub enum Kind {
     /// The shadow backend gave no answer in time. `cause`: the `ShadowSent`. Note: `{"action","waited_us","why"?,
     /// "retry"?}`.
     ShadowSilent = 37,
+    /// A message passed the mediator with other names of its transactions. Note: `{"id","action","rewrites":[...]}`.
+    Mediated = 38,
     /// An identifier pair was learned. Note: `{"class","authority","shadow","reused"?}`: the authority's identifier that the
     /// shadow's stood for before; `cause`: the `ShadowReceived` or message.
     IdentifierLearned = 40,
@@ -106,7 +108,7 @@ pub enum Kind {
     Decision = 61,
     /// A human note on a finding, in a [`crate::facts::chain`]. Body: [`crate::judge::states::Note`]. Note: `{"prev","hash"}`.
     Triage = 62,
-    /// A group's authority changed.
+    /// A step of a switch, with one charger or as a whole. Note: [`crate::facts::authority::Change`].
     AuthorityChanged = 63,
     /// What the operator says about the estate. Body: [`crate::ledger::row::Estate`], in place of what was said before.
     /// Note: `{"chargers"?}`, the file that lists them.
@@ -291,7 +293,7 @@ impl Dir {
 
 impl Kind {
     /// Every kind, by number.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::TapStarted,
         Self::TapStopped,
         Self::Tick,
@@ -310,6 +312,7 @@ impl Kind {
         Self::ShadowReceived,
         Self::ShadowAnswered,
         Self::ShadowSilent,
+        Self::Mediated,
         Self::IdentifierLearned,
         Self::Gap,
         Self::Quirk,
@@ -371,6 +374,7 @@ impl Kind {
             Self::EstateLoaded => "estate-loaded",
             Self::GateLoaded => "gate-loaded",
             Self::HookRan => "hook-ran",
+            Self::Mediated => "mediated",
         }
     }
 
@@ -387,6 +391,7 @@ impl Kind {
                 | Self::ShadowReceived
                 | Self::ShadowAnswered
                 | Self::Quirk
+                | Self::Mediated
         )
     }
 }

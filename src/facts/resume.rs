@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::params;
 
+use super::authority::Journal;
 use super::recorder::RecordingError;
 use super::store::{COLUMNS, RARE, dir_from_number};
 use super::{Dir, Fact, Kind, Leg, Reader, landmark};
@@ -30,6 +31,8 @@ pub struct Resume {
     pub chargers: HashMap<Arc<str>, Remembered>,
     /// Messages that a charger would still keep for its shadow backend, oldest first.
     pub undelivered: Vec<Undelivered>,
+    /// Which backend each charger belongs to, and the switches that are not over.
+    pub journal: Journal,
 }
 
 /// A connection that the recording leaves open.
@@ -93,6 +96,7 @@ impl Resume {
             learned: learned(reader)?,
             chargers: chargers(reader)?,
             undelivered: undelivered::read(reader)?,
+            journal: Journal::read(reader)?,
         })
     }
 }

@@ -38,6 +38,8 @@ pub struct Asker {
     pub peer: SocketAddr,
     /// The authority's leg.
     pub authority: Leg,
+    /// Whether it is reached through the mediator.
+    pub mediated: bool,
     /// Whom its certificate names.
     pub certificate: Option<Rc<str>>,
     /// What it offered when it began TLS.
@@ -166,6 +168,7 @@ impl Asking {
             conn,
             peer,
             authority,
+            mediated,
             certificate,
             tls,
         } = self.asker.clone();
@@ -174,6 +177,7 @@ impl Asking {
             charger,
             peer: peer.to_string(),
             authority,
+            mediated,
             target: self.request.target.clone(),
             offered: self.request.offered.clone(),
             subprotocol: response.subprotocol,

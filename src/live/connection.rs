@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rustls::server::Acceptor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 
@@ -21,9 +21,11 @@ use super::dial::{DialError, Dialer};
 use super::head::{HeadError, MAX_HEAD, Request, read_request};
 use super::listener::Seat;
 use super::offer::{self, Offer, Warned};
+use super::routes::Route;
 use super::splice::{HELD, Shared, Splice};
 use super::stream::{Stream, tune};
 use crate::clock::{Clock, Micros};
+use crate::facts::Leg;
 
 /// How long the authority may take for a charger that has sent FIN already. It may only have closed its sending half; but
 /// a charger that has gone must not reach the authority later than its own next attempt.
@@ -42,7 +44,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Lets chargers in.
 pub struct Porch {
     shared: Rc<Shared>,
-    dialer: Dialer,
+    /// By leg.
+    dialers: [Option<Dialer>; 2],
     tls: Option<TlsAcceptor>,
     warned: RefCell<Warned>,
 }
@@ -77,16 +80,20 @@ enum NoLine {
     ChargerLeft,
     #[error(transparent)]
     Dial(#[from] DialError),
+    #[error("it is not set up as an authority")]
+    NoFace,
+    #[error("no mediator")]
+    NoMediator(#[source] io::Error),
     #[error("send the request head")]
     Send(#[source] io::Error),
 }
 
 impl Porch {
-    /// A porch that leads to one authority.
-    pub fn new(shared: Rc<Shared>, dialer: Dialer, tls: Option<TlsAcceptor>) -> Self {
+    /// A porch that leads to both backends; `dialers` are by leg.
+    pub fn new(shared: Rc<Shared>, dialers: [Option<Dialer>; 2], tls: Option<TlsAcceptor>) -> Self {
         Self {
             shared,
-            dialer,
+            dialers,
             tls,
             warned: RefCell::default(),
         }
@@ -99,7 +106,7 @@ impl Porch {
         if let Some(splice) = introduction.await {
             splice.run().await;
         }
-        self.dialer.restock();
+        self.dialers.iter().flatten().for_each(Dialer::restock);
         drop(seat);
     }
 
@@ -114,6 +121,7 @@ impl Porch {
             conn: self.shared.epoch(),
             peer,
             authority: self.shared.settings.authority,
+            mediated: false,
             certificate: None,
             tls: None,
         };
@@ -132,9 +140,13 @@ impl Porch {
             self.turn_away(charger, &asker, identity).await;
             return None;
         }
-        let (head, early) = self.outgoing(&opening);
-        match self.reach(charger, &head, early, opening.ended).await {
-            Ok(line) => Some(self.splice(line, opening, asker, pending)),
+        asker.authority = self.shared.routes.of(&identity).authority;
+        match self.reach(charger, &opening, &identity).await {
+            Ok(line) => {
+                asker.authority = line.route.authority;
+                asker.mediated = line.route.mediated;
+                Some(self.splice(line, opening, asker, pending))
+            }
             Err(error) => {
                 let why = match error {
                     NoLine::ChargerLeft => error.to_string(),
@@ -230,32 +242,52 @@ impl Porch {
         })
     }
 
-    /// The head as the authority gets it, and what came behind it. An unread head goes as it is, and so does all behind.
-    fn outgoing(&self, opening: &Opening) -> (Vec<u8>, Vec<u8>) {
+    /// The head as this authority gets it. An unread head goes as it is, and so does all behind.
+    fn outgoing(&self, opening: &Opening, authority: Leg) -> Vec<u8> {
         match &opening.request {
             Ok(request) => {
                 let settings = &self.shared.settings;
-                let backend = settings.authority_backend();
-                let head = request.rewrite(&opening.bytes, &settings.base_path, backend);
-                (head, opening.bytes[request.len..].to_vec())
+                let backend = settings.backend(authority);
+                request.rewrite(&opening.bytes, &settings.base_path, backend)
             }
-            Err(_) => (opening.bytes.clone(), Vec::new()),
+            Err(_) => opening.bytes.clone(),
         }
+    }
+
+    /// A line to the backend that a charger hears, or to the mediator that stands before it.
+    async fn dial(&self, route: Route) -> Result<Stream, NoLine> {
+        let settings = &self.shared.settings;
+        if route.mediated {
+            let no_mediator = || io::Error::from(io::ErrorKind::NotFound);
+            let mediators = settings.mediators.as_ref().ok_or_else(no_mediator);
+            let mediators = mediators.map_err(NoLine::NoMediator)?;
+            let socket = UnixStream::connect(&mediators[route.authority as usize]).await;
+            return socket.map(Stream::Local).map_err(NoLine::NoMediator);
+        }
+        let dialer = self.dialers[route.authority as usize].as_ref();
+        let dialer = dialer.ok_or(NoLine::NoFace)?;
+        Ok(dialer.dial(&settings.tuning()).await?)
     }
 
     /// Dials and sends the head, as long as the charger waits. What it sends meanwhile is kept.
     async fn reach(
         &self,
         mut charger: Stream,
-        head: &[u8],
-        mut early: Vec<u8>,
-        mut ended: bool,
+        opening: &Opening,
+        identity: &str,
     ) -> Result<Line, NoLine> {
+        let mut early = match &opening.request {
+            Ok(request) => opening.bytes[request.len..].to_vec(),
+            Err(_) => Vec::new(),
+        };
+        let mut ended = opening.ended;
         let reaching = async {
-            let mut authority = self.dialer.dial(&self.shared.settings.tuning()).await?;
-            authority.write_all(head).await.map_err(NoLine::Send)?;
+            let route = self.shared.routes.admitted(identity).await;
+            let mut authority = self.dial(route).await?;
+            let head = self.outgoing(opening, route.authority);
+            authority.write_all(&head).await.map_err(NoLine::Send)?;
             authority.flush().await.map_err(NoLine::Send)?;
-            Ok::<_, NoLine>(authority)
+            Ok::<_, NoLine>((authority, route))
         };
         let mut reaching = pin!(reaching);
         let mut reached = None;
@@ -276,8 +308,9 @@ impl Porch {
                 .unwrap_or(Err(NoLine::ChargerLeft)),
         };
         match reached {
-            Ok(authority) => Ok(Line {
+            Ok((authority, route)) => Ok(Line {
                 sockets: [charger, authority],
+                route,
                 early,
                 ended,
             }),
@@ -296,6 +329,7 @@ impl Porch {
             sockets,
             early,
             ended,
+            route: _,
         } = line;
         let shared = Rc::clone(&self.shared);
         let request = match opening.request {
@@ -319,11 +353,12 @@ impl Porch {
     }
 }
 
-/// Two sockets, and what the charger sent ahead.
+/// Two sockets, what the charger sent ahead, and the way it went.
 struct Line {
     sockets: [Stream; 2],
     early: Vec<u8>,
     ended: bool,
+    route: Route,
 }
 
 enum Reading {

@@ -49,6 +49,8 @@ pub enum Ending {
     Reset(End),
     /// This end did not acknowledge for too long.
     Timeout(End),
+    /// The charger belongs to the other backend now: the tap asked it to come again.
+    Restart,
     /// The tap stops.
     Shutdown,
 }
@@ -67,7 +69,7 @@ impl Ending {
     pub const fn by(self) -> &'static str {
         match self {
             Self::Fin(end) | Self::Reset(end) | Self::Timeout(end) => end.word(),
-            Self::Shutdown => "tap",
+            Self::Restart | Self::Shutdown => "tap",
         }
     }
 
@@ -77,6 +79,7 @@ impl Ending {
             Self::Fin(_) => "fin",
             Self::Reset(_) => "reset",
             Self::Timeout(_) => "timeout",
+            Self::Restart => "restart",
             Self::Shutdown => "shutdown",
         }
     }

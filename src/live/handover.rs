@@ -44,6 +44,8 @@ pub enum Record<'a> {
     Lost(u64, Dir, Micros, Lost),
     /// The connection ended.
     Closed(u64, Micros, Closed),
+    /// The live plane has taken an [`Order`](super::routes::Order): a charger's way has changed.
+    Routed(Micros, Routed),
     /// Time passed; counters of the live plane.
     Tick(Micros, Counters),
     /// The live plane stops in order; nothing follows.
@@ -83,6 +85,9 @@ pub struct Opened {
     pub peer: String,
     /// Which backend is the authority of this connection.
     pub authority: Leg,
+    /// Whether it is reached through the mediator, because the charger has a transaction that it knows by another name.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub mediated: bool,
     /// Request target as the charger sent it, with stars for what may be secret.
     pub target: String,
     /// What the charger offered in `Sec-WebSocket-Protocol`, joined with `, `; `None` if the header was absent.
@@ -134,6 +139,11 @@ pub struct Refused {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 const fn is_none(number: &u64) -> bool {
     *number == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// Bytes of one frame.
@@ -188,6 +198,33 @@ pub struct Closed {
     pub how: String,
     /// What each direction carried ([from charger, to charger]).
     pub flows: [Flow; 2],
+    /// What the tap itself told the charger, if it asked it to come again. The flows do not count it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goodbye: Option<Goodbye>,
+}
+
+/// The one frame that the tap ever sends: a Close that asks the charger to connect again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Goodbye {
+    /// Its code: 1012, service restart.
+    pub code: u16,
+    /// Its bytes.
+    pub bytes: u64,
+    /// Bytes that the authority still sent afterwards: they reached nobody and lie in no frame.
+    pub unheard: u64,
+}
+
+/// A charger's way has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Routed {
+    /// The charger.
+    pub charger: String,
+    /// Its authority from now on.
+    pub authority: Leg,
+    /// Whether it may come in at once.
+    pub admitted: bool,
+    /// Connections to the other backend that are being ended.
+    pub ending: u64,
 }
 
 /// Counters of the live plane, monotonic within a run.
@@ -227,6 +264,7 @@ const CLOSED: u8 = 7;
 const TICK: u8 = 8;
 const STOPPING: u8 = 9;
 const LOGIN: u8 = 10;
+const ROUTED: u8 = 11;
 
 const FIRST: u16 = 1;
 const LAST: u16 = 2;
@@ -251,6 +289,7 @@ impl Record<'_> {
                 encode_json(out, LOST, Some(*dir), *conn, *at, lost);
             }
             Record::Closed(conn, at, closed) => encode_json(out, CLOSED, None, *conn, *at, closed),
+            Record::Routed(at, routed) => encode_json(out, ROUTED, None, 0, *at, routed),
             Record::Tick(at, counters) => encode_json(out, TICK, None, 0, *at, counters),
             Record::Stopping(at) => encode_json(out, STOPPING, None, 0, *at, &()),
         }
@@ -347,6 +386,7 @@ pub fn decode(bytes: &[u8]) -> Result<Option<(Record<'_>, usize)>, BrokenRecord>
         GAP => Record::Gap(conn, dir, at, json(payload)?),
         LOST => Record::Lost(conn, dir, at, json(payload)?),
         CLOSED => Record::Closed(conn, at, json(payload)?),
+        ROUTED => Record::Routed(at, json(payload)?),
         TICK => Record::Tick(at, json(payload)?),
         STOPPING => Record::Stopping(at),
         other => return Err(BrokenRecord(format!("kind {other}"))),

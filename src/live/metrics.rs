@@ -57,6 +57,8 @@ pub struct Metrics {
     pub shadow_restarts: Count,
     /// Failed accepts.
     pub accept_errors: Count,
+    /// Chargers that were asked to connect again, because they belong to the other backend now.
+    pub goodbyes: Count,
     /// Connections on which a byte was altered, lost or added. Anything but zero is severity S0.
     pub breaches: Count,
     /// What chargers offered, where the tap ends TLS.

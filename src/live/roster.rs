@@ -14,15 +14,16 @@ use std::task::{Context, Waker};
 
 use tokio::sync::Notify;
 
-use super::handover::{Closed, Hello, Login, Lost, Opened, Part, Record, Refused};
+use super::handover::{Closed, Hello, Login, Lost, Opened, Part, Record, Refused, Routed};
 use super::metrics::Metrics;
+use super::routes::Order;
 use super::secret::Secret;
 use super::seen;
 use super::tank::{Offer, SLICE, Tank};
 use super::unlisted::Unlisted;
 use super::walker::Step;
 use crate::clock::{Clock, Micros};
-use crate::facts::Dir;
+use crate::facts::{Dir, Leg};
 
 /// Ended connections that are remembered for a shadow plane that is away.
 const UNTOLD: usize = 10_000;
@@ -68,6 +69,15 @@ struct Departed {
     closed: Closed,
 }
 
+/// Why the tap wants a connection to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// The charger belongs to the other backend now.
+    Restart,
+    /// The tap stops.
+    Shutdown,
+}
+
 /// An open connection.
 #[derive(Debug)]
 pub struct Entry {
@@ -79,13 +89,23 @@ pub struct Entry {
     /// Frames up to here were seen before the current shadow plane was told of the connection: they are in its gap.
     announced: [Cell<u64>; 2],
     lost: [Cell<bool>; 2],
-    ending: Cell<bool>,
+    leaving: Cell<Option<Leave>>,
     waker: RefCell<Option<Waker>>,
 }
 
 impl Entry {
-    /// Whether the tap wants the connection to end. Otherwise the task is woken when it does.
-    pub fn is_ending(&self, cx: &Context<'_>) -> bool {
+    /// Whose it is.
+    pub fn charger(&self) -> &str {
+        &self.opened.charger
+    }
+
+    /// The backend that it leads to.
+    pub fn authority(&self) -> Leg {
+        self.opened.authority
+    }
+
+    /// Whether the tap wants the connection to end, and why. The task is woken when that changes.
+    pub fn leaves(&self, cx: &Context<'_>) -> Option<Leave> {
         let mut waker = self.waker.borrow_mut();
         if !waker
             .as_ref()
@@ -93,12 +113,12 @@ impl Entry {
         {
             *waker = Some(cx.waker().clone());
         }
-        self.ending.get()
+        self.leaving.get()
     }
 
-    /// Makes the connection end, with a FIN to both ends.
-    pub fn end(&self) {
-        self.ending.set(true);
+    /// Makes the connection end.
+    pub fn leave(&self, why: Leave) {
+        self.leaving.set(Some(why));
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
@@ -181,7 +201,7 @@ impl Roster {
             seen: Default::default(),
             announced: Default::default(),
             lost: Default::default(),
-            ending: Cell::new(false),
+            leaving: Cell::new(None),
             waker: RefCell::new(None),
         });
         inner.open.insert(conn, Rc::clone(&entry));
@@ -317,6 +337,30 @@ impl Roster {
         let position = inner.tank.written();
         inner.leaving.push_back((position, departed));
         self.filled.notify_one();
+    }
+
+    /// A charger's way has changed: its connections to the other backend are ended at once.
+    pub fn routed(&self, order: &Order) {
+        // Few lead to the other backend, and of those alone the names are compared.
+        let strays: Vec<Rc<Entry>> = self
+            .inner
+            .borrow()
+            .open
+            .values()
+            .filter(|entry| entry.authority() != order.authority)
+            .filter(|entry| entry.charger() == order.charger)
+            .map(Rc::clone)
+            .collect();
+        for entry in &strays {
+            entry.leave(Leave::Restart);
+        }
+        let routed = Routed {
+            charger: order.charger.clone(),
+            authority: order.authority,
+            admitted: !order.held,
+            ending: strays.len() as u64,
+        };
+        self.push(&Record::Routed(Clock::system().now(), routed));
     }
 
     /// Tells the counters.
@@ -461,6 +505,7 @@ mod tests {
             charger: "CP1".to_owned(),
             peer: String::new(),
             authority: Leg::Legacy,
+            mediated: false,
             target: String::new(),
             offered: None,
             subprotocol: None,

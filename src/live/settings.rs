@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::backend::Backend;
+use super::routes::Route;
 use crate::facts::Leg;
 
 /// Settings of the live plane.
@@ -15,8 +16,12 @@ pub struct Settings {
     pub listen: Vec<SocketAddr>,
     /// Path in front of the charger's identity on the tap's side; replaced by the authority's path. Empty: none.
     pub base_path: String,
-    /// Which backend the chargers hear.
+    /// Which backend the chargers hear, but for those in `routes`.
     pub authority: Leg,
+    /// Chargers that were moved, with their ways.
+    pub routes: Vec<(String, Route)>,
+    /// The sockets of the mediator by leg, if there is one.
+    pub mediators: Option<[PathBuf; 2]>,
     /// The backend that runs the chargers today.
     pub legacy: Backend,
     /// The backend that may take over.
@@ -60,6 +65,8 @@ impl Settings {
             listen: vec![listen],
             base_path: String::new(),
             authority: Leg::Legacy,
+            routes: Vec::new(),
+            mediators: None,
             legacy,
             candidate,
             tls: None,
@@ -79,9 +86,14 @@ impl Settings {
         }
     }
 
-    /// The backend that the chargers hear.
-    pub fn authority_backend(&self) -> &Backend {
-        match self.authority {
+    /// The backend that chargers hear which were not moved.
+    pub const fn authority_backend(&self) -> &Backend {
+        self.backend(self.authority)
+    }
+
+    /// The backend of a leg.
+    pub const fn backend(&self, leg: Leg) -> &Backend {
+        match leg {
             Leg::Legacy => &self.legacy,
             Leg::Candidate => &self.candidate,
         }

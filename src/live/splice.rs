@@ -13,22 +13,24 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::answer::{Answer, Asking};
 use super::ending::{End, Ending};
-use super::handover::{Closed, Flow};
+use super::handover::{Closed, Flow, Goodbye};
 use super::metrics::Metrics;
-use super::roster::{Entry, Roster};
+use super::roster::{Entry, Leave, Roster};
+use super::routes::Routes;
 use super::settings::Settings;
 use super::stream::{Failure, Stream};
 use super::walker::{Step, Walker};
 use crate::clock::{Clock, Micros};
 use crate::facts::Dir;
 
+mod farewell;
 mod next;
 
+use farewell::Farewell;
 use next::Between;
 
 /// Bytes read at once, and so the most that lie between the two sockets of a direction.
@@ -45,6 +47,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Where open connections are kept and handed over.
     pub roster: Roster,
+    /// Which way each charger goes.
+    pub routes: Routes,
     /// Connection epoch of the next request.
     pub next_conn: Cell<u64>,
     /// The one read buffer: a splice holds bytes only between two polls, and then in a buffer of its own.
@@ -119,6 +123,8 @@ pub struct Splice {
     first_end: Option<End>,
     /// The phase has changed, so that what was held may move now.
     again: bool,
+    /// Present while the charger is asked to come again.
+    farewell: Option<Box<Farewell>>,
 }
 
 impl Half {
@@ -214,6 +220,7 @@ impl Splice {
             phase,
             first_end: charger_ended.then_some(End::Charger),
             again: false,
+            farewell: None,
         })
     }
 
@@ -229,12 +236,19 @@ impl Splice {
         let broken = self.pump(cx, scratch).or_else(|| self.poll_failures(cx));
         if let Some(ending) = broken {
             self.last_words(ending, cx, scratch);
-            return Poll::Ready(ending);
+            // Whoever breaks a line that is being ended only hastens it.
+            let told = self
+                .farewell
+                .as_ref()
+                .is_some_and(|farewell| farewell.is_said());
+            return Poll::Ready(if told { Ending::Restart } else { ending });
         }
-        if let Phase::Frames(entry) = &self.phase
-            && entry.is_ending(cx)
-        {
-            return Poll::Ready(Ending::Shutdown);
+        if let Phase::Frames(entry) = &self.phase {
+            match entry.leaves(cx) {
+                Some(Leave::Shutdown) => return Poll::Ready(Ending::Shutdown),
+                Some(Leave::Restart) => return self.poll_farewell(cx, scratch),
+                None => {}
+            }
         }
         match self.first_end {
             Some(end) if self.halves.iter().all(|half| half.state == State::Done) => {
@@ -424,6 +438,10 @@ impl Splice {
         let Some(entry) = asking.settle(answer, &self.shared.roster) else {
             return;
         };
+        if self.shared.routes.of(entry.charger()).authority != entry.authority() {
+            // It was moved while its authority answered.
+            entry.leave(Leave::Restart);
+        }
         self.phase = Phase::Frames(entry);
         let [charger, authority] = &mut self.halves;
         // What refused requests and their answers carried is no part of the connection.
@@ -491,7 +509,7 @@ impl Splice {
                 return None;
             }
             half.failure = None;
-            let error = half.socket.tcp().take_error().unwrap_or_else(Some);
+            let error = half.socket.socket().take_error().unwrap_or_else(Some);
             // Without an error the kernel has told it already, to a write.
             Some(error.map_or(Ending::Reset(end), |error| Ending::of(end, &error)))
         })
@@ -517,14 +535,16 @@ impl Splice {
             shared,
             halves,
             phase,
+            farewell,
             ..
         } = *self;
+        let goodbye = farewell.and_then(|farewell| farewell.goodbye());
         let flows = [halves[0].flow(), halves[1].flow()];
         if let Err(error) = close(halves, ending) {
             tracing::debug!(%error, "cannot close a socket in kind");
         }
         match phase {
-            Phase::Frames(entry) => closed(&shared, &entry, ending, flows),
+            Phase::Frames(entry) => closed(&shared, &entry, ending, flows, goodbye),
             Phase::Asking(asking) => {
                 let why = match ending {
                     Ending::Fin(End::Charger) | Ending::Reset(End::Charger) => "charger left",
@@ -552,13 +572,19 @@ fn close(halves: [Half; 2], ending: Ending) -> io::Result<()> {
         match ending {
             Ending::Fin(_) => {}
             Ending::Reset(_) | Ending::Timeout(_) => half.socket.reset()?,
-            Ending::Shutdown => SockRef::from(half.socket.tcp()).shutdown(Shutdown::Write)?,
+            Ending::Restart | Ending::Shutdown => half.socket.socket().shutdown(Shutdown::Write)?,
         }
     }
     Ok(())
 }
 
-fn closed(shared: &Shared, entry: &Rc<Entry>, ending: Ending, flows: [Flow; 2]) {
+fn closed(
+    shared: &Shared,
+    entry: &Rc<Entry>,
+    ending: Ending,
+    flows: [Flow; 2],
+    goodbye: Option<Goodbye>,
+) {
     let (by, how) = (ending.by(), ending.how());
     tracing::info!(conn = entry.conn, by, how, "connection closed");
     for (flow, dir) in flows.iter().zip(Dir::BOTH) {
@@ -573,7 +599,16 @@ fn closed(shared: &Shared, entry: &Rc<Entry>, ending: Ending, flows: [Flow; 2]) 
         }
     }
     let (by, how) = (by.to_owned(), how.to_owned());
-    shared.roster.closed(entry, Closed { by, how, flows });
+    if goodbye.is_some() {
+        shared.metrics.goodbyes.add(1);
+    }
+    let closed = Closed {
+        by,
+        how,
+        flows,
+        goodbye,
+    };
+    shared.roster.closed(entry, closed);
 }
 
 fn extend_crc(crc: u32, bytes: &[u8]) -> u32 {
@@ -588,7 +623,7 @@ mod tests {
 
     #[test]
     fn a_line_stays_small() {
-        assert!(size_of::<Splice>() <= 384, "{}", size_of::<Splice>());
+        assert!(size_of::<Splice>() <= 392, "{}", size_of::<Splice>());
         assert!(size_of::<Entry>() <= 320, "{}", size_of::<Entry>());
     }
 

@@ -1,15 +1,14 @@
-//! One end of a spliced line: a TCP socket, with TLS around it or not.
+//! One end of a spliced line: a TCP socket, with TLS around it or not, or the mediator's socket.
 
 use std::future::Future;
 use std::io;
-use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
 use super::settings::Tuning;
@@ -21,6 +20,8 @@ pub enum Stream {
     Plain(TcpStream),
     /// TLS, boxed because its buffers dwarf the plain variant.
     Tls(Box<TlsStream<TcpStream>>),
+    /// To the mediator.
+    Local(UnixStream),
 }
 
 /// Resolves once the socket has failed, whatever else is going on with it.
@@ -28,17 +29,18 @@ pub type Failure = Pin<Box<dyn Future<Output = ()>>>;
 
 impl Stream {
     /// The socket itself.
-    pub fn tcp(&self) -> &TcpStream {
+    pub fn socket(&self) -> SockRef<'_> {
         match self {
-            Self::Plain(tcp) => tcp,
-            Self::Tls(tls) => tls.get_ref().0,
+            Self::Plain(tcp) => SockRef::from(tcp),
+            Self::Tls(tls) => SockRef::from(tls.get_ref().0),
+            Self::Local(local) => SockRef::from(local),
         }
     }
 
     /// The certificate that the peer showed, if it is a TLS peer and did.
     pub fn peer_certificate(&self) -> Option<&[u8]> {
         match self {
-            Self::Plain(_) => None,
+            Self::Plain(_) | Self::Local(_) => None,
             Self::Tls(tls) => tls
                 .get_ref()
                 .1
@@ -50,16 +52,22 @@ impl Stream {
 
     /// Closes with a reset instead of an orderly end.
     pub fn reset(self) -> io::Result<()> {
-        self.tcp().set_zero_linger()
+        self.socket().set_linger(Some(Duration::ZERO))
     }
 
     /// Watches for a reset or timeout while nothing is read from or written to the socket. It takes a descriptor of its
     /// own, so it is made only for the rare states that need it: half-closed and stalled.
     pub fn failure(&self) -> io::Result<Failure> {
-        let socket = self.tcp().as_fd().try_clone_to_owned()?;
-        let socket = TcpStream::from_std(std::net::TcpStream::from(socket))?;
+        let socket = self.socket().try_clone()?;
+        // An error below means that the runtime stops; there is nobody left to tell.
+        if let Self::Local(_) = self {
+            let socket = UnixStream::from_std(socket.into())?;
+            return Ok(Box::pin(async move {
+                drop(socket.ready(Interest::ERROR).await);
+            }));
+        }
+        let socket = TcpStream::from_std(socket.into())?;
         Ok(Box::pin(async move {
-            // An error here means that the runtime stops; there is nobody left to tell.
             drop(socket.ready(Interest::ERROR).await);
         }))
     }
@@ -67,7 +75,11 @@ impl Stream {
     /// Sets how long sent bytes may stay unacknowledged; `None` for as long as the kernel's own patience lasts. The kernel
     /// counts a closed receive window as unacknowledged, so a peer that is merely stalled must get `None`.
     pub fn set_user_timeout(&self, timeout: Option<Duration>) -> io::Result<()> {
-        SockRef::from(self.tcp()).set_tcp_user_timeout(timeout)
+        match self {
+            // A process that is gone shows itself at once.
+            Self::Local(_) => Ok(()),
+            _ => self.socket().set_tcp_user_timeout(timeout),
+        }
     }
 }
 
@@ -97,6 +109,7 @@ impl AsyncRead for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_read(cx, buf),
             Self::Tls(tls) => Pin::new(tls).poll_read(cx, buf),
+            Self::Local(local) => Pin::new(local).poll_read(cx, buf),
         }
     }
 }
@@ -110,6 +123,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(cx, bytes),
             Self::Tls(tls) => Pin::new(tls).poll_write(cx, bytes),
+            Self::Local(local) => Pin::new(local).poll_write(cx, bytes),
         }
     }
 
@@ -117,6 +131,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(_) => Poll::Ready(Ok(())),
             Self::Tls(tls) => Pin::new(tls).poll_flush(cx),
+            Self::Local(local) => Pin::new(local).poll_flush(cx),
         }
     }
 
@@ -124,6 +139,7 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Self::Tls(tls) => Pin::new(tls).poll_shutdown(cx),
+            Self::Local(local) => Pin::new(local).poll_shutdown(cx),
         }
     }
 }

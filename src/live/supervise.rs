@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::metrics::Metrics;
+use super::routes::Order;
 use super::splice::Shared;
 
 /// How long the last records before a silence wait for others. While there is traffic the [roster](super::roster) says
@@ -170,7 +170,7 @@ async fn attend(
     let lost = tokio::select! {
         _ = stop.wait_for(|stop| *stop) => None,
         error = feed(shared, stream) => Some(error),
-        error = listen(&shared.metrics, stream) => Some(error),
+        error = listen(shared, stream) => Some(error),
     };
     let stopped = lost.is_none();
     if let Some(error) = lost {
@@ -265,8 +265,8 @@ async fn write_rest(shared: &Shared, stream: &UnixStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Keeps the plane's latest status line; returns why none will follow.
-async fn listen(metrics: &Metrics, stream: &UnixStream) -> io::Error {
+/// Keeps the plane's latest status line and carries out its orders; returns why none will follow.
+async fn listen(shared: &Shared, stream: &UnixStream) -> io::Error {
     let mut line = Vec::new();
     let mut buffer = vec![0; 4096];
     loop {
@@ -282,14 +282,31 @@ async fn listen(metrics: &Metrics, stream: &UnixStream) -> io::Error {
         }
         if let Some(end) = line.iter().rposition(|&byte| byte == b'\n') {
             let lines = line.drain(..=end).collect::<Vec<_>>();
-            let latest = lines
-                .split(|&byte| byte == b'\n')
-                .rfind(|line| !line.is_empty());
-            let latest = String::from_utf8_lossy(latest.unwrap_or_default());
-            metrics.set_shadow_status(latest.into_owned());
+            obey(shared, lines.split(|&byte| byte == b'\n'));
+            // Many orders may come at once; between them the connections have their turn.
+            tokio::task::yield_now().await;
         } else if line.len() > STATUS {
             line.clear();
         }
+    }
+}
+
+/// Carries out orders, and keeps the latest of the other lines.
+fn obey<'a>(shared: &Shared, lines: impl Iterator<Item = &'a [u8]>) {
+    let mut latest = None;
+    for line in lines.filter(|line| !line.is_empty()) {
+        match Order::read(line) {
+            None => latest = Some(line),
+            Some(Ok(order)) => {
+                shared.routes.take(&order);
+                shared.roster.routed(&order);
+            }
+            Some(Err(error)) => tracing::error!(%error, "order not understood"),
+        }
+    }
+    if let Some(latest) = latest {
+        let latest = String::from_utf8_lossy(latest).into_owned();
+        shared.metrics.set_shadow_status(latest);
     }
 }
 

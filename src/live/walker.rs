@@ -56,6 +56,11 @@ impl Walker {
         self.frames
     }
 
+    /// Whether the last frame is complete.
+    pub fn is_between(&self) -> bool {
+        self.stage == Stage::Between
+    }
+
     /// Whether frame boundaries can't be found any more.
     pub fn is_lost(&self) -> bool {
         self.stage == Stage::Lost

@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::switch;
+
 mod client;
 mod server;
 
@@ -39,6 +41,8 @@ pub enum Ask {
     Decision(Box<RawValue>),
     /// Write down what the program did that a decision ran: [`crate::facts::Kind::HookRan`], whose body this is.
     Hook(Box<RawValue>),
+    /// Move chargers to a backend, or back.
+    Switch(Box<switch::Request>),
 }
 
 /// What came of it.
@@ -47,6 +51,8 @@ pub enum Ask {
 pub enum Answer {
     /// It is on disk, as the fact with this number.
     Written(u64),
+    /// The switch was begun; the recording tells how it goes.
+    Begun(switch::Accepted),
     /// It was not done, for this reason.
     Refused(String),
 }

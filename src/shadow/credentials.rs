@@ -32,6 +32,13 @@ pub struct Credentials {
     pub all: Option<Login>,
 }
 
+impl Credentials {
+    /// Whether there is anything to log in with.
+    pub fn are_any(&self) -> bool {
+        self.passed || self.all.is_some() || !self.each.is_empty()
+    }
+}
+
 /// User and password for HTTP Basic.
 #[derive(Debug, Clone)]
 pub struct Login {

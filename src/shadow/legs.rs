@@ -31,6 +31,10 @@ use super::plane::{ConnInfo, LegHost};
 use super::queue::{Gate, Mirrored, Traffic};
 use super::settings::{ShadowSettings, Takeover};
 
+mod turn;
+
+pub use turn::OpenTransaction;
+
 /// All legs of a shadow plane. Lives inside a `LocalRuntime` or a `LocalSet`.
 pub struct Legs {
     backends: Vec<Backend>,
@@ -38,6 +42,9 @@ pub struct Legs {
     identities: RefCell<Identities>,
     parting: RefCell<Parting>,
     memories: RefCell<Memories>,
+    default_shadow: Leg,
+    /// The shadows of chargers that were moved.
+    turned: RefCell<HashMap<Arc<str>, Leg>>,
     running: Rc<Running>,
 }
 
@@ -96,8 +103,10 @@ impl Drop for Task {
 }
 
 impl Legs {
-    /// Legs towards each of `backends`: a connection is shadowed by the one that is not its authority.
+    /// Legs towards each of `backends`: a connection is shadowed by the one that is not its authority. The first is the
+    /// shadow of every charger that was not moved.
     pub fn new(backends: Vec<ShadowSettings>, recorder: &Recorder) -> Result<Self, TlsError> {
+        let default_shadow = backends.first().map_or(Leg::Candidate, |first| first.leg);
         let backends = backends
             .into_iter()
             .map(|settings| {
@@ -119,6 +128,8 @@ impl Legs {
             identities: RefCell::default(),
             parting: RefCell::default(),
             memories: RefCell::default(),
+            default_shadow,
+            turned: RefCell::default(),
             running: Rc::default(),
         })
     }
@@ -126,7 +137,8 @@ impl Legs {
     /// Takes what an earlier run recorded towards `shadow`: identifiers, and what introduces a charger. To be called before
     /// connections are opened.
     pub fn resume(&self, shadow: Leg, resume: &Resume) {
-        for (charger, learned) in &resume.learned {
+        let ours = |charger: &Arc<str>| self.shadow_of(charger) == shadow;
+        for (charger, learned) in resume.learned.iter().filter(|(name, _)| ours(name)) {
             let pairs = learned.iter().filter_map(|pair| {
                 let class = Class::from_word(&pair.class)?;
                 let (authority, ours) = (pair.authority.as_str(), pair.shadow.as_str());
@@ -139,12 +151,13 @@ impl Legs {
             });
             self.restore(shadow, charger, pairs);
         }
-        for (charger, remembered) in &resume.chargers {
+        for (charger, remembered) in resume.chargers.iter().filter(|(name, _)| ours(name)) {
             self.recall(shadow, charger, remembered);
             self.forget_pretence(shadow, charger, remembered);
         }
-        let of_shadow =
-            |owed: &&Undelivered| owed.call.leg.unwrap_or(Leg::Legacy).other() == shadow;
+        let of_shadow = |owed: &&Undelivered| {
+            ours(&owed.call.charger) && owed.call.leg.unwrap_or(Leg::Legacy).other() == shadow
+        };
         for owed in resume.undelivered.iter().filter(of_shadow) {
             self.owe(shadow, owed);
         }
@@ -216,8 +229,11 @@ impl Legs {
     /// Takes what the operator supplied about chargers.
     pub fn import(&self, shadow: Leg, imports: &BTreeMap<String, Rc<Import>>) {
         for (charger, import) in imports {
-            let memory = self.memory(shadow, &Arc::from(charger.as_str()));
-            memory.borrow_mut().model.import(Rc::clone(import));
+            let charger = Arc::from(charger.as_str());
+            if self.shadow_of(&charger) == shadow {
+                let memory = self.memory(shadow, &charger);
+                memory.borrow_mut().model.import(Rc::clone(import));
+            }
         }
     }
 

@@ -25,7 +25,10 @@ use super::queue::{Gate, Outstanding, Queue, Synthetic, Withheld};
 use super::settings::ShadowSettings;
 use super::socket::SocketEnd;
 
+mod asked;
 mod messages;
+
+use asked::Asked;
 
 pub use messages::read_answer;
 
@@ -101,6 +104,8 @@ struct State {
     gap: bool,
     connected: bool,
     booted: bool,
+    /// The CALLs of the charger and of its authority that wait for an answer.
+    asked: [Asked; 2],
     ending: Option<Ending>,
     /// The charger's connection is over, and until when the leg may go on.
     drain: Option<(Ending, Instant)>,
@@ -129,6 +134,7 @@ impl Link {
                 gap: false,
                 connected: false,
                 booted: false,
+                asked: Default::default(),
                 ending: None,
                 drain: None,
             }),
@@ -285,6 +291,16 @@ impl Link {
     /// Notes that the backend is connected, for the closing fact.
     pub fn set_connected(&self, connected: bool) {
         self.state.borrow_mut().connected = connected;
+    }
+
+    /// Whether a CALL between charger and authority waits for its answer.
+    pub fn is_talking(&self) -> bool {
+        self.state.borrow().asked.iter().any(|asked| asked.waits())
+    }
+
+    /// Whether the backend has heard and answered all that it will.
+    pub fn is_settled(&self) -> bool {
+        self.queue(Queue::is_settled)
     }
 
     /// Whether the backend is connected.

@@ -1,10 +1,12 @@
 //! What is kept about a charger from one connection to the next: its model, its identifiers, the last commands.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use serde_json::json;
 
 use crate::clock::Micros;
+use crate::facts::authority::Carried;
 use crate::facts::{Fact, Recorder};
 use crate::ocpp::json::Step;
 use crate::ocpp::relation::Identifier;
@@ -12,9 +14,11 @@ use crate::ocpp::{Class, Envelope, Relation, Version};
 
 use super::commands::Commands;
 use super::exchanges::Exchanges;
+use super::legs::OpenTransaction;
 use super::model::Model;
 use super::outbox::Outbox;
 use super::overlay::Overlay;
+use super::queue::Mirrored;
 use super::solicited::{self, SOLICITED, Solicited};
 use super::stand_in::Acceptance;
 use super::translate::{COLD_START, UNMAPPED, member_text};
@@ -137,6 +141,56 @@ impl Memory {
     /// Takes pairs that an earlier run recorded.
     pub fn restore(&mut self, class: Class, authority: &str, shadow: &str) {
         self.relation.relearn(class, authority, shadow);
+    }
+
+    /// The transactions that are open, with what the shadow calls them.
+    pub fn open_transactions(&self) -> Vec<OpenTransaction> {
+        let twin = |wire: &str| self.relation.to_shadow(Class::TransactionId, wire);
+        self.model
+            .open_transactions()
+            .map(|wire| OpenTransaction {
+                shadow: twin(wire).map(str::to_owned),
+                wire: wire.to_owned(),
+            })
+            .collect()
+    }
+
+    /// The memory of the same charger after its backends have changed sides, and what the old shadow is still owed. `open`
+    /// are its open transactions.
+    pub fn turned(mut self, open: &[Carried]) -> (Self, Vec<Rc<Mirrored>>) {
+        let mut turned = Self {
+            model: std::mem::take(&mut self.model),
+            barrier: self.barrier,
+            ..Self::default()
+        };
+        for (class, authority, shadow) in self.relation.pairs() {
+            let is_open = class == Class::TransactionId
+                && open.iter().any(|carried| carried.wire == authority.text());
+            if !is_open {
+                turned.restore(class, &shadow.literal(), &authority.literal());
+            }
+        }
+        turned.carry(open);
+        let owed = self.version.map(|version| {
+            turned.speaks(version);
+            self.outbox.take(version).0
+        });
+        (turned, owed.unwrap_or_default())
+    }
+
+    /// The charger goes on calling these transactions as it did when the shadow was its authority.
+    pub fn carry(&mut self, open: &[Carried]) {
+        for carried in open {
+            self.restore(Class::TransactionId, &carried.wire, &carried.from);
+        }
+        self.know(open.iter().map(|carried| carried.wire.as_str()));
+    }
+
+    /// These transactions are known to have begun: what names them is no cold start.
+    fn know<'a>(&mut self, transactions: impl Iterator<Item = &'a str>) {
+        for transaction in transactions {
+            bounded(&mut self.assigned, transaction);
+        }
     }
 
     /// The authority minted these: what they name is no cold start.

@@ -176,6 +176,11 @@ impl Model {
 
 /// What is known.
 impl Model {
+    /// The transactions that are going on, as the charger calls them.
+    pub fn open_transactions(&self) -> impl Iterator<Item = &str> {
+        self.learned.transactions.ids()
+    }
+
     /// The payload of the last BootNotification.
     pub fn boot(&self) -> Option<&str> {
         self.boot.as_ref().map(|boot| boot.payload.as_ref())

@@ -13,7 +13,7 @@ use crate::ocpp::Version;
 use crate::ocpp::quirks::{self, Quirks};
 
 mod half;
-mod header;
+pub(super) mod header;
 mod inflate;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,8 @@ use tokio::time::{sleep_until, timeout};
 
 use crate::clock::Micros;
 use crate::facts::{Dir, Leg};
-use crate::live::handover::{BrokenRecord, decode};
+use crate::live::handover::{BrokenRecord, Routed, decode};
+use crate::live::routes::Order;
 use crate::live::secret::Secret;
 
 mod status;
@@ -42,11 +43,19 @@ pub trait LegHost {
     fn gap(&self, conn: u64, dir: Dir);
     /// The connection ended.
     fn closed(&self, conn: u64, at: Micros);
+    /// The live plane has told which connections there are: those that were opened until now.
+    fn called(&self) {}
     /// Nothing follows: the live plane stopped or is gone.
     fn stopping(&self);
     /// Ready once every leg has ended.
     fn finished(&self) -> impl Future<Output = ()> {
         async {}
+    }
+    /// The live plane has carried out an order.
+    fn routed(&self, _: Micros, _: &Routed) {}
+    /// The next order for the live plane. Cancel safe.
+    fn order(&self) -> impl Future<Output = Order> {
+        std::future::pending()
     }
     /// Counters for the status line and tick facts.
     fn status(&self) -> serde_json::Value {
@@ -68,11 +77,20 @@ impl<L: LegHost> LegHost for Rc<L> {
     fn closed(&self, conn: u64, at: Micros) {
         L::closed(self, conn, at);
     }
+    fn called(&self) {
+        L::called(self);
+    }
     fn stopping(&self) {
         L::stopping(self);
     }
     fn finished(&self) -> impl Future<Output = ()> {
         L::finished(self)
+    }
+    fn routed(&self, at: Micros, routed: &Routed) {
+        L::routed(self, at, routed);
+    }
+    fn order(&self) -> impl Future<Output = Order> {
+        L::order(self)
     }
     fn status(&self) -> serde_json::Value {
         L::status(self)
@@ -106,6 +124,8 @@ pub struct ConnInfo {
     pub login: Option<Secret>,
     /// Which backend is the authority of this connection.
     pub authority: Leg,
+    /// Whether the charger logged in with anything at all.
+    pub logs_in: bool,
     /// The connection was open before this shadow plane started.
     pub resumed: bool,
 }
@@ -147,12 +167,13 @@ pub enum PlaneError {
 }
 
 /// Reads records until the live plane ends. Facts go to the table's recorder, which the caller closes afterwards.
-pub async fn run<L: LegHost, S: SeenCounts>(
+pub async fn run<L: LegHost + Clone, S: SeenCounts>(
     stream: UnixStream,
     mut table: Table<L, S>,
 ) -> Result<Ended, PlaneError> {
     let mut inbox = Inbox::default();
     let mut status = StatusLine::default();
+    let legs = table.legs();
     let mut committed = table.recorder().committed();
     let mut telling = pin!(sleep_until(status.due()));
     let ended = loop {
@@ -163,6 +184,11 @@ pub async fn run<L: LegHost, S: SeenCounts>(
         }
         tokio::select! {
             () = &mut telling => status.tell(&stream, &table.status()),
+            order = legs.order() => status.order(&stream, &order),
+            writable = stream.writable(), if status.is_behind() => {
+                writable?;
+                status.flush(&stream);
+            }
             _ = committed.changed(), if pressed => {}
             readable = stream.readable(), if !pressed => {
                 readable?;

@@ -316,7 +316,7 @@ pub fn fingerprint(call: &Envelope<'_>) -> u64 {
 }
 
 /// `/a/*/b`: a path as facts write it.
-fn pointer(path: &[Step]) -> String {
+pub fn pointer(path: &[Step]) -> String {
     path.iter()
         .map(|step| match step {
             Step::Key(key) => format!("/{key}"),

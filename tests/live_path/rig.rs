@@ -16,7 +16,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use evenkeel::live::handover::{Closed, Gap, Lost, Opened, Record, Refused, decode};
+use evenkeel::live::handover::{Closed, Gap, Lost, Opened, Record, Refused, Routed, decode};
 use evenkeel::live::{Backend, Handover, LivePlane, Metrics, Settings};
 use tokio::sync::watch;
 
@@ -229,6 +229,7 @@ pub enum Heard {
     Gap(u64, usize, Gap),
     Lost(u64, usize, Lost),
     Closed(u64, Closed),
+    Routed(Routed),
     Tick,
     Stopping,
 }
@@ -338,6 +339,7 @@ fn hear(record: &Record<'_>, begun: &mut Vec<((u64, usize), Vec<u8>)>) -> Option
         Record::Gap(conn, dir, _, gap) => Heard::Gap(*conn, dir.index(), gap.clone()),
         Record::Lost(conn, dir, _, lost) => Heard::Lost(*conn, dir.index(), lost.clone()),
         Record::Closed(conn, _, closed) => Heard::Closed(*conn, closed.clone()),
+        Record::Routed(_, routed) => Heard::Routed(routed.clone()),
         Record::Tick(..) => Heard::Tick,
         Record::Stopping(_) => Heard::Stopping,
     })

@@ -202,6 +202,7 @@ impl World {
             subprotocol: Some(subprotocol.to_owned()),
             login: None,
             authority: Leg::Legacy,
+            logs_in: false,
             resumed: false,
         });
     }

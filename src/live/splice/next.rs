@@ -27,6 +27,7 @@ pub(super) struct Between {
     next: Option<(Box<Asking>, Vec<u8>)>,
     peer: SocketAddr,
     authority: Leg,
+    mediated: bool,
     certificate: Option<Rc<str>>,
     tls: Option<Offer>,
 }
@@ -44,6 +45,7 @@ impl Between {
             next: None,
             peer: asking.asker.peer,
             authority: asking.asker.authority,
+            mediated: asking.asker.mediated,
             certificate: asking.asker.certificate.clone(),
             tls: asking.asker.tls,
         })
@@ -59,6 +61,7 @@ impl Between {
             conn,
             peer: self.peer,
             authority: self.authority,
+            mediated: self.mediated,
             certificate: self.certificate.clone(),
             tls: self.tls,
         }
@@ -141,11 +144,18 @@ impl Splice {
         let Phase::Between(between) = &mut self.phase else {
             return Ok(());
         };
+        if shared.routes.of(&identity).authority != between.authority {
+            // It was moved since it was refused: its next line leads to the other backend.
+            return Err(Ending::Restart);
+        }
         let head = std::mem::take(&mut between.head);
         let early = head[request.len..].to_vec();
         let login = settings.pass_credentials.then(|| request.login(&head));
-        self.halves[0].spill =
-            request.rewrite(&head, &settings.base_path, settings.authority_backend());
+        self.halves[0].spill = request.rewrite(
+            &head,
+            &settings.base_path,
+            settings.backend(between.authority),
+        );
         self.again = true;
         if !request.upgrade {
             shared.metrics.plain.add(1);

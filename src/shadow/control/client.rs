@@ -101,6 +101,9 @@ pub fn note(dir: &Path, kind: Kind, body: String) -> Result<u64, NoteError> {
     match ask(dir, wanted) {
         Ok(Answer::Written(seq)) => Ok(seq),
         Ok(Answer::Refused(why)) => Err(NoteError::Refused(why)),
+        Ok(other) => Err(NoteError::Refused(format!(
+            "it answered something else: {other:?}"
+        ))),
         // Whoever records there says so by the lock.
         Err(AskError::Nobody) => directly(dir, kind, raw.get()),
         Err(AskError::TooLong(path)) => match directly(dir, kind, raw.get()) {

@@ -21,6 +21,7 @@ use super::{Answer, Ask, FILE, LONGEST, PathTooLong, Reply, Request, VERSION, pl
 use crate::clock::Clock;
 use crate::facts::Kind;
 use crate::facts::chain::{Scribe, Unwritten};
+use crate::shadow::switch::{self, Switchboard};
 
 /// What the socket is called until it is ready: it takes its place with the right mode, over what a killed tap left there.
 const UNREADY: &str = "control.new";
@@ -64,6 +65,7 @@ pub struct Door {
 pub struct Control {
     scribe: RefCell<Scribe>,
     clock: Clock,
+    switchboard: Option<Switchboard>,
 }
 
 impl Door {
@@ -125,7 +127,15 @@ impl Control {
         Self {
             scribe: RefCell::new(scribe),
             clock,
+            switchboard: None,
         }
+    }
+
+    /// The same, with switches going through `switchboard`.
+    #[must_use]
+    pub fn with_switchboard(mut self, switchboard: Switchboard) -> Self {
+        self.switchboard = Some(switchboard);
+        self
     }
 
     async fn answer(&self, ask: Ask) -> Answer {
@@ -133,6 +143,17 @@ impl Control {
             Ask::Triage(body) => self.note(Kind::Triage, body.get()).await,
             Ask::Decision(body) => self.note(Kind::Decision, body.get()).await,
             Ask::Hook(body) => self.note(Kind::HookRan, body.get()).await,
+            Ask::Switch(request) => self.switch(&request),
+        }
+    }
+
+    fn switch(&self, request: &switch::Request) -> Answer {
+        let Some(switchboard) = &self.switchboard else {
+            return Answer::Refused("this tap moves no chargers".to_owned());
+        };
+        match switchboard.request(request) {
+            Ok(begun) => Answer::Begun(begun),
+            Err(refusal) => Answer::Refused(format!("{refusal} [{}]", refusal.code())),
         }
     }
 

@@ -30,6 +30,20 @@ impl Link {
         }
     }
 
+    /// Notes who waits for an answer.
+    fn note(&self, dir: Dir, message: &Envelope<'_>) {
+        let [charger, authority] = &mut self.state.borrow_mut().asked;
+        let (own, other) = match dir {
+            Dir::FromCharger => (charger, authority),
+            Dir::ToCharger => (authority, charger),
+        };
+        match message.kind {
+            MessageType::Call => own.called(&message.id),
+            MessageType::CallResult | MessageType::CallError => other.answered(&message.id),
+            MessageType::Send | MessageType::CallResultError => {}
+        }
+    }
+
     /// The charger sent a message.
     pub fn from_charger(&self, seq: u64, at: Micros, text: &Arc<str>) {
         let Ok(message) = Envelope::parse(text) else {
@@ -43,6 +57,7 @@ impl Link {
             });
             return;
         };
+        self.note(Dir::FromCharger, &message);
         self.hear(Dir::FromCharger, seq, at, &message);
         match message.kind {
             MessageType::Call | MessageType::Send => self.mirror(seq, at, text, &message),
@@ -109,6 +124,7 @@ impl Link {
         let Ok(message) = Envelope::parse(text) else {
             return;
         };
+        self.note(Dir::ToCharger, &message);
         self.hear(Dir::ToCharger, seq, at, &message);
         match message.kind {
             MessageType::Call => {

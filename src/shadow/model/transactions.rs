@@ -145,6 +145,11 @@ impl Transactions {
         room
     }
 
+    /// Those that are going on.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.ongoing.keys().map(AsRef::as_ref)
+    }
+
     /// When a transaction that is going on was last heard of.
     pub fn ongoing(&self, id: &str) -> Option<Evidence> {
         self.ongoing.get(id).map(|transaction| transaction.evidence)

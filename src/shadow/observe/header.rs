@@ -1,25 +1,25 @@
 //! The head of one WebSocket frame (RFC 6455 section 5.2), read and never judged: the backend judges, the tap looks on.
 
 /// The longest head: two bytes, eight of length, four of mask.
-pub(super) const LONGEST: usize = 14;
+pub(in crate::shadow) const LONGEST: usize = 14;
 
 /// What the head says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) fin: bool,
+pub(in crate::shadow) struct Header {
+    pub(in crate::shadow) fin: bool,
     /// RSV1 to RSV3, as the bits 4, 2 and 1.
-    pub(super) reserved: u8,
-    pub(super) opcode: u8,
-    pub(super) mask: Option<[u8; 4]>,
+    pub(in crate::shadow) reserved: u8,
+    pub(in crate::shadow) opcode: u8,
+    pub(in crate::shadow) mask: Option<[u8; 4]>,
     /// The payload's length as declared. Nothing is ever allocated by it.
-    pub(super) len: u64,
+    pub(in crate::shadow) len: u64,
     /// Where the payload begins.
-    pub(super) at: usize,
+    pub(in crate::shadow) at: usize,
 }
 
 impl Header {
     /// Reads the head at the start of `bytes`; `None` if it is not complete.
-    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(in crate::shadow) fn parse(bytes: &[u8]) -> Option<Self> {
         let &[first, second] = bytes.first_chunk()?;
         let (len, mut at) = match second & 0x7f {
             126 => {
@@ -46,12 +46,12 @@ impl Header {
     }
 
     /// Whether it heads a ping, pong, close or a control frame not yet invented.
-    pub(super) fn is_control(self) -> bool {
+    pub(in crate::shadow) fn is_control(self) -> bool {
         self.opcode & 0x08 != 0
     }
 
     /// Appends at most `limit` bytes of the payload that follows this head in `frame`, without the mask.
-    pub(super) fn payload_into(self, frame: &[u8], limit: usize, out: &mut Vec<u8>) {
+    pub(in crate::shadow) fn payload_into(self, frame: &[u8], limit: usize, out: &mut Vec<u8>) {
         let payload = frame.get(self.at..).unwrap_or_default();
         let payload = &payload[..payload.len().min(limit)];
         let start = out.len();

@@ -1,9 +1,11 @@
-//! The status line that goes back to the live plane: JSON, one line, only when something changed.
+//! What goes back to the live plane, line by line: orders, and as JSON how things stand, only when something changed.
 
 use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::time::Instant;
+
+use crate::live::routes::Order;
 
 /// How soon the live plane is told what the last records changed.
 const SOON: Duration = Duration::from_secs(1);
@@ -46,6 +48,25 @@ impl StatusLine {
         }
     }
 
+    /// Sends an order. It follows what is not yet sent: no line is cut, and none overtakes another.
+    pub(super) fn order(&mut self, stream: &UnixStream, order: &Order) {
+        self.unsent.extend(order.line());
+        self.flush(stream);
+    }
+
+    /// Whether something waits until the live plane has read what was sent before.
+    pub(super) fn is_behind(&self) -> bool {
+        !self.unsent.is_empty()
+    }
+
+    /// Sends what the stream takes at once.
+    pub(super) fn flush(&mut self, stream: &UnixStream) {
+        // A live plane that is gone shows itself as the end of the records; here it does not matter.
+        if let Ok(sent) = stream.try_write(&self.unsent) {
+            self.unsent.drain(..sent);
+        }
+    }
+
     /// Sends the status if it differs from the last one. Never waits: a reader that does not read gets the next one.
     pub(super) fn tell(&mut self, stream: &UnixStream, status: &serde_json::Value) {
         if self.unsent.is_empty() {
@@ -60,12 +81,8 @@ impl StatusLine {
             };
         }
         self.due = Instant::now() + self.pause;
-        if self.unsent.is_empty() {
-            return;
-        }
-        // A live plane that is gone shows itself as the end of the records; here it does not matter.
-        if let Ok(sent) = stream.try_write(&self.unsent) {
-            self.unsent.drain(..sent);
+        if self.is_behind() {
+            self.flush(stream);
         }
     }
 }

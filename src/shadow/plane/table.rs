@@ -125,6 +125,14 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
         self
     }
 
+    /// Who hears of connections and messages.
+    pub(super) fn legs(&self) -> L
+    where
+        L: Clone,
+    {
+        self.legs.clone()
+    }
+
     /// The recorder that the facts go to.
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
@@ -172,6 +180,7 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
             Record::Lost(conn, dir, at, lost) => {
                 self.observe(conn, |observer, seen| observer.lost(dir, &lost, at, seen));
             }
+            Record::Routed(at, routed) => self.legs.routed(at, &routed),
             Record::Tick(at, counters) => self.tick(at, counters),
             Record::Stopping(_) => {
                 self.stopping();
@@ -235,6 +244,7 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
             subprotocol: opened.subprotocol,
             login: login.map(|(_, login)| login),
             authority: opened.authority,
+            logs_in: opened.authorization.is_some(),
             resumed,
         };
         self.record_gaps(&info, accounted, opened.seen, "shadow plane away");
@@ -415,6 +425,7 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
         for conn in self.conns.values() {
             self.legs.opened(&conn.info);
         }
+        self.legs.called();
     }
 
     /// Closes, in the recording, the connections that were not called: of this run, or of an earlier one.
@@ -445,6 +456,7 @@ impl<L: LegHost, S: SeenCounts> Table<L, S> {
                 subprotocol: None,
                 login: None,
                 authority: known.opened.leg.unwrap_or(Leg::Legacy),
+                logs_in: false,
                 resumed: true,
             };
             self.record_gaps(&info, known.accounted, counts.unwrap_or_default(), why);

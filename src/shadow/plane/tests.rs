@@ -68,6 +68,7 @@ fn opened(conn: u64, seen: [u64; 2]) -> Record<'static> {
             charger: "CP1".to_owned(),
             peer: "[::1]:1".to_owned(),
             authority: Leg::Legacy,
+            mediated: false,
             target: "/CP1".to_owned(),
             offered: Some("ocpp1.6".to_owned()),
             subprotocol: Some("ocpp1.6".to_owned()),
@@ -108,6 +109,7 @@ fn closed(conn: u64, frames: [u64; 2]) -> Record<'static> {
             by: "charger".to_owned(),
             how: "fin".to_owned(),
             flows: frames.map(flow),
+            goodbye: None,
         },
     )
 }

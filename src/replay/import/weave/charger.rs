@@ -393,6 +393,7 @@ impl<'d> Charger<'d> {
             charger: self.name.to_string(),
             peer: String::new(),
             authority: self.authority,
+            mediated: false,
             target: String::new(),
             offered: Some(subprotocol.clone()),
             subprotocol: Some(subprotocol),

@@ -1,0 +1,352 @@
+//! Which backend each charger belongs to, as the recording tells it: the journal of switches.
+//!
+//! Every step is an `AuthorityChanged` fact that is synced before anything acts on it. Whoever starts after a crash folds
+//! the facts, in order, and comes to exactly one authority for each charger.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Fact, Kind, Leg, Reader, RecordingError};
+use crate::clock::Micros;
+
+/// How far a switch is, with one charger or (without one) as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Of the whole switch: it was asked for. Carries the [`Plan`].
+    Begun,
+    /// The charger belongs to the new authority from now on; its connection is ended.
+    Acting,
+    /// What its old connection carried has been seen, so that it may come in again. Carries its open transactions.
+    Admitted,
+    /// A transaction that began since has a name of its own, because the one that the new authority gave it was taken.
+    /// Carries all transactions that are known by another name.
+    Renamed,
+    /// It is back, at the new authority.
+    Done,
+    /// Its last transaction from before the switch ended: nothing has to be translated any more.
+    Settled,
+    /// It did not come back in time. Of the whole switch: some did not, and it should be rolled back.
+    Missing,
+    /// It stays where it is, for the reason given.
+    Kept,
+    /// Of the whole switch: every charger was moved or kept.
+    Over,
+}
+
+/// When a charger is moved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// As soon as it has no open transaction.
+    #[default]
+    Drain,
+    /// Now, also with open transactions: their identifiers are translated until they end.
+    Now,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The backend that shall be the authority.
+    pub to: Leg,
+    /// When a charger is moved.
+    pub mode: Mode,
+    /// How many chargers are moved each second.
+    pub pace: u32,
+    /// How long a charger may take to become idle, µs; then it is kept.
+    pub limit_us: i64,
+    /// How long a charger may take to come back, µs; then it is missing.
+    pub deadline_us: i64,
+    /// Whether it undoes an earlier switch: such a plan is never refused for its evidence.
+    #[serde(default)]
+    pub rollback: bool,
+    /// Who asked for it.
+    #[serde(default)]
+    pub by: String,
+    /// The chargers.
+    pub chargers: Vec<String>,
+}
+
+/// A transaction that was open when its charger was moved. Identifiers are JSON text without quotes.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Carried {
+    /// What the charger calls it.
+    pub wire: String,
+    /// What the old authority calls it.
+    pub from: String,
+    /// What the new authority calls it.
+    pub to: String,
+}
+
+impl Carried {
+    /// Whether the new authority knows it by another name than the charger.
+    pub fn is_foreign(&self) -> bool {
+        self.wire != self.to
+    }
+}
+
+/// The note of an `AuthorityChanged` fact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// Which switch it belongs to: when that was asked for, µs since the epoch.
+    pub switch: i64,
+    /// How far it is.
+    pub step: Step,
+    /// The old authority.
+    pub from: Leg,
+    /// The new authority.
+    pub to: Leg,
+    /// Why, in words; empty if that is plain.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+    /// The transactions that are open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<Carried>,
+    /// From the end of the old connection to the new one, µs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage_us: Option<i64>,
+    /// Chargers moved, kept and missing, of a whole switch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<[u64; 3]>,
+    /// What is to be done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Plan>,
+}
+
+impl Change {
+    /// A step of a switch, without anything else.
+    pub fn new(switch: i64, step: Step, to: Leg) -> Self {
+        Self {
+            switch,
+            step,
+            from: to.other(),
+            to,
+            why: String::new(),
+            open: Vec::new(),
+            outage_us: None,
+            counts: None,
+            plan: None,
+        }
+    }
+
+    /// Reads the note of a fact; `None` if it is no such fact.
+    pub fn read(fact: &Fact) -> Option<Self> {
+        if fact.kind != Kind::AuthorityChanged {
+            return None;
+        }
+        serde_json::from_str(&fact.note).ok()
+    }
+
+    /// The fact; `charger` is empty for the whole switch.
+    pub fn fact(&self, charger: &Arc<str>, at: Micros) -> Fact {
+        let fact = Fact {
+            leg: Some(self.to),
+            ..Fact::new(Kind::AuthorityChanged, at)
+        };
+        fact.on(charger, 0).note(self)
+    }
+}
+
+/// Where a charger stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The backend that it belongs to.
+    pub authority: Leg,
+    /// The switch that brought it there.
+    pub switch: i64,
+    /// The last step.
+    pub step: Step,
+    /// When that was.
+    pub at: Micros,
+    /// The transactions that were open when it was moved, as far as they are not known to have ended.
+    pub open: Vec<Carried>,
+}
+
+impl Standing {
+    /// Whether the charger may come in: its old connection has been seen to its end.
+    pub fn is_admitted(&self) -> bool {
+        self.step != Step::Acting
+    }
+
+    /// Whether it needs the mediator: it has a transaction that its authority knows by another name.
+    pub fn is_mediated(&self) -> bool {
+        self.open.iter().any(Carried::is_foreign)
+    }
+}
+
+/// A switch that was asked for and is not over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    /// Its number.
+    pub switch: i64,
+    /// What is to be done.
+    pub plan: Plan,
+    /// Chargers that it has kept.
+    pub kept: Vec<Arc<str>>,
+}
+
+/// What the recording's journal comes to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Journal {
+    /// Every charger that was ever moved.
+    pub chargers: BTreeMap<Arc<str>, Standing>,
+    /// Switches that are not over, oldest first.
+    pub unfinished: Vec<Unfinished>,
+}
+
+impl Journal {
+    /// Reads the journal of the recording in `dir`; empty if there is none yet.
+    pub fn at(dir: &Path) -> Result<Self, RecordingError> {
+        if !dir.join(super::store::FILE).exists() {
+            return Ok(Self::default());
+        }
+        Self::read(&Reader::open(dir)?)
+    }
+
+    /// Reads the journal of a recording.
+    pub fn read(reader: &Reader) -> Result<Self, RecordingError> {
+        let mut journal = Self::default();
+        for fact in reader.of_kind(Kind::AuthorityChanged, 0, i64::MAX as usize)? {
+            journal.add(&fact);
+        }
+        Ok(journal)
+    }
+
+    /// Adds the next fact. Facts of other kinds are none of its business.
+    pub fn add(&mut self, fact: &Fact) {
+        let Some(change) = Change::read(fact) else {
+            return;
+        };
+        if fact.charger.is_empty() {
+            self.whole(change);
+        } else {
+            self.of_charger(fact, change);
+        }
+    }
+
+    fn whole(&mut self, change: Change) {
+        match (change.step, change.plan) {
+            (Step::Begun, Some(plan)) => self.unfinished.push(Unfinished {
+                switch: change.switch,
+                plan,
+                kept: Vec::new(),
+            }),
+            (Step::Over, _) => self.unfinished.retain(|one| one.switch != change.switch),
+            _ => {}
+        }
+    }
+
+    fn of_charger(&mut self, fact: &Fact, change: Change) {
+        if change.step == Step::Kept {
+            let mut switches = self.unfinished.iter_mut();
+            if let Some(one) = switches.find(|one| one.switch == change.switch) {
+                one.kept.push(Arc::clone(&fact.charger));
+            }
+            return;
+        }
+        let known = self.chargers.remove(&fact.charger);
+        let before = known.as_ref().map(|known| known.step);
+        let open = match change.step {
+            Step::Acting | Step::Admitted | Step::Renamed => change.open,
+            Step::Settled => Vec::new(),
+            _ => known.map_or_else(Vec::new, |known| known.open),
+        };
+        // A name changes nothing about how far the charger is.
+        let step = match (change.step, before) {
+            (Step::Renamed, Some(before)) => before,
+            (step, _) => step,
+        };
+        let standing = Standing {
+            authority: change.to,
+            switch: change.switch,
+            step,
+            at: fact.at,
+            open,
+        };
+        self.chargers.insert(Arc::clone(&fact.charger), standing);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tell(journal: &mut Journal, charger: &str, change: &Change) {
+        journal.add(&change.fact(&Arc::from(charger), 7));
+    }
+
+    fn plan(chargers: &[&str]) -> Plan {
+        Plan {
+            to: Leg::Candidate,
+            mode: Mode::Drain,
+            pace: 10,
+            limit_us: 1,
+            deadline_us: 1,
+            rollback: false,
+            by: String::new(),
+            chargers: chargers.iter().map(|&name| name.to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn each_charger_has_one_authority_after_any_step() {
+        let mut journal = Journal::default();
+        let begun = Change {
+            plan: Some(plan(&["A", "B"])),
+            ..Change::new(1, Step::Begun, Leg::Candidate)
+        };
+        tell(&mut journal, "", &begun);
+        assert_eq!(journal.unfinished.len(), 1);
+        assert!(journal.chargers.is_empty(), "a plan moves nobody");
+
+        let open = vec![Carried {
+            wire: "4711".to_owned(),
+            from: "4711".to_owned(),
+            to: "7".to_owned(),
+        }];
+        let acting = Change {
+            open: open.clone(),
+            ..Change::new(1, Step::Acting, Leg::Candidate)
+        };
+        tell(&mut journal, "A", &acting);
+        let standing = |journal: &Journal| journal.chargers[&Arc::from("A") as &Arc<str>].clone();
+        assert_eq!(standing(&journal).authority, Leg::Candidate);
+        assert!(!standing(&journal).is_admitted());
+        let admitted = Change {
+            step: Step::Admitted,
+            ..acting
+        };
+        tell(&mut journal, "A", &admitted);
+        tell(
+            &mut journal,
+            "A",
+            &Change::new(1, Step::Done, Leg::Candidate),
+        );
+        assert_eq!(standing(&journal).open, open);
+        assert!(standing(&journal).is_mediated());
+        tell(
+            &mut journal,
+            "A",
+            &Change::new(1, Step::Settled, Leg::Candidate),
+        );
+        assert!(!standing(&journal).is_mediated());
+
+        tell(
+            &mut journal,
+            "B",
+            &Change::new(1, Step::Kept, Leg::Candidate),
+        );
+        assert_eq!(journal.unfinished[0].kept, [Arc::from("B")]);
+        assert!(!journal.chargers.contains_key("B"));
+        tell(
+            &mut journal,
+            "",
+            &Change::new(1, Step::Over, Leg::Candidate),
+        );
+        assert!(journal.unfinished.is_empty());
+    }
+}

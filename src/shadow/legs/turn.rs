@@ -1,0 +1,148 @@
+//! What a switch asks of the legs: whether a charger may be moved now, what it has open, and the change of sides.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::Legs;
+use crate::clock::Clock;
+use crate::facts::Leg;
+use crate::facts::authority::{Carried, Journal};
+use crate::shadow::link::Link;
+
+/// How long a leg that was told to end at once may take.
+const GOING: Duration = Duration::from_secs(2);
+
+/// A transaction that is open at a charger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenTransaction {
+    /// What the charger calls it.
+    pub wire: String,
+    /// What the shadow calls it, if it knows it at all.
+    pub shadow: Option<String>,
+}
+
+impl Legs {
+    /// Which backend is a charger's shadow.
+    pub fn shadow_of(&self, charger: &Arc<str>) -> Leg {
+        let turned = self.turned.borrow();
+        turned.get(charger).copied().unwrap_or(self.default_shadow)
+    }
+
+    fn set_shadow(&self, charger: &Arc<str>, shadow: Leg) {
+        self.turned.borrow_mut().insert(Arc::clone(charger), shadow);
+    }
+
+    /// Every charger that is connected or remembered.
+    pub fn chargers(&self) -> Vec<Arc<str>> {
+        let links = self.links.borrow();
+        let connected = links.values().map(|link| Arc::clone(&link.charger));
+        let memories = self.memories.borrow();
+        let remembered = memories.keys().map(|(_, charger)| Arc::clone(charger));
+        let mut chargers: Vec<_> = connected.chain(remembered).collect();
+        chargers.sort();
+        chargers.dedup();
+        chargers
+    }
+
+    /// Whether a CALL between a charger and its authority waits for its answer.
+    pub fn is_talking(&self, charger: &Arc<str>) -> bool {
+        self.links_of(charger).iter().any(|link| link.is_talking())
+    }
+
+    /// Why its shadow could not take a charger over this instant, if it could not.
+    pub fn unready(&self, charger: &Arc<str>) -> Option<&'static str> {
+        self.links_of(charger).iter().find_map(|link| {
+            if link.has_gap() {
+                Some("frames of its connection were lost: the new authority may lack some")
+            } else if !link.is_connected() {
+                Some("the new authority has no connection for it")
+            } else if !link.is_settled() {
+                Some("the new authority has not heard all of it yet")
+            } else {
+                None
+            }
+        })
+    }
+
+    fn links_of(&self, charger: &Arc<str>) -> Vec<Rc<Link>> {
+        let links = self.links.borrow();
+        let identities = self.identities.borrow();
+        let conns = identities.of(charger);
+        conns
+            .filter_map(|conn| links.get(&conn))
+            .map(Rc::clone)
+            .collect()
+    }
+
+    /// The transactions that are open at a charger.
+    pub fn open_transactions(&self, charger: &Arc<str>) -> Vec<OpenTransaction> {
+        let key = (self.shadow_of(charger), Arc::clone(charger));
+        let memory = self.memories.borrow().get(&key).map(Rc::clone);
+        memory.map_or_else(Vec::new, |memory| memory.borrow().open_transactions())
+    }
+
+    /// Ready once no leg speaks for a charger any more. What is still undelivered after `within` stays undelivered.
+    pub async fn parted(&self, charger: &Arc<str>, within: Duration) {
+        let until = Instant::now() + within;
+        let parting = self.parting.borrow().of(charger);
+        for link in parting {
+            if timeout_at(until, link.gone()).await.is_ok() {
+                continue;
+            }
+            tracing::warn!(charger = %charger.escape_debug(), conn = link.conn,
+                "its leg has not delivered everything and is ended all the same");
+            link.replace();
+            if timeout(GOING, link.gone()).await.is_err() {
+                tracing::warn!(charger = %charger.escape_debug(), "its leg does not end");
+            }
+        }
+    }
+
+    /// The shadow of a charger becomes its authority, and the authority its shadow. `open` are its open transactions. To be
+    /// called when no leg speaks for it.
+    pub fn turn(&self, charger: &Arc<str>, open: &[Carried]) {
+        let before = self.shadow_of(charger);
+        let after = before.other();
+        let old = self.memory(before, charger);
+        let (memory, owed) = old.take().turned(open);
+        let key = (before, Arc::clone(charger));
+        self.memories.borrow_mut().remove(&key);
+        if let Some(common) = self.common(before) {
+            common.recount(owed.iter().map(|message| message.weight()).sum(), 0);
+            for message in &owed {
+                // No leg will deliver it any more.
+                let withheld = message.withheld("authority changed");
+                let mut fact = withheld.fact(Clock::system().now());
+                fact.leg = Some(before);
+                common.recorder.record(fact.on(charger, 0));
+            }
+        }
+        *self.memory(after, charger).borrow_mut() = memory;
+        self.set_shadow(charger, after);
+    }
+
+    /// Takes the sides that an earlier run left the backends of each charger on. To be called before their memories are filled.
+    pub fn stand(&self, journal: &Journal) {
+        for (charger, standing) in &journal.chargers {
+            // They change sides only when the charger is let in.
+            let authority = if standing.is_admitted() {
+                standing.authority
+            } else {
+                standing.authority.other()
+            };
+            self.set_shadow(charger, authority.other());
+        }
+    }
+
+    /// Takes up the names of transactions that chargers had open when they were moved in an earlier run.
+    pub fn carry_all(&self, journal: &Journal) {
+        let admitted = journal.chargers.iter();
+        for (charger, standing) in admitted.filter(|(_, standing)| standing.is_admitted()) {
+            let memory = self.memory(self.shadow_of(charger), charger);
+            memory.borrow_mut().carry(&standing.open);
+        }
+    }
+}

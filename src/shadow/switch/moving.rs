@@ -1,0 +1,296 @@
+//! The steps that one charger passes: idle, quiet, sent away, seen out, let in, back.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::{Board, Case, Running, order, span};
+use crate::clock::Clock;
+use crate::facts::authority::{Carried, Change, Mode, Standing, Step};
+use crate::shadow::legs::OpenTransaction;
+
+/// How often a charger that has to become idle is looked at again, at least: its shadow leg changes without a word.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// How long a rollback waits for the answers that are due.
+const HURRY: Duration = Duration::from_secs(3);
+
+/// How long a rollback waits for its journal before it acts without.
+const UNSYNCED: Duration = Duration::from_secs(2);
+
+/// How long a connection may take to end once the live plane was told so.
+const SEEN_OUT: Duration = Duration::from_secs(6);
+
+/// How long the leg may go on delivering what the charger said before it was sent away.
+const DELIVERY: Duration = Duration::from_secs(4);
+
+/// What became of a charger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It belongs to the new authority, and is back unless it was away before.
+    Moved,
+    /// It stays where it is.
+    Kept,
+    /// It belongs to the new authority, and has not come back in time.
+    Missing,
+    /// The recorder is gone: whoever starts next goes on.
+    Left,
+}
+
+/// The recorder is gone.
+struct Gone;
+
+/// One charger on its way.
+pub(super) struct Move {
+    pub(super) board: Rc<Board>,
+    pub(super) running: Rc<Running>,
+    pub(super) case: Rc<Case>,
+    pub(super) charger: Arc<str>,
+}
+
+impl Move {
+    pub(super) async fn run(self) -> Fate {
+        let case = Rc::clone(&self.case);
+        let _turn = case.turn.lock().await;
+        self.pass().await.unwrap_or(Fate::Left)
+    }
+
+    async fn pass(&self) -> Result<Fate, Gone> {
+        let to = self.running.plan.to;
+        let standing = self.standing();
+        let mine = standing
+            .as_ref()
+            .filter(|standing| standing.switch == self.running.switch);
+        // What an earlier run began is brought to its end.
+        let (begun, admitted) = mine.map_or((false, false), |mine| (true, mine.is_admitted()));
+        if mine.is_some_and(|mine| mine.step == Step::Missing) {
+            return Ok(Fate::Missing);
+        }
+        if mine.is_some_and(|mine| matches!(mine.step, Step::Done | Step::Settled)) {
+            return Ok(Fate::Moved);
+        }
+        if !begun {
+            if self.board.authority_of(&self.charger) == to {
+                return Ok(Fate::Kept);
+            }
+            if let Some(why) = self.wait().await {
+                return self.keep(why);
+            }
+            self.act().await?;
+        }
+        let was_connected = self.case.left.get().is_some()
+            || self.board.is_connected(&self.charger, to.other())
+            || (begun && !admitted);
+        if !admitted {
+            self.see_out().await;
+            self.admit().await?;
+        }
+        self.see_in(was_connected || admitted).await
+    }
+
+    fn standing(&self) -> Option<Standing> {
+        let standings = self.board.standings.borrow();
+        standings.get(&self.charger).cloned()
+    }
+
+    /// Waits until the charger may be moved; says why not if that does not come.
+    async fn wait(&self) -> Option<String> {
+        let plan = &self.running.plan;
+        let begun = Instant::now();
+        let until = begun + span(plan.limit_us);
+        let mut has_turn = false;
+        loop {
+            if self.running.cancelled.get() {
+                return Some("another switch took the place of this one".to_owned());
+            }
+            let hindrance = self.hindrance(begun);
+            match hindrance {
+                None if has_turn => return None,
+                None => {
+                    self.running.pace.turn().await;
+                    has_turn = true;
+                    continue;
+                }
+                Some(why) if Instant::now() >= until => return Some(why),
+                Some(_) => {}
+            }
+            // Whatever comes first is a reason to look again.
+            let again = until.min(Instant::now() + AGAIN);
+            let _: Result<(), _> = timeout_at(again, self.case.news.notified()).await;
+        }
+    }
+
+    /// Why the charger can't be moved this instant.
+    fn hindrance(&self, begun: Instant) -> Option<String> {
+        let plan = &self.running.plan;
+        let open = self.board.legs.open_transactions(&self.charger);
+        if let Some(first) = open.first()
+            && plan.mode == Mode::Drain
+        {
+            return Some(format!("transaction {} is open", first.wire));
+        }
+        if let Some(unknown) = open.iter().find(|one| one.shadow.is_none()) {
+            let (name, to) = (&unknown.wire, plan.to.word());
+            return Some(format!(
+                "transaction {name} is open, and {to} does not know it"
+            ));
+        }
+        let is_foreign = |one: &OpenTransaction| one.shadow.as_ref() != Some(&one.wire);
+        if let Some(foreign) = open.iter().find(|one| is_foreign(one))
+            && !self.board.mediates.get()
+        {
+            return Some(format!(
+                "transaction {} is open, and there is no mediator",
+                foreign.wire
+            ));
+        }
+        let is_talking = self.board.legs.is_talking(&self.charger);
+        if plan.rollback {
+            let waits = is_talking && begun.elapsed() < HURRY;
+            return waits.then(|| "a message is not answered yet".to_owned());
+        }
+        if is_talking {
+            return Some("a message is not answered yet".to_owned());
+        }
+        self.board.legs.unready(&self.charger).map(str::to_owned)
+    }
+
+    fn keep(&self, why: String) -> Result<Fate, Gone> {
+        tracing::info!(charger = %self.charger.escape_debug(), why, "charger stays");
+        let change = Change {
+            why,
+            ..self.change(Step::Kept)
+        };
+        self.board.record(&self.charger, &change).ok_or(Gone)?;
+        Ok(Fate::Kept)
+    }
+
+    fn change(&self, step: Step) -> Change {
+        Change::new(self.running.switch, step, self.running.plan.to)
+    }
+
+    /// From here on the charger belongs to the new authority: on disk first, then in the live plane.
+    async fn act(&self) -> Result<(), Gone> {
+        self.case.left.set(None);
+        self.commit(self.change(Step::Acting), self.open()).await?;
+        Ok(())
+    }
+
+    /// The open transactions with all their names.
+    fn open(&self) -> Vec<Carried> {
+        let before = self.standing();
+        let names = before.as_ref().map_or(&[][..], |before| &before.open);
+        let is_ours = before
+            .as_ref()
+            .is_some_and(|before| before.switch == self.running.switch);
+        let open = self.board.legs.open_transactions(&self.charger);
+        open.into_iter()
+            .filter_map(|one| {
+                // The old authority may know it by another name itself, from an earlier switch.
+                let known = names.iter().find(|carried| carried.wire == one.wire);
+                let from = known.map(|known| if is_ours { &known.from } else { &known.to });
+                Some(Carried {
+                    from: from.unwrap_or(&one.wire).clone(),
+                    to: one.shadow?,
+                    wire: one.wire,
+                })
+            })
+            .collect()
+    }
+
+    /// Records a step and, once it is synced, orders what follows from it.
+    async fn commit(&self, change: Change, open: Vec<Carried>) -> Result<(), Gone> {
+        let step = change.step;
+        let change = Change { open, ..change };
+        let at = Clock::system().now();
+        match self.board.record(&self.charger, &change) {
+            Some(seq) => self.synced(seq).await?,
+            None if self.running.plan.rollback => {
+                tracing::error!(charger = %self.charger.escape_debug(), "rolled back without a journal");
+            }
+            None => return Err(Gone),
+        }
+        let standing = Standing {
+            authority: change.to,
+            switch: change.switch,
+            step,
+            at,
+            open: change.open,
+        };
+        self.board.order(order(&self.charger, &standing));
+        let mut standings = self.board.standings.borrow_mut();
+        standings.insert(Arc::clone(&self.charger), standing);
+        Ok(())
+    }
+
+    async fn synced(&self, seq: u64) -> Result<(), Gone> {
+        let mut committed = self.board.recorder.committed();
+        let synced = committed.wait_for(|committed| *committed >= seq);
+        if !self.running.plan.rollback {
+            return synced.await.map(|_| ()).map_err(|_| Gone);
+        }
+        // The way back is open even when the disk is not.
+        if let Ok(synced) = timeout(UNSYNCED, synced).await {
+            return synced.map(|_| ()).map_err(|_| Gone);
+        }
+        tracing::error!(charger = %self.charger.escape_debug(), "rolled back before its journal is synced");
+        Ok(())
+    }
+
+    /// Waits for the end of what the charger has open at its old authority.
+    async fn see_out(&self) {
+        let from = self.running.plan.to.other();
+        let until = Instant::now() + SEEN_OUT;
+        while self.board.is_connected(&self.charger, from) {
+            if timeout_at(until, self.case.news.notified()).await.is_err() {
+                tracing::warn!(charger = %self.charger.escape_debug(), "its old connection does not end");
+                return;
+            }
+        }
+    }
+
+    /// The new authority has all that the charger said before: both backends change sides, and the charger may come in.
+    async fn admit(&self) -> Result<(), Gone> {
+        let legs = &self.board.legs;
+        legs.parted(&self.charger, DELIVERY).await;
+        let open = self.open();
+        legs.turn(&self.charger, &open);
+        self.commit(self.change(Step::Admitted), open).await
+    }
+
+    /// Waits for the charger to come back.
+    async fn see_in(&self, was_connected: bool) -> Result<Fate, Gone> {
+        let to = self.running.plan.to;
+        let until = Instant::now() + span(self.running.plan.deadline_us);
+        while was_connected && !self.board.is_connected(&self.charger, to) {
+            if self.running.cancelled.get() {
+                return self.note(&self.change(Step::Missing), Fate::Missing);
+            }
+            if timeout_at(until, self.case.news.notified()).await.is_err() {
+                tracing::warn!(charger = %self.charger.escape_debug(), "charger did not come back in time");
+                return self.note(&self.change(Step::Missing), Fate::Missing);
+            }
+        }
+        let left = self.case.left.get();
+        let done = Change {
+            outage_us: left.map(|left| Clock::system().now() - left),
+            why: if was_connected {
+                String::new()
+            } else {
+                "it was not connected".to_owned()
+            },
+            ..self.change(Step::Done)
+        };
+        self.note(&done, Fate::Moved)
+    }
+
+    fn note(&self, change: &Change, fate: Fate) -> Result<Fate, Gone> {
+        if let Some(standing) = self.board.standings.borrow_mut().get_mut(&self.charger) {
+            standing.step = change.step;
+        }
+        self.board.record(&self.charger, change).ok_or(Gone)?;
+        Ok(fate)
+    }
+}
