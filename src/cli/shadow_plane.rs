@@ -173,13 +173,12 @@ async fn shadow(
         .set_nonblocking(true)
         .and_then(|()| UnixStream::from_std(stream))
         .map_err(|error| no_hand_over(&error))?;
-    if let Some(mediator) = mediator {
-        tokio::task::spawn_local(mediator.serve());
-    }
     let ended = tokio::select! {
         ended = plane::run(stream, table) => ended,
         never = boards.forget_left(recorder) => match never {},
         never = take_requests(&config.recording, control) => match never {},
+        // Here, so that its sockets are gone before another plane may have the recording.
+        never = mediate(mediator) => match never {},
     };
     match ended {
         Ok(ended) => {
@@ -191,6 +190,14 @@ async fn shadow(
             "TAP-001",
             super::chain(&error),
         )),
+    }
+}
+
+/// Mediates, if that can be done.
+async fn mediate(mediator: Option<Mediator>) -> Infallible {
+    match mediator {
+        Some(mediator) => mediator.serve().await,
+        None => std::future::pending().await,
     }
 }
 

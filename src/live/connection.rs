@@ -282,6 +282,7 @@ impl Porch {
         };
         let mut ended = opening.ended;
         let reaching = async {
+            self.shared.roster.dismissed(identity).await;
             let route = self.shared.routes.admitted(identity).await;
             let mut authority = self.dial(route).await?;
             let head = self.outgoing(opening, route.authority);

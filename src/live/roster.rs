@@ -44,6 +44,10 @@ pub struct Roster {
     pub emptied: Notify,
     /// The first connection opened.
     pub peopled: Notify,
+    /// Connections whose charger was asked to come again.
+    dismissed: Cell<usize>,
+    /// One of those has ended.
+    gone: Notify,
 }
 
 struct Inner {
@@ -166,6 +170,8 @@ impl Roster {
             ripe: Notify::new(),
             emptied: Notify::new(),
             peopled: Notify::new(),
+            dismissed: Cell::new(0),
+            gone: Notify::new(),
         }
     }
 
@@ -318,6 +324,10 @@ impl Roster {
         inner.logins.remove(&entry.conn);
         inner.board.release(entry.opened.slot);
         self.metrics.open.sub(1);
+        if entry.leaving.get() == Some(Leave::Restart) {
+            self.dismissed.set(self.dismissed.get() - 1);
+            self.gone.notify_waiters();
+        }
         if inner.open.is_empty() {
             self.emptied.notify_one();
         }
@@ -352,7 +362,7 @@ impl Roster {
             .map(Rc::clone)
             .collect();
         for entry in &strays {
-            entry.leave(Leave::Restart);
+            self.dismiss(entry);
         }
         let routed = Routed {
             charger: order.charger.clone(),
@@ -361,6 +371,29 @@ impl Roster {
             ending: strays.len() as u64,
         };
         self.push(&Record::Routed(Clock::system().now(), routed));
+    }
+
+    /// Asks a charger to come again.
+    pub fn dismiss(&self, entry: &Entry) {
+        if entry.leaving.get().is_none() {
+            self.dismissed.set(self.dismissed.get() + 1);
+            entry.leave(Leave::Restart);
+        }
+    }
+
+    /// Ready once a charger has no connection any more that it was asked to leave: until then it is the other backend's.
+    pub async fn dismissed(&self, charger: &str) {
+        loop {
+            let gone = self.gone.notified();
+            let lingers = self.dismissed.get() > 0
+                && self.inner.borrow().open.values().any(|entry| {
+                    entry.leaving.get() == Some(Leave::Restart) && entry.charger() == charger
+                });
+            if !lingers {
+                return;
+            }
+            gone.await;
+        }
     }
 
     /// Tells the counters.

@@ -440,7 +440,7 @@ impl Splice {
         };
         if self.shared.routes.of(entry.charger()).authority != entry.authority() {
             // It was moved while its authority answered.
-            entry.leave(Leave::Restart);
+            self.shared.roster.dismiss(&entry);
         }
         self.phase = Phase::Frames(entry);
         let [charger, authority] = &mut self.halves;

@@ -8,6 +8,7 @@
 //! comes back to the same rule.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -144,7 +145,7 @@ impl Mediator {
     }
 
     /// Mediates for ever. Connections end with the tasks that serve them.
-    pub async fn serve(self) {
+    pub async fn serve(self) -> Infallible {
         tracing::debug!(sockets = ?self.sockets.0, "mediator listens");
         loop {
             let (accepted, backend) = tokio::select! {

@@ -65,6 +65,8 @@ pub(super) struct Board {
     /// Switches of an earlier run, until the live plane has told which connections there are.
     unfinished: RefCell<Vec<Unfinished>>,
     attached: Cell<bool>,
+    /// The live plane is gone, or goes: nobody would carry out an order.
+    stopping: Cell<bool>,
     /// Whether there is a mediator.
     mediates: Cell<bool>,
     /// Whether a charger that is connected logs in with anything.
@@ -115,6 +117,7 @@ impl Switchboard {
             running: RefCell::default(),
             unfinished: RefCell::new(journal.unfinished),
             attached: Cell::new(false),
+            stopping: Cell::new(false),
             mediates: Cell::new(false),
             logs_in: Cell::new(false),
             orders: RefCell::default(),
@@ -248,7 +251,7 @@ impl Board {
 
     /// Why a request can't be begun.
     fn examine(&self, request: &Request, chargers: &[Arc<str>]) -> Result<(), Refusal> {
-        if !self.attached.get() {
+        if !self.attached.get() || self.stopping.get() {
             return Err(Refusal::Starting);
         }
         if chargers.is_empty() {
@@ -480,7 +483,9 @@ impl LegHost for Switchboard {
     }
 
     fn stopping(&self) {
+        self.0.stopping.set(true);
         self.0.legs.stopping();
+        self.0.stir();
     }
 
     fn finished(&self) -> impl Future<Output = ()> {

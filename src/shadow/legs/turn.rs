@@ -139,10 +139,16 @@ impl Legs {
 
     /// Takes up the names of transactions that chargers had open when they were moved in an earlier run.
     pub fn carry_all(&self, journal: &Journal) {
-        let admitted = journal.chargers.iter();
-        for (charger, standing) in admitted.filter(|(_, standing)| standing.is_admitted()) {
+        for (charger, standing) in &journal.chargers {
+            let mut open = standing.open.clone();
+            if !standing.is_admitted() {
+                // The new authority is still the shadow, which knows them by these names.
+                for carried in &mut open {
+                    carried.from.clone_from(&carried.to);
+                }
+            }
             let memory = self.memory(self.shadow_of(charger), charger);
-            memory.borrow_mut().carry(&standing.open);
+            memory.borrow_mut().carry(&open);
         }
     }
 }

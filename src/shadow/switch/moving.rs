@@ -35,11 +35,11 @@ pub(super) enum Fate {
     Kept,
     /// It belongs to the new authority, and has not come back in time.
     Missing,
-    /// The recorder is gone: whoever starts next goes on.
+    /// The recorder or the live plane is gone: whoever starts next goes on.
     Left,
 }
 
-/// The recorder is gone.
+/// The recorder or the live plane is gone.
 struct Gone;
 
 /// One charger on its way.
@@ -71,11 +71,12 @@ impl Move {
         if mine.is_some_and(|mine| matches!(mine.step, Step::Done | Step::Settled)) {
             return Ok(Fate::Moved);
         }
+        let resumed = begun;
         if !begun {
             if self.board.authority_of(&self.charger) == to {
                 return Ok(Fate::Kept);
             }
-            if let Some(why) = self.wait().await {
+            if let Some(why) = self.wait().await? {
                 return self.keep(why);
             }
             self.act().await?;
@@ -85,7 +86,7 @@ impl Move {
             || (begun && !admitted);
         if !admitted {
             self.see_out().await;
-            self.admit().await?;
+            self.admit(resumed).await?;
         }
         self.see_in(was_connected || admitted).await
     }
@@ -96,30 +97,37 @@ impl Move {
     }
 
     /// Waits until the charger may be moved; says why not if that does not come.
-    async fn wait(&self) -> Option<String> {
+    async fn wait(&self) -> Result<Option<String>, Gone> {
         let plan = &self.running.plan;
         let begun = Instant::now();
         let until = begun + span(plan.limit_us);
         let mut has_turn = false;
         loop {
+            self.goes_on()?;
             if self.running.cancelled.get() {
-                return Some("another switch took the place of this one".to_owned());
+                let why = "another switch took the place of this one";
+                return Ok(Some(why.to_owned()));
             }
             let hindrance = self.hindrance(begun);
             match hindrance {
-                None if has_turn => return None,
+                None if has_turn => return Ok(None),
                 None => {
                     self.running.pace.turn().await;
                     has_turn = true;
                     continue;
                 }
-                Some(why) if Instant::now() >= until => return Some(why),
+                Some(why) if Instant::now() >= until => return Ok(Some(why)),
                 Some(_) => {}
             }
             // Whatever comes first is a reason to look again.
             let again = until.min(Instant::now() + AGAIN);
             let _: Result<(), _> = timeout_at(again, self.case.news.notified()).await;
         }
+    }
+
+    /// Whether the live plane is there to carry out what is decided.
+    fn goes_on(&self) -> Result<(), Gone> {
+        (!self.board.stopping.get()).then_some(()).ok_or(Gone)
     }
 
     /// Why the charger can't be moved this instant.
@@ -243,7 +251,7 @@ impl Move {
     async fn see_out(&self) {
         let from = self.running.plan.to.other();
         let until = Instant::now() + SEEN_OUT;
-        while self.board.is_connected(&self.charger, from) {
+        while self.goes_on().is_ok() && self.board.is_connected(&self.charger, from) {
             if timeout_at(until, self.case.news.notified()).await.is_err() {
                 tracing::warn!(charger = %self.charger.escape_debug(), "its old connection does not end");
                 return;
@@ -252,10 +260,22 @@ impl Move {
     }
 
     /// The new authority has all that the charger said before: both backends change sides, and the charger may come in.
-    async fn admit(&self) -> Result<(), Gone> {
+    async fn admit(&self, resumed: bool) -> Result<(), Gone> {
         let legs = &self.board.legs;
         legs.parted(&self.charger, DELIVERY).await;
-        let open = self.open();
+        self.goes_on()?;
+        let mut open = self.open();
+        if resumed {
+            // What is not remembered of a transaction that was open does not mean that it has ended.
+            let before = self.standing().map(|before| before.open);
+            let known = |one: &Carried| open.iter().any(|other| other.wire == one.wire);
+            let forgotten: Vec<Carried> = before
+                .into_iter()
+                .flatten()
+                .filter(|one| !known(one))
+                .collect();
+            open.extend(forgotten);
+        }
         legs.turn(&self.charger, &open);
         self.commit(self.change(Step::Admitted), open).await
     }
@@ -265,6 +285,7 @@ impl Move {
         let to = self.running.plan.to;
         let until = Instant::now() + span(self.running.plan.deadline_us);
         while was_connected && !self.board.is_connected(&self.charger, to) {
+            self.goes_on()?;
             if self.running.cancelled.get() {
                 return self.note(&self.change(Step::Missing), Fate::Missing);
             }
