@@ -19,3 +19,27 @@ fn a_board_without_a_judged_fact_says_so() {
     );
     assert!(picture.contains("Nobody is needed"), "{picture}");
 }
+
+#[test]
+fn groups_stand_worst_first_with_their_wave() {
+    let night = Night::grouped();
+    let mut stage = crate::stage::Stage::open(&night, crate::stage::ASCII, (120, 40));
+    let picture = stage.picture();
+    let place = |name: &str| {
+        picture
+            .find(name)
+            .unwrap_or_else(|| panic!("no {name}: {picture}"))
+    };
+    assert!(place("harbour-ac") < place("station-dc"), "{picture}");
+    assert!(
+        picture.contains("window          22:00 to 05:00")
+            && picture.contains("groups          harbour-ac"),
+        "{picture}"
+    );
+    stage.press("/group:station*<Enter>");
+    let picture = stage.picture();
+    assert!(
+        picture.contains("GROUPS 1") && !picture.contains("> ! harbour"),
+        "{picture}"
+    );
+}

@@ -34,6 +34,26 @@ impl Night {
         Self::of(&woven(vec![boots(), tags(), energy(), silent()]))
     }
 
+    /// The same night, with groups and a wave that the operator described.
+    pub(crate) fn grouped() -> Self {
+        let estate = json!({
+            "groups": [
+                {"name": "harbour-ac", "wave": "first", "patterns": ["harbour-*"]},
+                {"name": "station-dc", "wave": "second", "patterns": ["station-*"]},
+            ],
+            "waves": [{"name": "first", "date": "2026-12-01", "window": "22:00 to 05:00", "sign_off": "Billing", "decision": "Ops"}],
+        });
+        let mut facts = woven(vec![boots(), tags(), energy(), silent()]);
+        let said = Fact::new(Kind::EstateLoaded, facts[0].at).body(estate.to_string());
+        facts.insert(0, said);
+        for fact in &mut facts[1..] {
+            fact.seq += 1;
+            fact.cause += u64::from(fact.cause > 0);
+        }
+        facts[0].seq = 1;
+        Self::of(&facts)
+    }
+
     /// A tap that has just begun: nothing is judged yet.
     pub(crate) fn empty() -> Self {
         Self::of(&[

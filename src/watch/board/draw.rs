@@ -95,7 +95,10 @@ fn groups(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         pane::prose(frame, inside, says);
         return;
     }
-    let rows: Vec<Vec<Cell<'_>>> = listed.iter().map(|group| row(group, look)).collect();
+    let rows: Vec<Vec<Cell<'_>>> = listed
+        .iter()
+        .map(|group| row(group, data.has_gate, look))
+        .collect();
     let height = (rows.len() as u16 + 1)
         .min(inside.height.saturating_sub(4))
         .max(2);
@@ -107,15 +110,15 @@ fn groups(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         look.theme.style(Tone::Dim),
     )];
     if let Some(group) = board.selected() {
-        lines.extend(why(group, look));
+        lines.extend(why(group, data.has_gate, look));
     }
     lines.extend(charts(data, look));
     lines.extend(counts(data, look));
     frame.render_widget(ratatui::text::Text::from(lines), below);
 }
 
-fn row<'a>(group: &'a Group, look: &Look<'_>) -> Vec<Cell<'a>> {
-    let (mark, tone, word) = verdict(group);
+fn row<'a>(group: &'a Group, has_gate: bool, look: &Look<'_>) -> Vec<Cell<'a>> {
+    let (mark, tone, word) = verdict(group, has_gate);
     let alarming = group.severe > 0;
     vec![
         toned(if alarming { "!" } else { " " }, Tone::Bad),
@@ -141,9 +144,13 @@ fn row<'a>(group: &'a Group, look: &Look<'_>) -> Vec<Cell<'a>> {
     ]
 }
 
-fn verdict(group: &Group) -> (Mark, Tone, &str) {
+fn verdict(group: &Group, has_gate: bool) -> (Mark, Tone, &str) {
     let Some(verdict) = &group.verdict else {
-        return (Mark::Absent, Tone::Dim, "no gate");
+        return (
+            Mark::Absent,
+            Tone::Dim,
+            if has_gate { "see 4" } else { "no gate" },
+        );
     };
     let (mark, tone) = match verdict.word.as_str() {
         "GO" => (Mark::Go, Tone::Good),
@@ -156,8 +163,13 @@ fn verdict(group: &Group) -> (Mark, Tone, &str) {
     (mark, tone, &verdict.word)
 }
 
-fn why(group: &Group, look: &Look<'_>) -> Vec<Line<'static>> {
+fn why(group: &Group, has_gate: bool, look: &Look<'_>) -> Vec<Line<'static>> {
     let Some(verdict) = &group.verdict else {
+        if has_gate {
+            return vec![Line::raw(
+                "A gate file is loaded; 4 shows what it asks for and what is met.",
+            )];
+        }
         return vec![
             Line::raw(format!(
                 "{} has no verdict: no gate file is loaded.",
@@ -355,9 +367,10 @@ fn text_only(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) 
     if pane::absent(frame, area, &board.known, look) {
         return;
     }
+    let has_gate = board.known.ready().is_some_and(|data| data.has_gate);
     let mut lines = Vec::new();
     for (number, group) in board.groups().into_iter().enumerate() {
-        let (mark, tone, word) = verdict(group);
+        let (mark, tone, word) = verdict(group, has_gate);
         let chosen = if number as u64 == board.cursor.row {
             ">"
         } else {
