@@ -105,7 +105,10 @@ fn steady(picture: &str) -> String {
         }
         _ => line.to_owned(),
     };
-    picture.lines().map(|text| line(text) + "\n").collect()
+    picture
+        .lines()
+        .map(|text| line(text).trim_end().to_owned() + "\n")
+        .collect()
 }
 
 fn parse(keys: &str) -> Vec<Key> {
