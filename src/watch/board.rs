@@ -10,9 +10,10 @@ use serde_json::json;
 use super::keys::{Action, Scope};
 use super::screen::{Look, Screen, Step};
 use super::sieve::{Sieve, term};
-use super::snapshot::{self, Answer, Known};
+use super::snapshot::{self, Answer, Known, Pulse};
 use super::table::Cursor;
 use crate::clock::Micros;
+use crate::estate::gate::{Outcome, Report};
 use crate::ledger::filter::{Field, Kind, Value};
 use crate::ledger::query::{Concern, Outcomes};
 use crate::ledger::row::Wave;
@@ -28,6 +29,8 @@ pub struct Question;
 pub struct Data {
     /// Groups, worst first.
     pub groups: Vec<Group>,
+    /// What every screen's head tells.
+    pub pulse: Pulse,
     /// Whether a gate file is loaded.
     pub has_gate: bool,
     /// The wave of this day or the next that is planned.
@@ -129,6 +132,34 @@ pub struct Verdict {
     pub met: (u64, u64),
     /// Why, the first reason first.
     pub why: Vec<String>,
+}
+
+impl Verdict {
+    fn of(report: Report) -> Self {
+        let met = report
+            .counts
+            .get(&Outcome::Met)
+            .copied()
+            .unwrap_or_default();
+        Self {
+            word: report.says,
+            met: (met, report.criteria.len() as u64),
+            why: report.why,
+        }
+    }
+}
+
+impl Group {
+    /// How much it needs somebody, by its verdict.
+    fn rank(&self) -> u8 {
+        match self.verdict.as_ref().map(|verdict| verdict.word.as_str()) {
+            Some("ROLL BACK") => 4,
+            Some("NO-GO") => 3,
+            Some("HOLD") => 2,
+            Some("GO") => 0,
+            _ => 1,
+        }
+    }
 }
 
 /// Something that happened.

@@ -43,3 +43,25 @@ fn groups_stand_worst_first_with_their_wave() {
         "{picture}"
     );
 }
+
+#[test]
+fn a_verdict_is_the_gates_and_turns_stale_with_the_data() {
+    let night = Night::gated(evenkeel::estate::gate::file::DEFAULT);
+    let mut stage = crate::stage::Stage::open(&night, crate::stage::ASCII, (120, 40));
+    let picture = stage.picture();
+    assert!(
+        picture.contains("[x] NO-GO") || picture.contains("[?] HOLD"),
+        "{picture}"
+    );
+    assert!(
+        picture.contains("because") && !picture.contains("no gate"),
+        "{picture}"
+    );
+    stage.now += 3_600_000_000;
+    stage.tell(evenkeel::watch::app::Event::Time);
+    let picture = stage.picture();
+    assert!(
+        picture.contains("[~] STALE") && !picture.contains("NO-GO  "),
+        "{picture}"
+    );
+}

@@ -36,6 +36,15 @@ impl Night {
 
     /// The same night, with groups and a wave that the operator described.
     pub(crate) fn grouped() -> Self {
+        Self::described(None)
+    }
+
+    /// The same, with criteria for its groups.
+    pub(crate) fn gated(criteria: &str) -> Self {
+        Self::described(Some(criteria))
+    }
+
+    fn described(criteria: Option<&str>) -> Self {
         let estate = json!({
             "groups": [
                 {"name": "harbour-ac", "wave": "first", "patterns": ["harbour-*"]},
@@ -45,13 +54,22 @@ impl Night {
         });
         let mut facts = woven(vec![boots(), tags(), energy(), silent()]);
         let said = Fact::new(Kind::EstateLoaded, facts[0].at).body(estate.to_string());
-        facts.insert(0, said);
-        for fact in &mut facts[1..] {
-            fact.seq += 1;
-            fact.cause += u64::from(fact.cause > 0);
+        let mut before = vec![said];
+        before.extend(criteria.map(|text| {
+            let note = json!({"file": "gate.toml", "hash": "sha256:0"});
+            Fact::new(Kind::GateLoaded, facts[0].at)
+                .body(text)
+                .note(&note)
+        }));
+        let more = before.len() as u64;
+        for fact in &mut facts {
+            fact.seq += more;
+            fact.cause += if fact.cause > 0 { more } else { 0 };
         }
-        facts[0].seq = 1;
-        Self::of(&facts)
+        for (number, fact) in (1..).zip(&mut before) {
+            fact.seq = number;
+        }
+        Self::of(&[before, facts].concat())
     }
 
     /// A tap that has just begun: nothing is judged yet.

@@ -18,6 +18,7 @@ use crate::ledger::query::Outcomes;
 use crate::ocpp::Severity;
 use crate::watch::pane;
 use crate::watch::screen::{Look, Room};
+use crate::watch::snapshot::Freshness;
 use crate::watch::table::{self, Cell, Column, number, text, toned, wide};
 use crate::watch::text::{count_of, grouped, shown, span};
 use crate::watch::theme::{Mark, Tone, tone_of};
@@ -95,10 +96,7 @@ fn groups(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         pane::prose(frame, inside, says);
         return;
     }
-    let rows: Vec<Vec<Cell<'_>>> = listed
-        .iter()
-        .map(|group| row(group, data.has_gate, look))
-        .collect();
+    let rows: Vec<Vec<Cell<'_>>> = listed.iter().map(|group| row(group, data, look)).collect();
     let height = (rows.len() as u16 + 1)
         .min(inside.height.saturating_sub(4))
         .max(2);
@@ -117,8 +115,8 @@ fn groups(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
     frame.render_widget(ratatui::text::Text::from(lines), below);
 }
 
-fn row<'a>(group: &'a Group, has_gate: bool, look: &Look<'_>) -> Vec<Cell<'a>> {
-    let (mark, tone, word) = verdict(group, has_gate);
+fn row<'a>(group: &'a Group, data: &Data, look: &Look<'_>) -> Vec<Cell<'a>> {
+    let (mark, tone, word) = verdict(group, data, look);
     let alarming = group.severe > 0;
     vec![
         toned(if alarming { "!" } else { " " }, Tone::Bad),
@@ -144,12 +142,16 @@ fn row<'a>(group: &'a Group, has_gate: bool, look: &Look<'_>) -> Vec<Cell<'a>> {
     ]
 }
 
-fn verdict(group: &Group, has_gate: bool) -> (Mark, Tone, &str) {
+fn verdict<'a>(group: &'a Group, data: &Data, look: &Look<'_>) -> (Mark, Tone, &'a str) {
+    // What was GO when the tap fell silent says nothing of now.
+    if let Freshness::Stale(_) = data.pulse.freshness(look.now) {
+        return (Mark::Stale, Tone::Warn, "STALE");
+    }
     let Some(verdict) = &group.verdict else {
         return (
             Mark::Absent,
             Tone::Dim,
-            if has_gate { "see 4" } else { "no gate" },
+            if data.has_gate { "see 4" } else { "no gate" },
         );
     };
     let (mark, tone) = match verdict.word.as_str() {
@@ -367,10 +369,12 @@ fn text_only(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) 
     if pane::absent(frame, area, &board.known, look) {
         return;
     }
-    let has_gate = board.known.ready().is_some_and(|data| data.has_gate);
+    let Some(data) = board.known.ready() else {
+        return;
+    };
     let mut lines = Vec::new();
     for (number, group) in board.groups().into_iter().enumerate() {
-        let (mark, tone, word) = verdict(group, has_gate);
+        let (mark, tone, word) = verdict(group, data, look);
         let chosen = if number as u64 == board.cursor.row {
             ">"
         } else {

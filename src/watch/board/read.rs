@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Data, Group, HOURS, Happening, Question};
+use super::{Data, Group, HOURS, Happening, Question, Verdict};
 use crate::clock::Micros;
+use crate::estate::gate::{self, Asked, Gate, Report};
 use crate::facts::{Fact, Kind};
 use crate::ledger::query;
-use crate::ledger::row::{Decided, Decision, EVERYBODY, Subject, Wave, Word};
+use crate::ledger::row::{Decided, EVERYBODY, Subject, Wave, Word};
 use crate::ocpp::Severity;
 use crate::watch::books::{Books, BooksError};
 use crate::watch::text::count_of;
@@ -27,6 +28,7 @@ pub fn read(books: &Books, _question: &Question) -> Result<Data, BooksError> {
     let since = (last / HOUR + 1) * HOUR - HOURS as Micros * HOUR;
     Ok(Data {
         groups: groups(books, last)?,
+        pulse: books.pulse()?,
         has_gate: ledger.gate_file()?.is_some(),
         wave: wave(ledger, last)?,
         outcomes: outcomes(ledger)?,
@@ -48,24 +50,25 @@ fn groups(books: &Books, last: Micros) -> Result<Vec<Group>, BooksError> {
         .collect();
     let first = books.facts().by_seq(1)?.map_or(last, |fact| fact.at);
     let connections = books.connections()?;
-    let decisions = ledger.decisions(None)?;
-    let mut groups: Vec<Group> = ledger
-        .crowds()?
-        .into_iter()
-        .map(|crowd| Group {
-            stage: stage(&decisions, &crowd.name, &pulse.authority),
+    let gate = gate(ledger)?;
+    let mut groups = Vec::new();
+    for crowd in ledger.crowds()? {
+        let report = gate
+            .as_ref()
+            .map(|gate| weighed(ledger, gate, &crowd.name, last))
+            .transpose()?;
+        let open = crowd
+            .chargers
+            .iter()
+            .filter(|charger| connections.is_open(charger))
+            .count() as u64;
+        groups.push(Group {
+            stage: stage(ledger, &crowd.name, &pulse.authority)?,
             wave: waves.get(&crowd.name).cloned().unwrap_or_default(),
-            verdict: None,
+            verdict: report.map(Verdict::of),
             open: crowd.open,
             severe: crowd.severe,
-            connected: (
-                crowd
-                    .chargers
-                    .iter()
-                    .filter(|charger| connections.is_open(charger))
-                    .count() as u64,
-                crowd.chargers.len() as u64,
-            ),
+            connected: (open, crowd.chargers.len() as u64),
             sessions: crowd.sessions,
             watched: last - first,
             name: if crowd.name == EVERYBODY {
@@ -73,10 +76,52 @@ fn groups(books: &Books, last: Micros) -> Result<Vec<Group>, BooksError> {
             } else {
                 crowd.name
             },
-        })
-        .collect();
-    groups.sort_by(|a, b| (b.severe, b.open, &a.name).cmp(&(a.severe, a.open, &b.name)));
+        });
+    }
+    groups.sort_by(|a, b| {
+        (b.rank(), b.severe, b.open, &a.name).cmp(&(a.rank(), a.severe, a.open, &b.name))
+    });
     Ok(groups)
+}
+
+/// The criteria that were loaded with the recording, with the hash of their text; none if there are none that can be read.
+fn gate(ledger: &query::Reader) -> Result<Option<(Gate, String)>, BooksError> {
+    let kept = ledger.gate_file()?;
+    Ok(kept.and_then(|kept| Some((Gate::read(&kept.text).ok()?, kept.hash))))
+}
+
+/// The gate's report about a group, as of the recording's last fact: silence since then is told by the head of the screen.
+fn weighed(
+    ledger: &query::Reader,
+    (gate, hash): &(Gate, String),
+    group: &str,
+    last: Micros,
+) -> Result<Report, BooksError> {
+    let group = Some(group).filter(|group| *group != EVERYBODY);
+    let asked = Asked {
+        group: group.map(str::to_owned),
+        now: last,
+        is_checkpoint: false,
+        gate_hash: hash.clone(),
+    };
+    Ok(gate::weigh(gate, &ledger.evidence(group)?, &asked))
+}
+
+/// Where a group is on its way, from what was decided about it last.
+fn stage(ledger: &query::Reader, group: &str, authority: &str) -> Result<String, BooksError> {
+    let decisions = ledger.decisions(Some(group))?;
+    let moves = decisions.iter().rev().map(|decision| decision.decided.word);
+    let last = moves
+        .into_iter()
+        .find(|word| matches!(word, Word::Go | Word::RollBack | Word::Hold));
+    let word = match last {
+        Some(Word::Go) => "go",
+        Some(Word::RollBack) => "rolled back",
+        Some(Word::Hold) => "held",
+        _ if authority == "candidate" => "watch",
+        _ => "shadow",
+    };
+    Ok(word.to_owned())
 }
 
 fn outcomes(ledger: &query::Reader) -> Result<Vec<(&'static str, query::Outcomes)>, BooksError> {
@@ -88,21 +133,6 @@ fn outcomes(ledger: &query::Reader) -> Result<Vec<(&'static str, query::Outcomes
     ];
     let counted = subjects.map(|(name, subject)| Ok((name, ledger.outcomes(subject)?)));
     counted.into_iter().collect()
-}
-
-/// Where a group is on its way, from what was decided about it last.
-fn stage(decisions: &[Decision], group: &str, authority: &str) -> String {
-    let last = decisions
-        .iter()
-        .rev()
-        .find(|decision| decision.decided.group == group);
-    let word = match last.map(|decision| decision.decided.word) {
-        Some(Word::Go) => "go",
-        Some(Word::RollBack) => "rolled back",
-        _ if authority == "candidate" => "watch",
-        _ => "shadow",
-    };
-    word.to_owned()
 }
 
 /// The wave of this day or of the next that is planned.
