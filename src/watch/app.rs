@@ -22,7 +22,7 @@ use super::rewind::{News, Order, Point};
 use super::screen::{Look, Room, Screen, Step};
 use super::sessions::Sessions;
 use super::sieve::Sieve;
-use super::snapshot::{Alarm, Answer, Pulse, Question};
+use super::snapshot::{Alarm, Answer, Freshness, Pulse, Question};
 use super::tap::Tap;
 use super::text::Zone;
 use super::theme::Theme;
@@ -263,12 +263,18 @@ impl App {
             .collect()
     }
 
+    fn is_stale(&self) -> bool {
+        let pulse = self.pulse.as_ref();
+        pulse.is_some_and(|pulse| matches!(pulse.freshness(self.now), Freshness::Stale(_)))
+    }
+
     /// What drawing depends on.
     pub fn look(&self) -> Look<'_> {
         Look {
             theme: self.setup.theme,
             zone: self.setup.zone,
             now: self.now,
+            stale: self.is_stale(),
             room: Room::of(self.size.0, self.size.1),
             mask: &self.mask,
             focus: self.focus,

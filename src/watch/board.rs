@@ -10,7 +10,7 @@ use serde_json::json;
 use super::keys::{Action, Scope};
 use super::screen::{Look, Screen, Step};
 use super::sieve::{Sieve, term};
-use super::snapshot::{self, Answer, Known, Pulse};
+use super::snapshot::{self, Answer, Known};
 use super::table::Cursor;
 use crate::clock::Micros;
 use crate::estate::gate::{Outcome, Report};
@@ -29,8 +29,6 @@ pub struct Question;
 pub struct Data {
     /// Groups, worst first.
     pub groups: Vec<Group>,
-    /// What every screen's head tells.
-    pub pulse: Pulse,
     /// Whether a gate file is loaded.
     pub has_gate: bool,
     /// The wave of this day or the next that is planned.

@@ -49,6 +49,8 @@ pub struct Look<'a> {
     pub zone: Zone,
     /// The time, µs.
     pub now: Micros,
+    /// Whether the tap has been silent for so long that nothing is known of now.
+    pub stale: bool,
     /// How much room there is.
     pub room: Room,
     /// What hides identifiers; it hides nothing when masking is off.

@@ -122,11 +122,11 @@ fn an_instant_is_found_among_the_facts() {
 
 /// The order among effects.
 fn order(effects: &[Effect]) -> Order {
-    let orders = effects.iter().filter_map(|effect| match effect {
+    let mut orders = effects.iter().filter_map(|effect| match effect {
         Effect::Rewind(order) => Some(*order),
         _ => None,
     });
-    orders.last().unwrap()
+    orders.next_back().unwrap()
 }
 
 /// Lets the rewinder do what the stage wants, and the stage see it.

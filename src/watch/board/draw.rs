@@ -18,7 +18,6 @@ use crate::ledger::query::Outcomes;
 use crate::ocpp::Severity;
 use crate::watch::pane;
 use crate::watch::screen::{Look, Room};
-use crate::watch::snapshot::Freshness;
 use crate::watch::table::{self, Cell, Column, number, text, toned, wide};
 use crate::watch::text::{count_of, grouped, shown, span};
 use crate::watch::theme::{Mark, Tone, tone_of};
@@ -144,7 +143,7 @@ fn row<'a>(group: &'a Group, data: &Data, look: &Look<'_>) -> Vec<Cell<'a>> {
 
 fn verdict<'a>(group: &'a Group, data: &Data, look: &Look<'_>) -> (Mark, Tone, &'a str) {
     // What was GO when the tap fell silent says nothing of now.
-    if let Freshness::Stale(_) = data.pulse.freshness(look.now) {
+    if look.stale {
         return (Mark::Stale, Tone::Warn, "STALE");
     }
     let Some(verdict) = &group.verdict else {

@@ -28,7 +28,6 @@ pub fn read(books: &Books, _question: &Question) -> Result<Data, BooksError> {
     let since = (last / HOUR + 1) * HOUR - HOURS as Micros * HOUR;
     Ok(Data {
         groups: groups(books, last)?,
-        pulse: books.pulse()?,
         has_gate: ledger.gate_file()?.is_some(),
         wave: wave(ledger, last)?,
         outcomes: outcomes(ledger)?,

@@ -14,6 +14,7 @@ fn look(mask: &Mask) -> Look<'_> {
             unicode: false,
         },
         zone: Zone::Fixed(0),
+        stale: false,
         now: 0,
         room: Room::Wide,
         mask,
