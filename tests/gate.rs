@@ -203,8 +203,8 @@ fn decided(word: Word, by: &str) -> Decision {
         by: by.to_owned(),
         ..Decided::default()
     };
-    decided.evidence.gate = "gate".to_owned();
-    decided.evidence.rules = "rules".to_owned();
+    "gate".clone_into(&mut decided.evidence.gate);
+    "rules".clone_into(&mut decided.evidence.rules);
     Decision {
         id: 1,
         at: NOW - DAY,
