@@ -8,6 +8,7 @@ pub mod escape;
 pub mod evidence;
 pub mod explain;
 pub mod rules;
+pub mod verdict;
 
 pub use comparison::Comparison;
 pub use escape::{printable, printable_bytes};

@@ -36,6 +36,7 @@ pub mod theme;
 pub mod tour;
 pub mod trace;
 pub mod triage;
+pub mod verdicts;
 
 mod chrome;
 

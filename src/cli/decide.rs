@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::config::units::parse_duration;
 use super::error::{CliError, Exit};
-use super::gate::{self, Criteria};
+use super::gate;
 use super::recording::RecordingArg;
 use super::{judging, noting};
 use crate::clock::{Clock, Micros};
@@ -22,6 +22,7 @@ use crate::ledger::evidence::Evidence as Weighed;
 use crate::ledger::query::Reader;
 use crate::ledger::row::{Decided, Evidence, Exception, Word};
 use crate::ledger::views::rfc3339;
+use crate::report::verdict::Criteria;
 
 /// Records what is decided about a group, with the evidence that it rests on.
 ///
@@ -94,7 +95,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let dir = options.recording.existing()?;
     judging::bring_up_to_date(&dir)?;
     let now = Clock::system().now();
-    let criteria = Criteria::of(&dir, options.gate.as_deref())?;
+    let criteria = gate::criteria(&dir, options.gate.as_deref())?;
     let reader = Reader::open(&dir)?;
     let report = gate::weigh(&reader, &criteria, (Some(&options.group), now, false))?;
     let evidence = reader.evidence(Some(&options.group))?;

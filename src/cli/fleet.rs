@@ -4,7 +4,6 @@ use std::path::Path;
 
 use super::config;
 use super::error::{CliError, Exit};
-use super::gate::Criteria;
 use crate::estate::fleet::{self, Mistake};
 use crate::ledger::row::Estate;
 
@@ -28,7 +27,7 @@ pub(super) fn gate(configured: &config::Estate) -> Result<Option<String>, CliErr
         return Ok(None);
     };
     let text = super::gate::read(file)?;
-    Criteria::parse(file, &text)?;
+    super::gate::parse(file, &text)?;
     Ok(Some(text))
 }
 

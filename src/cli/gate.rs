@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::Args;
-use sha2::{Digest as _, Sha256};
 
 use super::config::units::parse_duration;
 use super::error::{CliError, Exit, Place};
@@ -17,11 +16,12 @@ use super::recording::RecordingArg;
 use super::rules;
 use crate::clock::{Clock, Micros};
 use crate::estate::gate::file::{self, Mistake};
-use crate::estate::gate::{self, Asked, Gate, Report, Verdict};
+use crate::estate::gate::{Report, Verdict};
 use crate::facts::Reader as Facts;
 use crate::ledger::query::Reader;
 use crate::ledger::row::{EVERYBODY, UNGROUPED};
 use crate::ledger::views::rfc3339;
+use crate::report::verdict::Criteria;
 
 /// How often a gate that waits looks again.
 const EVERY: Duration = Duration::from_secs(5);
@@ -113,7 +113,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
 
 fn look(options: &Options, dir: &Path) -> Result<Report, CliError> {
     judging::bring_up_to_date(dir)?;
-    let criteria = Criteria::of(dir, options.gate.as_deref())?;
+    let criteria = criteria(dir, options.gate.as_deref())?;
     let group = options.group.as_deref();
     if let Some(at) = options.checkpoint {
         return at_checkpoint(dir, &criteria, group, at);
@@ -122,36 +122,24 @@ fn look(options: &Options, dir: &Path) -> Result<Report, CliError> {
     weigh(&Reader::open(dir)?, &criteria, (group, now, false))
 }
 
-/// Criteria and where they come from.
-pub(super) struct Criteria {
-    /// The criteria.
-    pub(super) gate: Gate,
-    /// `sha256:` and 64 hexadecimal digits, of the text.
-    pub(super) hash: String,
+/// The criteria of a file, else of the recording, else the built-in ones.
+pub(super) fn criteria(dir: &Path, file: Option<&Path>) -> Result<Criteria, CliError> {
+    if let Some(path) = file {
+        return parse(path, &read(path)?);
+    }
+    match Reader::open(dir)?.gate_file()? {
+        Some(kept) => parse(Path::new(&kept.file), &kept.text),
+        None => parse(Path::new("gate.toml"), file::DEFAULT),
+    }
 }
 
-impl Criteria {
-    /// Those of a file, else of the recording, else the built-in ones.
-    pub(super) fn of(dir: &Path, file: Option<&Path>) -> Result<Self, CliError> {
-        if let Some(path) = file {
-            return Self::parse(path, &read(path)?);
-        }
-        match Reader::open(dir)?.gate_file()? {
-            Some(kept) => Self::parse(Path::new(&kept.file), &kept.text),
-            None => Self::parse(Path::new("gate.toml"), file::DEFAULT),
-        }
-    }
-
-    /// Those of a text.
-    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, CliError> {
-        let gate = Gate::read(text).map_err(|Mistake { span, what, help }| {
-            CliError::new(Exit::Usage, "GATE-001", what)
-                .at(Place::new(path, text, span, "here"))
-                .help(help)
-        })?;
-        let hash = format!("sha256:{}", super::hex(&Sha256::digest(text.as_bytes())));
-        Ok(Self { gate, hash })
-    }
+/// The criteria of a text.
+pub(super) fn parse(path: &Path, text: &str) -> Result<Criteria, CliError> {
+    Criteria::parse(text).map_err(|Mistake { span, what, help }| {
+        CliError::new(Exit::Usage, "GATE-001", what)
+            .at(Place::new(path, text, span, "here"))
+            .help(help)
+    })
 }
 
 /// The text of a gate file.
@@ -173,17 +161,7 @@ pub(super) fn weigh(
     if let Some(group) = group {
         known(reader, group)?;
     }
-    let asked = Asked {
-        group: group.map(str::to_owned),
-        now,
-        is_checkpoint,
-        gate_hash: criteria.hash.clone(),
-    };
-    Ok(gate::weigh(
-        &criteria.gate,
-        &reader.evidence(group)?,
-        &asked,
-    ))
+    Ok(criteria.weigh(reader, (group, now, is_checkpoint))?)
 }
 
 /// Refuses groups that the recording does not know.

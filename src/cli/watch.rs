@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::error::{CliError, Exit};
 use super::interrupt::Interrupt;
 use super::recording::RecordingArg;
-use super::{rules, triage};
+use super::{gate, rules, triage};
 use crate::clock::Clock;
 use crate::watch::app::{App, Event, Setup};
 use crate::watch::books::{Books, BooksError};
@@ -46,6 +46,9 @@ pub struct Options {
     /// Let this person write notes about findings; nothing can be written otherwise.
     #[arg(long, value_name = "NAME")]
     operate: Option<String>,
+    /// The file with the gate's criteria, if not the recording's.
+    #[arg(long, value_name = "FILE")]
+    gate: Option<PathBuf>,
     /// Where `w` keeps screens; in the recording when left out.
     #[arg(long, value_name = "DIR")]
     evidence: Option<PathBuf>,
@@ -76,7 +79,10 @@ const PICTURE: (u16, u16) = (120, 40);
 pub fn run(options: &Options) -> Result<Exit, CliError> {
     let dir = options.recording.existing()?;
     super::judging::bring_up_to_date(&dir)?;
-    let books = Books::open(&dir)?;
+    let mut books = Books::open(&dir)?;
+    if let Some(file) = &options.gate {
+        books = books.gated_by(gate::parse(file, &gate::read(file)?)?);
+    }
     if options.lines {
         return lines(books, options);
     }
@@ -254,6 +260,7 @@ impl From<BooksError> for CliError {
             BooksError::Ledger(error) => error.into(),
             BooksError::Report(error) => error.into(),
             BooksError::Rules(error) => error.into(),
+            BooksError::Gate(..) => Self::new(Exit::Usage, "GATE-001", error.to_string()),
             BooksError::NoLedger => Self::new(Exit::Evidence, "TUI-002", error.to_string()),
         }
     }

@@ -12,6 +12,7 @@ use super::screen::{Look, Screen, Step};
 use super::sieve::{Sieve, term};
 use super::snapshot::{self, Answer, Known};
 use super::table::Cursor;
+use super::verdicts::ALL;
 use crate::clock::Micros;
 use crate::estate::gate::{Outcome, Report};
 use crate::ledger::filter::{Field, Kind, Value};
@@ -133,16 +134,16 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    fn of(report: Report) -> Self {
+    fn of(report: &Report) -> Self {
         let met = report
             .counts
             .get(&Outcome::Met)
             .copied()
             .unwrap_or_default();
         Self {
-            word: report.says,
+            word: report.says.clone(),
             met: (met, report.criteria.len() as u64),
-            why: report.why,
+            why: report.why.clone(),
         }
     }
 }
@@ -232,7 +233,7 @@ impl Screen for Board {
         let group = self
             .selected()
             .map_or_else(String::new, |group| group.name.clone());
-        let of_group = if group.is_empty() || group == read::ALL {
+        let of_group = if group.is_empty() || group == ALL {
             String::new()
         } else {
             term("group", &group)

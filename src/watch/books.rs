@@ -12,12 +12,14 @@ pub use connections::{Connection, Connections};
 use super::rewind::Point;
 use super::shelf::Shelf;
 use super::snapshot::{Answer, Pulse, Question};
+use super::verdicts::Verdicts;
 use super::{board, coverage, diffs, feed, gate, sessions, tap, trace};
-use crate::clock::Micros;
+use crate::clock::{Clock, Micros};
 use crate::facts::{self, Kind, RecordingError};
 use crate::ledger::{self, LedgerError, query};
 use crate::report::ReportError;
 use crate::report::rules::RulesError;
+use crate::report::verdict::Criteria;
 
 /// Why a question cannot be answered.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,9 @@ pub enum BooksError {
     /// The rules that it was judged by cannot be read.
     #[error(transparent)]
     Rules(#[from] RulesError),
+    /// The criteria that were recorded are not understood.
+    #[error("the gate file {0:?} cannot be used: {1}")]
+    Gate(String, String),
     /// Nothing has been judged yet.
     #[error("no ledger yet: the first judged fact makes it")]
     NoLedger,
@@ -47,6 +52,8 @@ pub struct Books {
     connections: RefCell<Connections>,
     seen: (i64, i64),
     shelf: Shelf,
+    verdicts: Verdicts,
+    now: Option<Micros>,
 }
 
 impl Books {
@@ -59,17 +66,35 @@ impl Books {
             connections: RefCell::default(),
             seen: (0, 0),
             shelf: Shelf::default(),
+            verdicts: Verdicts::default(),
+            now: None,
         };
         books.find_ledger()?;
         Ok(books)
     }
 
+    /// The same with these criteria instead of those that were recorded.
+    #[must_use]
+    pub fn gated_by(self, criteria: Criteria) -> Self {
+        let verdicts = Verdicts::by(Arc::new(criteria));
+        Self { verdicts, ..self }
+    }
+
+    /// The same as it is looked at then, µs, whatever the clock says.
+    #[must_use]
+    pub fn looked_at(self, now: Micros) -> Self {
+        let now = Some(now);
+        Self { now, ..self }
+    }
+
     /// The same recording as it was at a point of its past, or as it is now.
     pub fn at(&self, point: Option<&Point>) -> Result<Self, BooksError> {
         let mut books = Self::open(&self.dir)?;
+        books.verdicts = self.verdicts.anew();
         if let Some(point) = point {
             books.facts = facts::Reader::open(&self.dir)?.up_to(point.seq);
             books.ledger = Some(query::Reader::open(&point.ledger)?);
+            books.now = Some(books.last()?);
         }
         Ok(books)
     }
@@ -108,6 +133,16 @@ impl Books {
         Ok(last.map_or(0, |fact| fact.at))
     }
 
+    /// What the gate says of each group.
+    pub const fn verdicts(&self) -> &Verdicts {
+        &self.verdicts
+    }
+
+    /// When evidence is weighed, µs: now, or the instant that a rewound recording shows.
+    pub fn now(&self) -> Micros {
+        self.now.unwrap_or_else(|| Clock::system().now())
+    }
+
     /// What is kept between two questions.
     pub const fn shelf(&self) -> &Shelf {
         &self.shelf
@@ -126,7 +161,7 @@ impl Books {
             .map_or_else(|| self.dir.display().to_string(), |fact| fact.note.clone()))
     }
 
-    /// Whether anything was written since the last call. Costs next to nothing.
+    /// Whether anything was written since the last call, or a verdict has waited long enough. Costs next to nothing.
     pub fn changed(&mut self) -> Result<bool, BooksError> {
         self.find_ledger()?;
         let ledger = match &self.ledger {
@@ -134,7 +169,7 @@ impl Books {
             None => 0,
         };
         let now = (self.facts.data_version()?, ledger);
-        let changed = now != self.seen;
+        let changed = now != self.seen || self.verdicts.are_due();
         self.seen = now;
         Ok(changed)
     }

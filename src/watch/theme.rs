@@ -221,6 +221,18 @@ pub fn tone_of(mark: char) -> Tone {
     }
 }
 
+/// The mark and tone of a verdict's word.
+pub fn of_verdict(word: &str) -> (Mark, Tone) {
+    match word {
+        "GO" => (Mark::Go, Tone::Good),
+        "HOLD" => (Mark::Hold, Tone::Warn),
+        "STALE" => (Mark::Stale, Tone::Warn),
+        "NO-GO" => (Mark::NoGo, Tone::Bad),
+        "ROLL BACK" => (Mark::NoGo, Tone::Alarm),
+        _ => (Mark::Exception, Tone::Note),
+    }
+}
+
 /// The row mark of an outcome's word: `=`, `~`, `x`, `n`, or `.` while it is pending.
 pub fn mark_of(outcome: &str) -> char {
     match outcome {

@@ -112,6 +112,11 @@ impl Story {
         self.push(Fact::new(Kind::GateLoaded, 0).body(text).note(&note));
     }
 
+    /// Somebody decided about a group.
+    pub(crate) fn decide(&mut self, decided: &Value) {
+        self.push(Fact::new(Kind::Decision, 0).body(decided.to_string()));
+    }
+
     /// The same story with another subprotocol.
     pub(crate) fn speaking(mut self, subprotocol: &str) -> Self {
         for fact in &mut self.facts {

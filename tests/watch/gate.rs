@@ -1,11 +1,25 @@
-//! Screen 4, without a gate file: no verdict is made up.
+//! Screen 4: what the gate says of a group; without a gate file no verdict is made up.
 
-use crate::night::Night;
+use evenkeel::report::verdict::Criteria;
+use evenkeel::watch::app::{Effect, Event};
+use evenkeel::watch::books::Books;
+
+use crate::night::{NOW, Night};
 use crate::stage::{ASCII, Stage, golden};
 
 #[test]
 fn gate_at_every_size() {
     golden("gate", &Night::whole(), "4");
+}
+
+#[test]
+fn a_verdict_at_every_size() {
+    golden("verdict", &Night::planned(), "4");
+}
+
+#[test]
+fn the_board_with_a_gate_at_every_size() {
+    golden("board-gated", &Night::planned(), "");
 }
 
 #[test]
@@ -15,6 +29,7 @@ fn without_a_gate_file_there_is_no_verdict_and_nothing_to_decide() {
     stage.press("4");
     let picture = stage.picture();
     assert!(picture.contains("none: no gate file"), "{picture}");
+    assert!(picture.contains("evenkeel init --gate"), "{picture}");
     for verdict in ["GO+", "] GO", "NO-GO", "ROLL"] {
         assert!(!picture.contains(verdict), "{verdict}: {picture}");
     }
@@ -26,4 +41,82 @@ fn without_a_gate_file_there_is_no_verdict_and_nothing_to_decide() {
         "{}",
         stage.picture()
     );
+}
+
+#[track_caller]
+fn shows(stage: &Stage<'_>, says: &str) {
+    let picture = stage.picture();
+    assert!(picture.contains(says), "{says}: {picture}");
+}
+
+#[test]
+fn the_worst_group_is_first_and_enter_tells_why() {
+    let night = Night::planned();
+    let mut stage = Stage::open(&night, ASCII, (120, 40));
+    let rows = stage.picture();
+    let row = |group: &str, word: &str| {
+        rows.lines()
+            .position(|line| line.contains(group) && line.contains(word))
+            .expect(&rows)
+    };
+    assert!(row("harbour", "[x] NO-GO") < row("station", "[x] NO-GO"));
+    stage.press("<Enter>");
+    shows(&stage, "GATE harbour");
+    shows(&stage, "hold by ann: too");
+    stage.press("D");
+    shows(
+        &stage,
+        "evenkeel decide go|hold|roll-back --group harbour --by NAME",
+    );
+    stage.press("<Esc><Down><Enter>");
+    shows(&stage, "GATE station");
+    shows(&stage, "nobody said how the chargers come back");
+    let news = stage.press("c");
+    let [Effect::Copy(news)] = news.as_slice() else {
+        panic!("{news:?}");
+    };
+    assert!(news.starts_with("station: the gate says NO-GO"), "{news}");
+}
+
+#[test]
+fn what_is_behind_a_failed_criterion_opens() {
+    let night = Night::planned();
+    let mut stage = Stage::open(&night, ASCII, (120, 40));
+    stage.press("4<Enter>");
+    assert_eq!(stage.app.crumbs(), ["Gate", "Diffs"]);
+    shows(&stage, "filter: finding:F-");
+}
+
+#[test]
+fn a_silent_tap_is_stale_whatever_the_gate_said() {
+    let night = Night::planned();
+    let mut stage = Stage::open(&night, ASCII, (120, 40));
+    stage.now = NOW + 600_000_000;
+    stage.tell(Event::Time);
+    stage.press("4");
+    shows(&stage, "VERDICT  [~] STALE");
+    shows(&stage, "the tap is silent; it said NO-GO before");
+    stage.press("1");
+    shows(&stage, "[~] STALE");
+}
+
+#[test]
+fn old_evidence_holds_and_a_named_gate_file_comes_first() {
+    let night = Night::planned();
+    let text = include_str!("gate.toml").replace("failures = 0", "failures = 9");
+    let books = Books::open(&night.place())
+        .unwrap()
+        .gated_by(Criteria::parse(&text).unwrap());
+    let said = |now: i64| {
+        let books = Books::open(&night.place()).unwrap().looked_at(now);
+        let said = books.verdicts().of_groups(&books).unwrap().unwrap();
+        said.into_iter()
+            .map(|said| (said.group.clone(), said.report.says.clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(said(NOW)[0], ("harbour".to_owned(), "NO-GO".to_owned()));
+    let books = books.looked_at(NOW + 30 * 86_400_000_000);
+    let lenient = books.verdicts().of_groups(&books).unwrap().unwrap();
+    let harbour = lenient.iter().find(|said| said.group == "harbour").unwrap();
+    assert_eq!(harbour.report.says, "HOLD");
 }

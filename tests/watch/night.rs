@@ -15,6 +15,9 @@ use crate::story::{Shadow, Story};
 /// The last fact of the night, µs, and a second later: the time at which it is looked at.
 pub(crate) const NOW: i64 = 1_795_007_299_000_000;
 
+/// Criteria of which some fail, some lack evidence and some are met.
+const GATE: &str = include_str!("gate.toml");
+
 const ACCEPTED: &str = r#"{"idTagInfo":{"status":"Accepted"}}"#;
 const BLOCKED: &str = r#"{"idTagInfo":{"status":"Blocked"}}"#;
 
@@ -70,6 +73,22 @@ impl Night {
             fact.seq = number;
         }
         Self::of(&[before, facts].concat())
+    /// The whole night with two groups, a wave and criteria; somebody has said that one group stays.
+    pub(crate) fn planned() -> Self {
+        let mut first = boots();
+        first.loaded(&json!({
+            "groups": [
+                {"name": "harbour", "patterns": ["harbour-*"], "rollback": "tap", "rollback_s": 240, "rehearsed": "2026-11-01", "wave": "pilot"},
+                {"name": "station", "patterns": ["station-*"]},
+            ],
+            "waves": [{
+                "name": "pilot", "date": "2026-12-01", "window": "22:00-05:00", "sign_off": "Billing", "decision": "Ops",
+                "deputy": "Net", "communications": ["02:30 site hosts"],
+            }],
+        }));
+        first.gate(GATE);
+        first.decide(&json!({"group": "harbour", "word": "hold", "by": "ann", "role": "Billing", "reason": "too early"}));
+        Self::of(&woven(vec![first, tags(), energy(), silent()]))
     }
 
     /// A tap that has just begun: nothing is judged yet.

@@ -39,7 +39,7 @@ pub(crate) struct Stage<'a> {
 impl<'a> Stage<'a> {
     /// Opens it on a night, as it is seen right after its last fact.
     pub(crate) fn open(night: &'a Night, theme: Theme, size: (u16, u16)) -> Self {
-        let books = Books::open(&night.place()).unwrap();
+        let books = Books::open(&night.place()).unwrap().looked_at(NOW);
         let setup = Setup {
             theme,
             zone: Zone::Fixed(3_600),

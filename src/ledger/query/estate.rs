@@ -103,6 +103,20 @@ impl Reader {
         self.bodies("SELECT body FROM groups ORDER BY place")
     }
 
+    /// Names of the groups that have chargers.
+    pub fn peopled(&self) -> Result<Vec<String>, LedgerError> {
+        let mut names = Vec::new();
+        self.each(
+            "SELECT DISTINCT crowd FROM members ORDER BY crowd",
+            [],
+            |row| {
+                names.push(row.get(0)?);
+                Ok(())
+            },
+        )?;
+        Ok(names)
+    }
+
     /// Waves in their order.
     pub fn waves(&self) -> Result<Vec<Wave>, LedgerError> {
         self.bodies("SELECT body FROM waves ORDER BY place")

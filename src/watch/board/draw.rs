@@ -20,7 +20,7 @@ use crate::watch::pane;
 use crate::watch::screen::{Look, Room};
 use crate::watch::table::{self, Cell, Column, number, text, toned, wide};
 use crate::watch::text::{count_of, grouped, shown, span};
-use crate::watch::theme::{Mark, Tone, tone_of};
+use crate::watch::theme::{Mark, Tone, of_verdict, tone_of};
 
 /// The columns of the groups.
 pub(super) const COLUMNS: &[Column] = &[
@@ -153,14 +153,7 @@ fn verdict<'a>(group: &'a Group, data: &Data, look: &Look<'_>) -> (Mark, Tone, &
             if data.has_gate { "see 4" } else { "no gate" },
         );
     };
-    let (mark, tone) = match verdict.word.as_str() {
-        "GO" => (Mark::Go, Tone::Good),
-        "HOLD" => (Mark::Hold, Tone::Warn),
-        "STALE" => (Mark::Stale, Tone::Warn),
-        "NO-GO" => (Mark::NoGo, Tone::Bad),
-        "ROLL BACK" => (Mark::NoGo, Tone::Alarm),
-        _ => (Mark::Exception, Tone::Note),
-    };
+    let (mark, tone) = of_verdict(&verdict.word);
     (mark, tone, &verdict.word)
 }
 
@@ -192,7 +185,7 @@ fn why(group: &Group, has_gate: bool, look: &Look<'_>) -> Vec<Line<'static>> {
             .why
             .iter()
             .take(4)
-            .map(|why| Line::raw(format!("  {}", shown(why)))),
+            .map(|why| Line::raw(format!("  {}", look.mask.text(why)))),
     );
     lines
 }

@@ -4,16 +4,13 @@ use std::collections::BTreeMap;
 
 use super::{Data, Group, HOURS, Happening, Question, Verdict};
 use crate::clock::Micros;
-use crate::estate::gate::{self, Asked, Gate, Report};
 use crate::facts::{Fact, Kind};
 use crate::ledger::query;
 use crate::ledger::row::{Decided, EVERYBODY, Subject, Wave, Word};
 use crate::ocpp::Severity;
 use crate::watch::books::{Books, BooksError};
 use crate::watch::text::count_of;
-
-/// The name of the one row while no groups are configured.
-pub(super) const ALL: &str = "all chargers";
+use crate::watch::verdicts::ALL;
 
 /// An hour, µs.
 const HOUR: Micros = 3_600_000_000;
@@ -28,7 +25,7 @@ pub fn read(books: &Books, _question: &Question) -> Result<Data, BooksError> {
     let since = (last / HOUR + 1) * HOUR - HOURS as Micros * HOUR;
     Ok(Data {
         groups: groups(books, last)?,
-        has_gate: ledger.gate_file()?.is_some(),
+        has_gate: books.verdicts().have_criteria(books)?,
         wave: wave(ledger, last)?,
         outcomes: outcomes(ledger)?,
         needs: ledger.concerns(Severity::S2, FEW)?,
@@ -49,13 +46,14 @@ fn groups(books: &Books, last: Micros) -> Result<Vec<Group>, BooksError> {
         .collect();
     let first = books.facts().by_seq(1)?.map_or(last, |fact| fact.at);
     let connections = books.connections()?;
-    let gate = gate(ledger)?;
+    // The gate's own page says why criteria are not understood; everything else here does not depend on them.
+    let said = match books.verdicts().of_groups(books) {
+        Err(BooksError::Gate(..)) => Vec::new(),
+        said => said?.unwrap_or_default(),
+    };
     let mut groups = Vec::new();
     for crowd in ledger.crowds()? {
-        let report = gate
-            .as_ref()
-            .map(|gate| weighed(ledger, gate, &crowd.name, last))
-            .transpose()?;
+        let said = said.iter().find(|said| said.group == crowd.name);
         let open = crowd
             .chargers
             .iter()
@@ -64,7 +62,7 @@ fn groups(books: &Books, last: Micros) -> Result<Vec<Group>, BooksError> {
         groups.push(Group {
             stage: stage(ledger, &crowd.name, &pulse.authority)?,
             wave: waves.get(&crowd.name).cloned().unwrap_or_default(),
-            verdict: report.map(Verdict::of),
+            verdict: said.map(|said| Verdict::of(&said.report)),
             open: crowd.open,
             severe: crowd.severe,
             connected: (open, crowd.chargers.len() as u64),
@@ -81,29 +79,6 @@ fn groups(books: &Books, last: Micros) -> Result<Vec<Group>, BooksError> {
         (b.rank(), b.severe, b.open, &a.name).cmp(&(a.rank(), a.severe, a.open, &b.name))
     });
     Ok(groups)
-}
-
-/// The criteria that were loaded with the recording, with the hash of their text; none if there are none that can be read.
-fn gate(ledger: &query::Reader) -> Result<Option<(Gate, String)>, BooksError> {
-    let kept = ledger.gate_file()?;
-    Ok(kept.and_then(|kept| Some((Gate::read(&kept.text).ok()?, kept.hash))))
-}
-
-/// The gate's report about a group, as of the recording's last fact: silence since then is told by the head of the screen.
-fn weighed(
-    ledger: &query::Reader,
-    (gate, hash): &(Gate, String),
-    group: &str,
-    last: Micros,
-) -> Result<Report, BooksError> {
-    let group = Some(group).filter(|group| *group != EVERYBODY);
-    let asked = Asked {
-        group: group.map(str::to_owned),
-        now: last,
-        is_checkpoint: false,
-        gate_hash: hash.clone(),
-    };
-    Ok(gate::weigh(gate, &ledger.evidence(group)?, &asked))
 }
 
 /// Where a group is on its way, from what was decided about it last.

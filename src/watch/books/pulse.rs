@@ -61,9 +61,27 @@ pub(super) fn read(books: &Books) -> Result<Pulse, BooksError> {
         pulse.judged = ledger.cursor()?.seq;
         pulse.chargers = ledger.known_chargers()?;
     }
+    pulse.verdict = verdict(books)?;
     legs(books, &mut pulse)?;
     pulse.alarms = alarms(books, &pulse, &note)?;
     Ok(pulse)
+}
+
+/// The worst verdict of all groups. Criteria that are not understood let nobody go.
+fn verdict(books: &Books) -> Result<Option<(String, String)>, BooksError> {
+    let worst = match books.verdicts().of_groups(books) {
+        Ok(said) => said.into_iter().flatten().next(),
+        Err(error @ BooksError::Gate(..)) => {
+            return Ok(Some(("HOLD".to_owned(), error.to_string())));
+        }
+        Err(BooksError::NoLedger) => None,
+        Err(error) => return Err(error),
+    };
+    Ok(worst.map(|said| {
+        let why = said.report.why.first().cloned().unwrap_or_default();
+        let name = said.name();
+        (said.report.says.clone(), format!("{name}  {why}"))
+    }))
 }
 
 fn first(facts: Vec<Fact>) -> Option<Fact> {

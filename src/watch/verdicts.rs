@@ -1,0 +1,155 @@
+//! What the gate says of each group, for every screen: weighed again when more was judged, but seldom while much is.
+
+use std::cell::{Cell, RefCell};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::books::{Books, BooksError};
+use crate::estate::gate::{Report, Verdict};
+use crate::ledger::row::EVERYBODY;
+use crate::report::verdict::Criteria;
+
+/// Time between two looks at a group's evidence while more and more is judged.
+const SELDOM: Duration = Duration::from_secs(5);
+
+/// Evidence grows old even when nothing is judged.
+const OLD: Duration = Duration::from_secs(60);
+
+/// What stands for the one group of a recording without groups.
+pub const ALL: &str = "all chargers";
+
+/// What the gate says of one group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Said {
+    /// The group, as the ledger names it.
+    pub group: String,
+    /// What is said.
+    pub report: Arc<Report>,
+}
+
+impl Said {
+    /// The group as people call it.
+    pub fn name(&self) -> &str {
+        match self.group.as_str() {
+            EVERYBODY => ALL,
+            name => name,
+        }
+    }
+
+    /// Greater is worse.
+    pub fn rank(&self) -> (Verdict, u64) {
+        (self.report.verdict, self.report.exceptions)
+    }
+}
+
+/// The criteria, and what was weighed by them.
+#[derive(Default)]
+pub struct Verdicts {
+    named: Option<Arc<Criteria>>,
+    recorded: RefCell<Option<(u64, Arc<Criteria>)>>,
+    kept: RefCell<BTreeMap<String, Kept>>,
+    owed: Cell<bool>,
+}
+
+struct Kept {
+    judged: u64,
+    weighed: Instant,
+    report: Arc<Report>,
+}
+
+impl Verdicts {
+    /// By these criteria, whatever was recorded.
+    pub fn by(criteria: Arc<Criteria>) -> Self {
+        Self {
+            named: Some(criteria),
+            ..Self::default()
+        }
+    }
+
+    /// By the same criteria, with nothing weighed yet.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self {
+            named: self.named.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether what was said last should be weighed again, although nothing more may have been written.
+    pub fn are_due(&self) -> bool {
+        let pause = if self.owed.get() { SELDOM } else { OLD };
+        let kept = self.kept.borrow();
+        kept.values().any(|kept| kept.weighed.elapsed() >= pause)
+    }
+
+    /// Whether there are criteria, understood or not.
+    pub fn have_criteria(&self, books: &Books) -> Result<bool, BooksError> {
+        Ok(self.named.is_some() || books.ledger()?.gate_file()?.is_some())
+    }
+
+    /// What is said of each group that has chargers, the worst first; none without criteria.
+    pub fn of_groups(&self, books: &Books) -> Result<Option<Vec<Said>>, BooksError> {
+        let Some(criteria) = self.criteria(books)? else {
+            return Ok(None);
+        };
+        let judged = books.ledger()?.cursor()?.seq;
+        self.owed.set(false);
+        let mut said = Vec::new();
+        for group in books.ledger()?.peopled()? {
+            let report = self.report(books, &criteria, (&group, judged))?;
+            said.push(Said { group, report });
+        }
+        let named: Vec<&str> = said.iter().map(|said| said.group.as_str()).collect();
+        let mut kept = self.kept.borrow_mut();
+        kept.retain(|group, _| named.contains(&group.as_str()));
+        said.sort_by_key(|said| Reverse(said.rank()));
+        Ok(Some(said))
+    }
+
+    fn report(
+        &self,
+        books: &Books,
+        criteria: &Criteria,
+        (group, judged): (&str, u64),
+    ) -> Result<Arc<Report>, BooksError> {
+        if let Some(kept) = self.kept.borrow().get(group) {
+            let age = kept.weighed.elapsed();
+            if age < SELDOM || (kept.judged == judged && age < OLD) {
+                self.owed.set(self.owed.get() || kept.judged != judged);
+                return Ok(Arc::clone(&kept.report));
+            }
+        }
+        let look = (Some(group), books.now(), false);
+        let report = Arc::new(criteria.weigh(books.ledger()?, look)?);
+        let kept = Kept {
+            judged,
+            weighed: Instant::now(),
+            report: Arc::clone(&report),
+        };
+        self.kept.borrow_mut().insert(group.to_owned(), kept);
+        Ok(report)
+    }
+
+    /// The criteria that were named, else those that were recorded last.
+    fn criteria(&self, books: &Books) -> Result<Option<Arc<Criteria>>, BooksError> {
+        if let Some(named) = &self.named {
+            return Ok(Some(Arc::clone(named)));
+        }
+        let Some(file) = books.ledger()?.gate_file()? else {
+            return Ok(None);
+        };
+        if let Some((id, criteria)) = &*self.recorded.borrow()
+            && *id == file.id
+        {
+            return Ok(Some(Arc::clone(criteria)));
+        }
+        let read = Criteria::parse(&file.text)
+            .map_err(|mistake| BooksError::Gate(file.file.clone(), mistake.what))?;
+        let read = Arc::new(read);
+        self.kept.borrow_mut().clear();
+        *self.recorded.borrow_mut() = Some((file.id, Arc::clone(&read)));
+        Ok(Some(read))
+    }
+}
