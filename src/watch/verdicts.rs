@@ -15,7 +15,7 @@ use crate::report::verdict::Criteria;
 const SELDOM: Duration = Duration::from_secs(5);
 
 /// Evidence grows old even when nothing is judged.
-const OLD: Duration = Duration::from_secs(60);
+const OLD: Duration = Duration::from_mins(1);
 
 /// What stands for the one group of a recording without groups.
 pub const ALL: &str = "all chargers";

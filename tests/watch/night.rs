@@ -73,6 +73,8 @@ impl Night {
             fact.seq = number;
         }
         Self::of(&[before, facts].concat())
+    }
+
     /// The whole night with two groups, a wave and criteria; somebody has said that one group stays.
     pub(crate) fn planned() -> Self {
         let mut first = boots();

@@ -1,5 +1,7 @@
 //! How a verdict looks: the answer, the criteria behind it, the way back, and the people.
 
+use std::fmt::Write as _;
+
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span, Text};
@@ -95,7 +97,7 @@ pub(super) fn told(said: &Said, width: u16, look: &Look<'_>) -> Vec<Line<'static
     for it in sorted(&said.report) {
         let (mark, tone, word) = result(it);
         let text = format!(
-            "{} {word}  {} {}: {} of {}{}",
+            "{} {word}  {} {}: {} (needs {}){}",
             look.theme.mark(mark),
             shown(&it.id),
             shown(&it.title),
@@ -191,7 +193,8 @@ fn counted(report: &Report) -> String {
     ] {
         let count = count_of(report, outcome);
         if count > 0 {
-            text += &format!(", {count} {}", outcome.word());
+            // Writing into a string cannot fail.
+            let _ = write!(text, ", {count} {}", outcome.word());
         }
     }
     let looked = &report.evidence;
@@ -205,7 +208,9 @@ fn counted(report: &Report) -> String {
 fn criteria(gate: &Gate, said: &Said, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
     let listed = sorted(&said.report);
     let rows: Vec<Vec<Cell<'_>>> = listed.iter().map(|it| row(it, look)).collect();
-    let [above, below] = Layout::vertical([Constraint::Min(2), Constraint::Length(2)]).areas(area);
+    let most = if look.room == Room::Narrow { 1 } else { 2 };
+    let [above, below] =
+        Layout::vertical([Constraint::Min(2), Constraint::Length(most)]).areas(area);
     table::draw(frame, above, COLUMNS, (0, &rows), Some(gate.cursor), look);
     let Some(it) = gate.selected() else { return };
     let says = match (it.why.as_str(), it.to_go.as_str()) {
@@ -219,7 +224,7 @@ fn criteria(gate: &Gate, said: &Said, frame: &mut Frame<'_>, area: Rect, look: &
         format!("{says} ({})", it.blame.join(", "))
     };
     let head = shown(&it.id);
-    let lines = labelled((&head, &says), (below.width, 2), look);
+    let lines = labelled((&head, &says), (below.width, usize::from(most)), look);
     frame.render_widget(Text::from(lines), below);
 }
 
@@ -338,7 +343,7 @@ fn footer(said: &Said, width: u16, look: &Look<'_>) -> Vec<Line<'static>> {
         ("ROLLBACK", rollback(report)[2..].join(", ")),
         ("PEOPLE", people(report).join("; ")),
         ("DECIDED", last),
-        ("DECIDE", hint(said)),
+        ("DECIDE", command(said)),
     ];
     for (head, says) in told {
         let says = says.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -349,15 +354,21 @@ fn footer(said: &Said, width: u16, look: &Look<'_>) -> Vec<Line<'static>> {
 
 /// How decisions are made: not here.
 fn hint(said: &Said) -> String {
-    let group = argument(said);
+    let command = command(said);
     match said.report.verdict {
-        Verdict::Go => {
-            format!("evenkeel decide go|hold|roll-back --group {group} --by NAME RECORDING")
-        }
-        _ => format!(
-            "evenkeel decide hold|roll-back --group {group} --by NAME RECORDING; go is refused until the verdict is GO"
-        ),
+        Verdict::Go => command,
+        _ => command + "; go is refused until the verdict is GO",
     }
+}
+
+/// The command that decides what can be decided now.
+fn command(said: &Said) -> String {
+    let words = match said.report.verdict {
+        Verdict::Go => "go|hold|roll-back",
+        _ => "hold|roll-back",
+    };
+    let group = argument(said);
+    format!("evenkeel decide {words} --group {group} --by NAME RECORDING")
 }
 
 /// The group as the command line takes it.
