@@ -89,7 +89,7 @@ fn facts(dir: &Path) {
         let tick = Fact::new(Kind::Tick, BEGIN + minute * 60_000_000).note(&json!({"live": live}));
         recorder.record(tick).unwrap();
     }
-    recorder.close(Duration::from_secs(60)).unwrap();
+    recorder.close(Duration::from_mins(1)).unwrap();
 }
 
 fn ledger(dir: &Path, divergences: u64) {
@@ -297,7 +297,7 @@ fn steady(books: &Books) {
         let mut pulse = books.pulse().unwrap();
         let before = sent.0.get();
         let began = Instant::now();
-        let (mut looked, mut source) = (0, Duration::ZERO);
+        let (mut reads, mut source) = (0, Duration::ZERO);
         for frame in 0..240 {
             let now = BEGIN + 50_000_000_000 + frame * 250_000;
             pulse.facts += 50;
@@ -311,14 +311,14 @@ fn steady(books: &Books) {
                 let request = app.screen().question(40);
                 let _answer = books.answer(&request).unwrap();
                 source += at.elapsed();
-                looked += 1;
+                reads += 1;
             }
             terminal.draw(|frame| app.draw(frame)).unwrap();
         }
-        let spent = began.elapsed().as_secs_f64() / 60.0 * 100.0;
+        let busy = began.elapsed().as_secs_f64() / 60.0 * 100.0;
         let bytes = sent.0.get() - before;
         println!(
-            "{name} for a minute: {:.2} kB/s, {spent:.1} % of a core, read {looked} times",
+            "{name} for a minute: {:.2} kB/s, {busy:.1} % of a core, read {reads} times",
             bytes as f64 / 60.0 / 1e3
         );
     }
