@@ -345,7 +345,7 @@ fn gap(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench: &
         if let Some(known) = bench.world.conns.get_mut(&conn) {
             known.line.gap();
         }
-        bench.world.charger(&fact.charger).gap();
+        bench.world.charger(&fact.charger).gap(fact.seq);
     } else {
         bench
             .world
@@ -353,7 +353,7 @@ fn gap(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench: &
             .values_mut()
             .for_each(|conn| conn.line.gap());
         for charger in bench.world.chargers.values_mut() {
-            charger.gap();
+            charger.gap(fact.seq);
         }
     }
 }

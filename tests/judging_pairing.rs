@@ -70,6 +70,26 @@ fn law_7_missing_data_is_never_good_news() {
 }
 
 #[test]
+fn law_7_a_session_that_the_shadow_has_yet_to_begin_lacks_what_was_lost_since() {
+    let mut story = Story::open("CP1");
+    let call = story.call("StartTransaction", START);
+    let sent = story.sent(call);
+    story.answer(call, &started(11, "Accepted"));
+    story.gap(Dir::FromCharger);
+    story.shadow_answer(sent, &format!(r#"[3,"1",{}]"#, started(7, "Accepted")));
+    story.exchange(
+        "MeterValues",
+        r#"{"transactionId":11}"#,
+        "{}",
+        Shadow::Answers("{}"),
+    );
+    assert_eq!(
+        outcomes(&judge(&story.facts))[1..],
+        ["MeterValues not comparable shadow-gap"]
+    );
+}
+
+#[test]
 fn law_7_what_cannot_be_read_is_not_equal() {
     let mut story = Story::open("CP1");
     let call = story.call("Heartbeat", "{}");

@@ -66,6 +66,8 @@ pub(super) struct Sessions {
     tags: Recent<String>,
     /// Transactions that ended, of which the shadow lacks something or lives in another world.
     spoilt: Recent<Spoil>,
+    /// The last fact that says that frames were lost.
+    gap: u64,
 }
 
 #[derive(Debug, Default)]
@@ -175,22 +177,31 @@ impl Sessions {
         }
     }
 
-    /// A gap touched this charger: every session that is open lacks something.
-    pub(super) fn gap(&mut self) {
+    /// A gap touched this charger, says the fact `seq`: every session that is open lacks something, also one whose beginning
+    /// the shadow has not answered yet.
+    pub(super) fn gap(&mut self, seq: u64) {
+        self.gap = seq;
         for live in self.live.values_mut() {
             live.spoil.get_or_insert(Spoil::plain(Reason::ShadowGap));
         }
     }
 
-    /// An exchange of this session has been judged. `spoil` is why it was not comparable, `root` the finding if it
-    /// diverged in a way that changes the session.
-    pub(super) fn judged(&mut self, thread: &Thread, spoil: Option<&Spoil>, root: Option<&str>) {
+    /// The exchange of this session that began with the fact `seq` has been judged. `spoil` is why it was not comparable,
+    /// `root` the finding if it diverged in a way that changes the session.
+    pub(super) fn judged(
+        &mut self,
+        (thread, seq): (&Thread, u64),
+        spoil: Option<&Spoil>,
+        root: Option<&str>,
+    ) {
         let spoil = spoil.cloned().or_else(|| root.map(Spoil::tainted));
         match thread.phase {
             Phase::Authorize => self.authorized(thread, root),
             Phase::Start => {
                 if let Some(transaction) = &thread.transaction {
                     let tag = thread.tag.clone();
+                    let lost = (self.gap > seq).then(|| Spoil::plain(Reason::ShadowGap));
+                    let spoil = spoil.or(lost);
                     self.live.insert(transaction.clone(), Live { tag, spoil });
                 }
             }

@@ -89,9 +89,9 @@ pub(super) struct Origin {
 }
 
 impl Charger {
-    /// Frames of it were lost.
-    pub(super) fn gap(&mut self) {
-        self.sessions.gap();
+    /// Frames of it were lost, says the fact `seq`.
+    pub(super) fn gap(&mut self, seq: u64) {
+        self.sessions.gap(seq);
         self.history.gap();
     }
 

@@ -421,7 +421,7 @@ fn remember(open: &Open, verdict: &Verdict, root: Option<&str>, bench: &mut Benc
         charger.sessions.ended(thread, verdict.spoil.as_ref());
     }
     if comparable || thread.phase != Phase::Authorize {
-        charger.sessions.judged(thread, spoil, root);
+        charger.sessions.judged((thread, open.call), spoil, root);
     }
     release(charger, thread);
 }
