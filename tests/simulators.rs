@@ -440,3 +440,22 @@ async fn a_remote_start_runs_a_whole_session_in_the_routine() {
     switch.stop();
     running.await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_charger_whose_power_goes_is_not_heard_of_again() {
+    let backend = SimBackend::start(Dialect::default()).await.unwrap();
+    let spec = Spec {
+        pace: Pace::new(600),
+        ..Spec::new("c-1", Version::V16)
+    };
+    let charger = SimCharger::connect(&backend.url(), spec).await.unwrap();
+    let (_switch, stop) = Stop::pair();
+    let swipe = Step::Swipe {
+        tag: "TAG-1".to_owned(),
+    };
+    let journal = charger.run(&[swipe, Step::GoDark], stop).await.unwrap();
+    assert_eq!(journal.calls(Way::Sent, "Authorize"), 1);
+    let log = backend.log();
+    assert!(log.until(PATIENCE, |log| log.connected().is_empty()).await);
+    assert_eq!(log.handshakes(), 1);
+}

@@ -19,7 +19,6 @@ use crate::ledger::query::{Filter, Reader};
 use crate::ledger::views;
 use crate::replay::sim::world::{DemoWorld, SEEDED, SEEDED_BOOKS};
 use crate::report::causes;
-use setup::Setup;
 
 /// Shows a tap at work: no configuration, nothing outside loopback. On a terminal it opens the dashboard.
 #[derive(Debug, Args)]
@@ -65,7 +64,8 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     if let Some(kept) = &options.recording {
         let kept = kept.display();
         eprintln!(
-            "next: evenkeel watch {kept}   evenkeel diffs {kept} --finding ID   evenkeel verify {kept}"
+            "next: evenkeel watch {kept}   evenkeel gate --group pilot {kept}   evenkeel diffs {kept} --finding ID   \
+             (the configuration it ran with is in {kept}/setup)"
         );
     } else {
         eprintln!(
@@ -85,11 +85,11 @@ async fn play(options: &Options, recording: &Path) -> Result<(), CliError> {
                 format!("cannot start the simulated backends: {error}"),
             )
         })?;
-    let setup = Setup::write(&world, options.seed, recording)?;
+    let config = setup::write(&world, options.seed, recording, setup::today())?;
     let token = (setup::VARIABLE, setup::TOKEN);
     let trouble = Trouble::new(options.shows());
     let told = trouble.clone();
-    let mut tap = TapChild::start(setup.config(), token, move |line| told.hear(line))?;
+    let mut tap = TapChild::start(&config, token, move |line| told.hear(line))?;
     if !options.headless && !options.shows() {
         banner(&tap, recording)?;
     }
@@ -117,7 +117,7 @@ async fn play(options: &Options, recording: &Path) -> Result<(), CliError> {
 fn banner(tap: &TapChild, recording: &Path) -> Result<(), CliError> {
     super::say(&format!(
         "DEMO  chargers -> {} -> legacy, copied to candidate; recording {}\n      \
-         twelve chargers at {SPEED} times speed; {} things differ on the line and {} in the books, on purpose. Ctrl-C ends it.\n\n",
+         twelve chargers in five groups at {SPEED} times speed; {} things differ on the line and {} in the books, on purpose. Ctrl-C ends it.\n\n",
         tap.url(),
         recording.display(),
         SEEDED.len(),

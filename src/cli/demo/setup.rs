@@ -1,11 +1,13 @@
-//! The configuration that the demo's tap runs with: a file as everybody writes it.
+//! The configuration that the demo's tap runs with: files as everybody writes them, beside what is recorded.
 
 use std::fmt::Write as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use toml::Value;
+use chrono::{DateTime, Days, NaiveDate};
 
 use crate::cli::error::{CliError, Exit};
+use crate::clock::Clock;
 use crate::replay::sim::world::{DemoWorld, places};
 
 /// The variable that the readers' token is in.
@@ -14,74 +16,60 @@ pub(super) const VARIABLE: &str = "EVENKEEL_DEMO_TOKEN";
 /// The token for the simulated books. They are on loopback and made up.
 pub(super) const TOKEN: &str = "demo";
 
-/// A configuration in a directory that goes with it.
-#[derive(Debug)]
-pub(super) struct Setup {
-    folder: PathBuf,
-    config: PathBuf,
+/// The directory in the recording's that the files are in.
+const FOLDER: &str = "setup";
+
+/// The configuration, with names in braces for what differs from demo to demo.
+const CONFIG: &str = include_str!("evenkeel.toml");
+
+/// The criteria by which the demo's groups may move.
+const GATE: &str = include_str!("gate.toml");
+
+/// Writes the configuration of a tap between the chargers and backends of `world`, and says where it is.
+pub(super) fn write(
+    world: &DemoWorld,
+    seed: u64,
+    recording: &Path,
+    today: NaiveDate,
+) -> Result<PathBuf, CliError> {
+    let folder = recording.join(FOLDER);
+    let file = folder.join("evenkeel.toml");
+    let write = || -> io::Result<()> {
+        std::fs::create_dir_all(&folder)?;
+        std::fs::write(folder.join("places.csv"), map(seed))?;
+        std::fs::write(folder.join("gate.toml"), GATE)?;
+        std::fs::write(&file, config(world, today))
+    };
+    write().map_err(|error| {
+        CliError::new(
+            Exit::Environment,
+            "DEMO-004",
+            format!("cannot write the demo's configuration: {error}"),
+        )
+    })?;
+    Ok(file)
 }
 
-impl Setup {
-    /// Writes the configuration of a tap between the chargers and backends of `world`.
-    pub(super) fn write(world: &DemoWorld, seed: u64, recording: &Path) -> Result<Self, CliError> {
-        let folder =
-            std::env::temp_dir().join(format!("evenkeel-demo-{}-setup", std::process::id()));
-        let setup = Self {
-            config: folder.join("evenkeel.toml"),
-            folder,
-        };
-        let written = std::path::absolute(recording).and_then(|recording| {
-            std::fs::create_dir_all(&setup.folder)?;
-            std::fs::write(setup.folder.join("places.csv"), map(seed))?;
-            std::fs::write(&setup.config, config(world, &recording))
-        });
-        written.map_err(|error| {
-            CliError::new(
-                Exit::Environment,
-                "DEMO-004",
-                format!("cannot write the demo's configuration: {error}"),
-            )
-        })?;
-        Ok(setup)
-    }
-
-    /// The configuration file.
-    pub(super) fn config(&self) -> &Path {
-        &self.config
-    }
+/// The day that the first wave moves on.
+pub(super) fn today() -> NaiveDate {
+    DateTime::from_timestamp_micros(Clock::system().now())
+        .map_or(NaiveDate::default(), |now| now.date_naive())
 }
 
-impl Drop for Setup {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.folder) {
-            eprintln!("cannot remove {}: {error}", self.folder.display());
-        }
-    }
-}
-
-/// What a session must be booked within is shorter than usual, as the sessions are.
-fn config(world: &DemoWorld, recording: &Path) -> String {
-    let quoted = |text: String| Value::String(text).to_string();
-    let mut text = format!(
-        "[tap]\nlisten = \"127.0.0.1:0\"\nrecording = {}\n[legacy]\nurl = {}\n[candidate]\nurl = {}\n\
-         [sessions]\nplaces = \"places.csv\"\nsession_slo = \"4s\"\ncdr_slo = \"4s\"\nquiet = \"1s\"\n",
-        quoted(recording.display().to_string()),
-        quoted(world.legacy.url()),
-        quoted(world.candidate.url()),
-    );
-    for (leg, books) in [
-        ("legacy", &world.legacy_books),
-        ("candidate", &world.candidate_books),
-    ] {
-        // Writing into a string cannot fail.
-        let _ = writeln!(
-            text,
-            "[[backends.{leg}]]\nreader = \"ocpi\"\nurl = {}\ntoken = {{ env = \"{VARIABLE}\" }}\n\
-             party = \"DE-EVK\"\nevery = \"1s\"\npace = \"20ms\"\noverlap = \"5s\"",
-            quoted(books.url()),
-        );
-    }
-    text
+fn config(world: &DemoWorld, today: NaiveDate) -> String {
+    let next = today.checked_add_days(Days::new(1)).unwrap_or(today);
+    let names = [
+        ("{LEGACY}", world.legacy.url()),
+        ("{CANDIDATE}", world.candidate.url()),
+        ("{LEGACY_BOOKS}", world.legacy_books.url()),
+        ("{CANDIDATE_BOOKS}", world.candidate_books.url()),
+        ("{TOKEN}", VARIABLE.to_owned()),
+        ("{TODAY}", today.to_string()),
+        ("{NEXT}", next.to_string()),
+    ];
+    names
+        .iter()
+        .fold(CONFIG.to_owned(), |text, (name, is)| text.replace(name, is))
 }
 
 /// Both backends call the EVSEs by the same names.
@@ -97,19 +85,31 @@ fn map(seed: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::estate::gate::Gate;
 
     #[tokio::test]
     async fn the_configuration_is_one_that_a_tap_takes() {
+        let place = tempfile::tempdir().unwrap();
         let world = DemoWorld::start(1, 60, TOKEN).await.unwrap();
-        let setup = Setup::write(&world, 1, Path::new("recordings/\"demo\"")).unwrap();
-        let config = crate::cli::config::load(setup.config()).unwrap();
+        let recording = place.path().join("\"demo\"");
+        let file = write(&world, 1, &recording, today()).unwrap();
+        let config = crate::cli::config::load(&file).unwrap();
         assert_eq!(config.readers.len(), 2);
-        assert!(config.recording.ends_with("recordings/\"demo\""));
+        assert_eq!(
+            config.recording.canonicalize().unwrap(),
+            recording.canonicalize().unwrap()
+        );
         let settings = crate::cli::places::load(&config.sessions).unwrap();
         // Twelve chargers, four of them with two connectors, at both backends.
         assert_eq!(settings.places.by_evse.len(), 32);
-        let folder = setup.folder.clone();
-        drop(setup);
-        assert!(!folder.exists());
+        let waves: Vec<&str> = (config.estate.groups.iter())
+            .map(|named| named.group.wave.as_str())
+            .collect();
+        assert_eq!(waves, ["first", "first", "second", "second", "second"]);
+    }
+
+    #[test]
+    fn the_criteria_are_ones_that_a_gate_takes() {
+        assert_eq!(Gate::read(GATE).unwrap().name, "demo");
     }
 }

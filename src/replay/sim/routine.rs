@@ -35,6 +35,8 @@ pub enum Step {
         /// The `messageId`.
         message: String,
     },
+    /// The site loses its power: the charger says goodbye to nobody and is not heard of again.
+    GoDark,
 }
 
 /// Tells chargers to stop. Made by [`Stop::pair`].
@@ -86,8 +88,8 @@ const JITTER_SECONDS: u64 = 20;
 const PAUSE_SECONDS: (u64, u64) = (10, 40);
 
 impl SimCharger {
-    /// Boots, announces its connectors and repeats `steps` until `stop`. Finishes the outstanding CALL, closes with
-    /// 1000 and returns the journal. Commands are answered all the time; sessions that a backend asks for run next.
+    /// Boots, announces its connectors and repeats `steps` until `stop` or its power goes. Finishes the outstanding CALL,
+    /// closes with 1000 and returns the journal. Commands are answered all the time; sessions that a backend asks for run next.
     pub async fn run(mut self, steps: &[Step], stop: Stop) -> Result<Journal, SimError> {
         let journal = self.journal();
         self.persistent = Some(stop.clone());
@@ -97,7 +99,8 @@ impl SimCharger {
             heartbeat: None,
         };
         match routine.live(steps).await {
-            Ok(()) | Err(SimError::Stopped) => {}
+            Ok(()) => return Ok(journal),
+            Err(SimError::Stopped) => {}
             Err(error) => return Err(error),
         }
         match routine.charger.close(1000).await {
@@ -117,6 +120,7 @@ struct Routine {
 }
 
 impl Routine {
+    /// Ends well when the power goes.
     async fn live(&mut self, steps: &[Step]) -> Result<(), SimError> {
         let jitter = self.charger.state.random.within(0..=JITTER_SECONDS);
         self.idle(jitter).await?;
@@ -125,6 +129,9 @@ impl Routine {
         loop {
             for step in steps {
                 self.pause().await?;
+                if *step == Step::GoDark {
+                    return Ok(());
+                }
                 match self.step(step).await {
                     // The charger gave up on a message; life goes on.
                     Ok(()) | Err(SimError::Silent(_)) => {}
@@ -171,6 +178,8 @@ impl Routine {
     async fn step(&mut self, step: &Step) -> Result<(), SimError> {
         self.check()?;
         match step {
+            // Nothing is said any more.
+            Step::GoDark => {}
             Step::Swipe { tag } => {
                 self.charger.authorize(tag).await?;
             }

@@ -1,5 +1,5 @@
 //! The demo world: twelve chargers of three vendors, two backends, exactly six things that differ on the line, and four
-//! in the books.
+//! in the books. Two of the chargers fall silent after three sessions.
 //!
 //! Everything else in which the two backends differ is looks, identifiers or timing, and must not become a finding:
 //! they number transactions differently, write JSON and times differently, and think at different speeds. Both read
@@ -180,8 +180,8 @@ pub fn chargers(seed: u64, pace: Pace) -> Vec<(Spec, Vec<Step>)> {
         ("station-ac-04", &POLE, "2.0.0", vec![charge(1, three, 5)]),
         ("airport-dc-01", &SURGE, "7.1.0", vec![charge(1, one, 4)]),
         ("airport-dc-02", &SURGE, "7.1.0", vec![charge(1, two, 3)]),
-        ("airport-dc-03", &STORM, "7.2.3", vec![charge(1, three, 4)]),
-        ("airport-dc-04", &STORM, "7.2.3", vec![charge(1, one, 3)]),
+        ("airport-dc-03", &STORM, "7.2.3", until_dark(three, 4)),
+        ("airport-dc-04", &STORM, "7.2.3", until_dark(one, 4)),
     ];
     fleet
         .into_iter()
@@ -263,6 +263,12 @@ fn swipe(tag: &str) -> Step {
 
 /// The pause between two attempts to connect for the first time.
 const REDIAL: Duration = Duration::from_millis(200);
+
+/// Three sessions, then silence.
+fn until_dark(tag: &str, samples: u32) -> Vec<Step> {
+    let charge = charge(1, tag, samples);
+    vec![charge.clone(), charge.clone(), charge, Step::GoDark]
+}
 
 /// Twelve chargers at work.
 #[derive(Debug)]
