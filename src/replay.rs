@@ -1,4 +1,10 @@
-//! Simulated chargers and backends, and logs of other programs read as facts.
+//! What is played instead of lived: simulated chargers and backends, logs of other programs read as facts, bundles that
+//! reproduce a finding and recordings played once more.
 
+pub mod bundle;
 pub mod import;
+pub mod recorded;
+pub mod shrink;
 pub mod sim;
+pub mod story;
+pub mod verdict;

@@ -206,6 +206,15 @@ impl Reader {
         Ok(self.db.prepare_cached(&sql)?.exists([conn as i64])?)
     }
 
+    /// The fact with which connection `conn` began, if it was recorded.
+    pub fn opened(&self, conn: u64) -> Result<Option<Fact>, RecordingError> {
+        let opened = Kind::ConnOpened.number();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM facts WHERE kind = {opened} AND {RARE} AND conn = ?1 AND seq <= ?2 ORDER BY seq LIMIT 1"
+        );
+        Ok(self.query(&sql, [conn as i64, bound(self.until)])?.pop())
+    }
+
     /// Every fact in order, read in pages.
     pub fn facts(&self) -> impl Iterator<Item = Result<Fact, RecordingError>> + '_ {
         Pages {
