@@ -3,6 +3,9 @@
 
 pub mod bundle;
 pub mod import;
+pub mod instants;
+pub mod play;
+pub mod proof;
 pub mod recorded;
 pub mod shrink;
 pub mod sim;

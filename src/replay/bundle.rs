@@ -262,7 +262,9 @@ pub enum BundleError {
     #[error("the recording has no finding {0:?}")]
     NoFinding(String),
     /// It is about records of backends, which no charger can bring about by itself.
-    #[error("{0} is about what backends book, not about what they say to a charger: there is nothing to replay")]
+    #[error(
+        "{0} is about what backends book, not about what they say to a charger: there is nothing to replay"
+    )]
     Books(String),
     /// None of what it was seen in can be cut out of the recording.
     #[error("no series in the recording shows {finding} by itself: {why}")]

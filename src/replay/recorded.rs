@@ -25,7 +25,11 @@ pub fn tell(bundle: &Bundle, voice: Leg) -> Played {
     let mut teller = Teller {
         bundle,
         voice,
-        story: Story::open(&bundle.charger, bundle.handshake.legacy.subprotocol.as_deref(), began),
+        story: Story::open(
+            &bundle.charger,
+            bundle.handshake.legacy.subprotocol.as_deref(),
+            began,
+        ),
         calls: Vec::new(),
         began,
     };
@@ -73,7 +77,8 @@ impl Teller<'_> {
         if shake.why.is_empty() {
             self.story.let_in(shake.subprotocol.as_deref(), self.began);
         } else {
-            let mut note = json!({"why": shake.why, "status": shake.status, "subprotocol": shake.subprotocol});
+            let mut note =
+                json!({"why": shake.why, "status": shake.status, "subprotocol": shake.subprotocol});
             if let Some(members) = note.as_object_mut() {
                 members.retain(|_, value| !value.is_null());
             }
@@ -84,7 +89,9 @@ impl Teller<'_> {
     fn call(&mut self, step: &Step) {
         let at = self.at(step);
         let id = format!("step-{}", step.step);
-        let told = self.story.call((&id, &step.action), &call_text(&id, step), &[], at);
+        let told = self
+            .story
+            .call((&id, &step.action), &call_text(&id, step), &[], at);
         self.calls.push((step.step, told.call));
         let legacy = step.legacy.as_ref();
         let later = |answer: &Answer| at + answer.after_ms as Micros * 1_000;
@@ -99,13 +106,20 @@ impl Teller<'_> {
                 let seq = self.story.answer(told.sent, &text, later(answer));
                 self.learn(step, answer, seq, later(answer));
             }
-            None => self.story.silence(told.sent, &step.action, later(answer) - at, later(answer)),
+            None => self
+                .story
+                .silence(told.sent, &step.action, later(answer) - at, later(answer)),
         }
     }
 
     fn learn(&mut self, step: &Step, answer: &Answer, cause: u64, at: Micros) {
         let minted = |answer: &Answer| {
-            translate::mints(self.bundle.version(), &step.action, Part::Response, answer.payload())
+            translate::mints(
+                self.bundle.version(),
+                &step.action,
+                Part::Response,
+                answer.payload(),
+            )
         };
         let ours = step.legacy.as_ref().map_or_else(Vec::new, minted);
         for (class, ours, theirs) in translate::pair(&ours, &minted(answer)) {
@@ -116,7 +130,9 @@ impl Teller<'_> {
     fn legacy_commands(&mut self, step: &Step) {
         let at = self.at(step);
         let id = format!("legacy-{}", step.step);
-        let seq = self.story.message(Dir::ToCharger, &call_text(&id, step), at);
+        let seq = self
+            .story
+            .message(Dir::ToCharger, &call_text(&id, step), at);
         self.calls.push((step.step, seq));
         if let Some(text) = step.charger.as_ref().and_then(|answer| answer.text(&id)) {
             self.story.message(Dir::FromCharger, &text, at);

@@ -12,6 +12,7 @@ pub mod ocpi;
 pub mod pace;
 pub mod random;
 pub mod routine;
+pub mod scripted;
 pub mod seeded;
 pub mod world;
 

@@ -76,7 +76,13 @@ impl Story {
     }
 
     /// A CALL of the charger's, with legacy's identifiers, and what was changed in the copy.
-    pub fn call(&mut self, (id, action): (&str, &str), text: &str, rewrites: &[Rewrite], at: Micros) -> Told {
+    pub fn call(
+        &mut self,
+        (id, action): (&str, &str),
+        text: &str,
+        rewrites: &[Rewrite],
+        at: Micros,
+    ) -> Told {
         let call = self.message(Dir::FromCharger, text, at);
         let note = json!({"id": id, "action": action, "rewrites": rewrites, "queued_us": 0});
         let fact = self.candidate(Kind::ShadowSent, Dir::FromCharger, at);
@@ -133,11 +139,15 @@ impl Story {
     }
 
     fn legacy(&self, kind: Kind, dir: Dir, at: Micros) -> Fact {
-        Fact::new(kind, at).on(&self.charger, CONN).via(Leg::Legacy, dir)
+        Fact::new(kind, at)
+            .on(&self.charger, CONN)
+            .via(Leg::Legacy, dir)
     }
 
     fn candidate(&self, kind: Kind, dir: Dir, at: Micros) -> Fact {
-        Fact::new(kind, at).on(&self.charger, CONN).via(Leg::Candidate, dir)
+        Fact::new(kind, at)
+            .on(&self.charger, CONN)
+            .via(Leg::Candidate, dir)
     }
 
     fn push(&mut self, mut fact: Fact) -> u64 {

@@ -134,7 +134,9 @@ impl Seen {
         bundle: &'a Bundle,
         played: &'a Played,
     ) -> impl Iterator<Item = &'a Divergence> {
-        self.divergences.iter().filter(|it| is_asserted(it, bundle, played))
+        self.divergences
+            .iter()
+            .filter(|it| is_asserted(it, bundle, played))
     }
 
     fn exchange(&self, fact: u64) -> Option<&Exchange> {
@@ -193,7 +195,10 @@ impl Weighing<'_> {
         match &self.played.broke {
             Some(Broke::Unreached(why)) => return self.with(Verdict::Error, why.clone(), differs),
             Some(Broke::Refused(why)) if self.bundle.finding.subject != Subject::Handshake => {
-                let says = format!("the target must let {} in: {why}", self.bundle.charger.identity);
+                let says = format!(
+                    "the target must let {} in: {why}",
+                    self.bundle.charger.identity
+                );
                 return self.with(Verdict::NotReproduced, says, differs);
             }
             Some(Broke::Lost(step, why)) => {
@@ -252,7 +257,11 @@ impl Weighing<'_> {
 
     /// The first thing that was not as the bundle needs it.
     fn lack(&self) -> Option<String> {
-        let calls = self.bundle.steps.iter().filter(|step| step.by == By::Charger);
+        let calls = self
+            .bundle
+            .steps
+            .iter()
+            .filter(|step| step.by == By::Charger);
         for step in calls {
             if let Some(lack) = self.lacks(step) {
                 return Some(lack);
@@ -279,7 +288,9 @@ impl Weighing<'_> {
         if self.bundle.needs.boots.contains(&number) {
             let status = member(&self.said(fact)?, "/status").unwrap_or_default();
             if status != "Accepted" {
-                return Some(format!("step {number}: the boot must be accepted, and is {status:?}"));
+                return Some(format!(
+                    "step {number}: the boot must be accepted, and is {status:?}"
+                ));
             }
         }
         let new = self.seen.divergences.iter().find(|it| {
@@ -288,7 +299,10 @@ impl Weighing<'_> {
                 && it.severity <= Severity::S2
                 && !step.shows.contains(&it.finding)
         })?;
-        Some(format!("step {number} must be answered as legacy does: {}", new.title))
+        Some(format!(
+            "step {number} must be answered as legacy does: {}",
+            new.title
+        ))
     }
 
     /// A tag that the target does not know, where both backends did.
@@ -299,9 +313,15 @@ impl Weighing<'_> {
         let before: Vec<String> = before.into_iter().flatten().filter_map(known).collect();
         let now = member(&self.said(fact)?, status)?;
         let is_unknown = |word: &str| matches!(word, "Invalid" | "Unknown");
-        let news = is_unknown(&now) && !before.is_empty() && !before.iter().any(|it| is_unknown(it));
+        let news =
+            is_unknown(&now) && !before.is_empty() && !before.iter().any(|it| is_unknown(it));
         let tag = Tags::of(self.bundle.version()).tag(step.payload.get())?;
-        news.then(|| format!("step {}: the target must know the tag {tag:?}, and calls it {now}", step.step))
+        news.then(|| {
+            format!(
+                "step {}: the target must know the tag {tag:?}, and calls it {now}",
+                step.step
+            )
+        })
     }
 
     /// The payload that the target answered the CALL `fact` with.
@@ -327,7 +347,12 @@ impl Weighing<'_> {
             }
             Subject::Command => {
                 let of = |(action, _): &&(String, Outcome)| *action == self.bundle.finding.action;
-                let outcome = self.seen.commands.iter().find(of).map(|(_, outcome)| *outcome);
+                let outcome = self
+                    .seen
+                    .commands
+                    .iter()
+                    .find(of)
+                    .map(|(_, outcome)| *outcome);
                 (outcome == Some(Outcome::NotComparable))
                     .then(|| format!("{place} cannot be compared"))
             }

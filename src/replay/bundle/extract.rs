@@ -139,7 +139,9 @@ pub fn smallest(whole: &Bundle, rules: &Rules) -> Result<Bundle, String> {
     bundle.shrunk.tries = found.tries() + 1;
     bundle.shrunk.against = vec![RECORDING.to_owned()];
     if shows(&bundle, rules, Leg::Legacy) {
-        return Err("it would show just as well if the candidate answered as legacy does".to_owned());
+        return Err(
+            "it would show just as well if the candidate answered as legacy does".to_owned(),
+        );
     }
     Ok(bundle)
 }
@@ -149,7 +151,10 @@ impl Bundle {
     pub fn is_whole(&self, kept: &[usize]) -> bool {
         let ties = super::ties::of(self);
         let has = |at: &usize| kept.contains(at);
-        let asserted = self.steps.iter().position(|step| step.step == self.asserts.step);
+        let asserted = self
+            .steps
+            .iter()
+            .position(|step| step.step == self.asserts.step);
         asserted.is_none_or(|at| has(&at)) && kept.iter().all(|at| ties[*at].iter().all(has))
     }
 }

@@ -65,7 +65,11 @@ impl Bundle {
             if step.step != number {
                 return Err(format!("step {} stands where {number} is due", step.step));
             }
-            if let Some(late) = step.refers.iter().find(|it| !(1..number).contains(&it.step)) {
+            if let Some(late) = step
+                .refers
+                .iter()
+                .find(|it| !(1..number).contains(&it.step))
+            {
                 return Err(format!(
                     "step {number} names {} of step {}, which does not come before it",
                     late.class, late.step

@@ -55,7 +55,9 @@ pub(super) fn of(bundle: &Bundle) -> Needs {
 fn tag(step: &Step, places: &Tags) -> Option<Tag> {
     let tag = member(step.payload.get(), places.tag)?;
     let status = member(step.legacy.as_ref()?.payload(), places.status)?;
-    let kind = places.kind.and_then(|kind| member(step.payload.get(), kind));
+    let kind = places
+        .kind
+        .and_then(|kind| member(step.payload.get(), kind));
     Some(Tag { tag, kind, status })
 }
 

@@ -4,7 +4,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::ties;
-use super::{Answer, Asserts, BundleError, By, CallError, Charger, Handshakes, Shake, Source, Step};
+use super::{
+    Answer, Asserts, BundleError, By, CallError, Charger, Handshakes, Shake, Source, Step,
+};
 use crate::clock::Micros;
 use crate::facts::{Dir, Fact, Kind, Leg};
 use crate::ledger::query::{Finding, Item};
@@ -49,7 +51,9 @@ pub(super) fn gather(
         None => None,
     };
     let Some(opened) = opened else {
-        return Ok(Err("the beginning of the connection was not recorded".to_owned()));
+        return Ok(Err(
+            "the beginning of the connection was not recorded".to_owned()
+        ));
     };
     let subprotocol = opened.subprotocol.clone();
     let version = subprotocol
@@ -116,7 +120,10 @@ fn says(finding: &Finding) -> String {
     };
     match finding.subject {
         Subject::Handshake => "the charger is let in as legacy lets it in".to_owned(),
-        Subject::Command => format!("{} is commanded as legacy commands it{field}", finding.action),
+        Subject::Command => format!(
+            "{} is commanded as legacy commands it{field}",
+            finding.action
+        ),
         _ => format!("{} is answered as legacy answers it{field}", finding.action),
     }
 }
@@ -126,7 +133,10 @@ fn strange(version: Version, steps: &[Step], asserted: u32) -> Option<String> {
     let step = steps.get(asserted.checked_sub(1)? as usize)?;
     let class = ties::unexplained(version, step).into_iter().next()?;
     (step.by == By::Charger).then(|| {
-        format!("its {} was assigned before the recording, or long before", class.word())
+        format!(
+            "its {} was assigned before the recording, or long before",
+            class.word()
+        )
     })
 }
 
@@ -144,7 +154,9 @@ fn handshakes(
     };
     let shaken = match item.subject {
         Subject::Handshake => Some(item),
-        _ => items.iter().rfind(|it| it.subject == Subject::Handshake && it.conn == item.conn),
+        _ => items
+            .iter()
+            .rfind(|it| it.subject == Subject::Handshake && it.conn == item.conn),
     };
     let theirs = match shaken {
         Some(shaken) => source.facts.by_seq(shaken.id)?.map(|fact| shake(&fact)),
@@ -305,7 +317,9 @@ impl Recorded<'_> {
 
     /// What was answered to a command: by the charger, or in its place.
     fn obeyed(&self, command: &Fact) -> Result<Option<Answer>, BundleError> {
-        let id = command.text().and_then(|text| Some(Envelope::parse(text).ok()?.id.into_owned()));
+        let id = command
+            .text()
+            .and_then(|text| Some(Envelope::parse(text).ok()?.id.into_owned()));
         let later = self.source.facts.read(command.seq, ANSWER_WITHIN)?;
         let answered = later.iter().find_map(|fact| {
             let fits = fact.conn == command.conn
@@ -343,7 +357,11 @@ fn blank(by: By, action: String, payload: Box<RawValue>) -> Step {
 /// Action and payload of a CALL.
 fn call_of(text: &str) -> Option<(String, Box<RawValue>)> {
     let envelope = Envelope::parse(text).ok()?;
-    let payload = if envelope.payload.is_empty() { "{}" } else { envelope.payload };
+    let payload = if envelope.payload.is_empty() {
+        "{}"
+    } else {
+        envelope.payload
+    };
     let is_call = envelope.kind == MessageType::Call;
     let payload = RawValue::from_string(payload.to_owned()).ok()?;
     is_call.then(|| (envelope.action.into_owned(), payload))

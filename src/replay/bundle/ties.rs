@@ -43,7 +43,10 @@ pub(super) fn name(version: Version, steps: &mut [Step]) {
             step.refers = references(version, step, &minted);
         }
         for (class, literal) in mints(version, step) {
-            minted.insert((class, Identifier::read(&literal).text().to_owned()), step.step);
+            minted.insert(
+                (class, Identifier::read(&literal).text().to_owned()),
+                step.step,
+            );
         }
     }
 }
@@ -52,7 +55,10 @@ pub(super) fn name(version: Version, steps: &mut [Step]) {
 pub(super) fn unexplained(version: Version, step: &Step) -> Vec<Class> {
     let echoed = echoed(version, step).into_iter();
     let strange = echoed.filter(|(at, class, value)| {
-        let known = step.refers.iter().any(|it| it.at == *at && it.class == class.word());
+        let known = step
+            .refers
+            .iter()
+            .any(|it| it.at == *at && it.class == class.word());
         !known && !identifiers::is_sentinel(*class, value)
     });
     strange.map(|(_, class, _)| class).collect()
@@ -78,7 +84,9 @@ fn echoed(version: Version, step: &Step) -> Vec<(String, Class, String)> {
     identifiers::sites(version, &step.action, Part::Request)
         .filter(|site| site.role == Role::Echo && !site.optional && !site.foreign)
         .flat_map(|site| {
-            let places = json::locate(payload, site.path).unwrap_or_default().into_iter();
+            let places = json::locate(payload, site.path)
+                .unwrap_or_default()
+                .into_iter();
             places.map(|place| {
                 let value = Identifier::read(&payload[place]).text().to_owned();
                 (translate::pointer(site.path), site.class, value)
