@@ -2,6 +2,7 @@
 
 pub mod backends;
 pub mod boards;
+pub mod bundle;
 pub mod check;
 pub mod child;
 pub mod codes;
@@ -29,12 +30,14 @@ pub mod pack;
 pub mod paperwork;
 mod places;
 pub mod recording;
+pub mod replay;
 pub mod rules;
 pub mod schema;
 pub mod sessions;
 pub mod shadow_plane;
 pub mod switch;
 pub mod tap;
+pub mod target;
 pub mod triage;
 pub mod verify;
 pub mod vitals;
@@ -60,6 +63,7 @@ use judging::JudgingError;
 /// Meanwhile:    evenkeel watch RECORDING
 /// Afterwards:   evenkeel diffs RECORDING, evenkeel triage --finding ID --state STATE RECORDING,
 ///               evenkeel sessions RECORDING, evenkeel verify RECORDING
+/// Vendor:       evenkeel bundle --out bundles RECORDING, evenkeel replay bundles --target URL
 /// Cutover:      evenkeel gate --group GROUP RECORDING, evenkeel decide go --group GROUP --by NAME RECORDING
 /// Plumbing:     evenkeel explain CODE, evenkeel schema NAME, evenkeel completions SHELL, evenkeel man
 ///
@@ -88,6 +92,8 @@ enum Verb {
     Gate(gate::Options),
     Decide(decide::Options),
     Verify(verify::Options),
+    Bundle(bundle::Options),
+    Replay(replay::Options),
     Pack(pack::Options),
     Import(import::Options),
     Export(export::Options),
@@ -137,6 +143,8 @@ fn run(verb: &Verb) -> Result<Exit, CliError> {
         Verb::Gate(options) => gate::run(options),
         Verb::Decide(options) => decide::run(options),
         Verb::Verify(options) => verify::run(options),
+        Verb::Bundle(options) => bundle::run(options),
+        Verb::Replay(options) => replay::run(options),
         Verb::Pack(options) => pack::run(options),
         Verb::Import(options) => import::run(options),
         Verb::Export(options) => export::run(options),

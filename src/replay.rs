@@ -7,6 +7,7 @@ pub mod instants;
 pub mod play;
 pub mod proof;
 pub mod recorded;
+pub mod results;
 pub mod shrink;
 pub mod sim;
 pub mod story;

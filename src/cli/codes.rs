@@ -54,6 +54,34 @@ pub const CODES: &[Code] = &[
         "The file or environment variable that it names must exist for the user that the program runs as.",
     ),
     code(
+        "BUN-001",
+        "A bundle could not be written.",
+        "Check the path that --out names, its permissions and the disk.",
+    ),
+    code(
+        "BUN-002",
+        "A finding has no bundle.",
+        "Findings about what backends book cannot be replayed to a backend. Others may need more than the recording holds: an \
+         identifier from before it, or a backend's memory. --target shrinks against a live backend that shows the finding.",
+    ),
+    code(
+        "BUN-003",
+        "The simulated backend that a bundle is proved against could not be started.",
+        "It needs a free port of the loopback interface.",
+    ),
+    code(
+        "BUN-004",
+        "A bundle did not come out as it must when it was proved, and was not written.",
+        "Played against a backend that answers as the candidate did it must diverge, and against one that answers as legacy did \
+         it must be fixed. The message says what happened. Perhaps the finding rests on timing or on what came before the \
+         recording.",
+    ),
+    code(
+        "BUN-005",
+        "The target that a bundle was to be shrunk against does not show the finding.",
+        "It must be the candidate's build that showed it, and know the charger and its tags as the candidate did.",
+    ),
+    code(
         "CFG-001",
         "The configuration file cannot be read.",
         "Check the path and the file's permissions; it must be UTF-8. `evenkeel init` writes one to start from.",
@@ -454,6 +482,11 @@ pub const CODES: &[Code] = &[
         "Name a directory that does not exist, or for logs a recording.",
     ),
     code(
+        "IMP-007",
+        "A file of results cannot be read.",
+        "It must be the results file of `evenkeel replay`, unchanged; `evenkeel schema results` says what is in it.",
+    ),
+    code(
         "LED-001",
         "The ledger cannot be read or written.",
         "ledger.db is derived: remove it and ask again, and it is rebuilt from facts.db.",
@@ -505,6 +538,36 @@ pub const CODES: &[Code] = &[
         "A block of packed facts is damaged.",
         "Old facts lie in blocks with a checksum, and that of this one is wrong: facts.db was altered, or the disk lost a part of it. \
          Restore it from a copy.",
+    ),
+    code(
+        "RPL-001",
+        "A target is no URL of a backend.",
+        "Write ws://HOST[:PORT]/PATH or wss://HOST[:PORT]/PATH. Credentials do not belong into it: --user and --password-file.",
+    ),
+    code(
+        "RPL-002",
+        "The password for a target cannot be read.",
+        "The file must be readable for its owner alone; the environment variable must be set.",
+    ),
+    code(
+        "RPL-003",
+        "The certificates for a target cannot be used.",
+        "--ca names a file of certificates in PEM form.",
+    ),
+    code(
+        "RPL-004",
+        "There is no bundle to replay.",
+        "Name files, or a directory that holds files ending with .bundle.json; `evenkeel bundle` writes them.",
+    ),
+    code(
+        "RPL-005",
+        "A file is no bundle, or of a later version of this program.",
+        "The message says what is wrong with it. `evenkeel schema bundle` prints the form.",
+    ),
+    code(
+        "RPL-006",
+        "The results of a replay could not be written.",
+        "Check the path that --results names, its permissions and the disk.",
     ),
     code(
         "RULE-001",

@@ -2,6 +2,7 @@
 
 mod landing;
 mod reading;
+mod results;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use landing::Landing;
 ///   python      log of the Python package ocpp: `ID: receive message [...]`, `ID: send [...]`
 ///   plain       a message a line, perhaps a time before it; needs --charger
 ///   facts       `evenkeel export facts`, into a new recording
+///   results     `evenkeel replay`'s results.json: findings become fixed, or stay, as notes in the recording
 ///
 /// The forms of SteVe and CitrineOS were checked against the programs' own sources, that of debugkit against its specification,
 /// python against published logs; Open OCPP Trace is read as debugkit documents it. CitrineOS keeps messages as jsonb, so keys
@@ -90,6 +92,9 @@ fn zone(name: &str) -> Result<Tz, String> {
 
 /// Runs the verb.
 pub fn run(options: &Options) -> Result<Exit, CliError> {
+    if let Some(results) = results::played(options)? {
+        return results::note(&results, &options.into);
+    }
     if let Some(file) = reading::recording_export(options)? {
         return landing::copy(&file, &options.into);
     }

@@ -36,6 +36,10 @@ pub enum Schema {
     Gate,
     /// `verify --json`: evenkeel.verify/1.
     Verify,
+    /// A file that `bundle` writes: evenkeel.bundle/1.
+    Bundle,
+    /// `replay --json` and its results file: evenkeel.results/1.
+    Results,
     /// `pack --json`: evenkeel.pack/1.
     Pack,
     /// The tap's `/health`: evenkeel.health/1.
@@ -57,6 +61,8 @@ impl Schema {
             Self::Estate => include_str!("../estate/estate.schema.json"),
             Self::Gate => include_str!("../estate/gate/gate.schema.json"),
             Self::Verify => include_str!("verify.schema.json"),
+            Self::Bundle => include_str!("../replay/bundle/bundle.schema.json"),
+            Self::Results => include_str!("../replay/results.schema.json"),
             Self::Pack => include_str!("pack.schema.json"),
             Self::Health => include_str!("health.schema.json"),
         }

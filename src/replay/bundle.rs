@@ -17,10 +17,11 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::clock::Micros;
 use crate::facts::{Leg, RecordingError};
 use crate::ledger::LedgerError;
 use crate::ledger::row::Subject;
-use crate::ocpp::{Severity, Version};
+use crate::ocpp::{Severity, Version, instant};
 pub use extract::{Source, of_finding};
 pub use file::{FormError, MAX_BYTES};
 
@@ -298,6 +299,12 @@ impl Bundle {
         self.step(self.asserts.step)
     }
 
+    /// When an answer to a step was heard as it was recorded, µs.
+    pub fn heard_at(&self, step: &Step, answer: &Answer) -> Micros {
+        let began = instant::rfc3339(&self.began).unwrap_or(0);
+        began + (step.after_ms + answer.after_ms) as Micros * 1_000
+    }
+
     /// The same bundle with only some of its steps, by their places in order, numbered and timed anew.
     #[must_use]
     pub fn keeping(&self, places: &[usize]) -> Self {
@@ -319,7 +326,7 @@ impl Bundle {
                 step
             })
             .collect();
-        let began = crate::ocpp::instant::rfc3339(&self.began).unwrap_or(0);
+        let began = instant::rfc3339(&self.began).unwrap_or(0);
         let mut bundle = Self {
             steps,
             began: file::rfc3339(began + first as i64 * 1_000),

@@ -7,6 +7,9 @@ use std::ops::Range;
 use chrono::{DateTime, FixedOffset, TimeDelta, Timelike as _};
 
 use crate::clock::Micros;
+use crate::ocpp::Envelope;
+use crate::ocpp::json::Step;
+use crate::ocpp::rewrite::{self, Change};
 
 /// The shortest and the longest spelling that is looked at: `2026-11-24T06:00:00Z` to nine digits with an offset.
 const LENGTHS: std::ops::RangeInclusive<usize> = 20..=40;
@@ -31,6 +34,22 @@ pub fn moved(payload: &str, by: Micros) -> Cow<'_, str> {
     }
     out.push_str(&payload[done..]);
     Cow::Owned(out)
+}
+
+/// A recorded answer whose `currentTime` is as far from its hearing as it was.
+pub fn clock_moved(text: &str, by: Micros) -> String {
+    let Ok(envelope) = Envelope::parse(text) else {
+        return text.to_owned();
+    };
+    let path = [Step::Key("currentTime")];
+    let places = rewrite::places(&envelope, &path).unwrap_or_default();
+    let changes: Vec<Change> = (places.into_iter())
+        .map(|at| Change::Value {
+            to: moved(&text[at.clone()], by).trim_matches('"').to_owned(),
+            at,
+        })
+        .collect();
+    rewrite::rewrite(text, &changes).map_or_else(|_| text.to_owned(), Cow::into_owned)
 }
 
 /// An instant with as many digits, and the zone written as in `like`.

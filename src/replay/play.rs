@@ -11,6 +11,7 @@ mod prepared;
 use std::time::Duration;
 
 use super::bundle::{Bundle, By, Step};
+use super::instants;
 use super::story::Story;
 use super::verdict::{Broke, Played};
 use crate::clock::{Clock, Micros};
@@ -219,8 +220,8 @@ impl Player<'_> {
         };
         if let Some(text) = answer.text(id) {
             let at = at + answer.after_ms as Micros * 1_000;
-            let by = at - self.bundle.recorded_at(step, answer);
-            let text = prepared::with_clock_moved(&text, by);
+            let by = at - self.bundle.heard_at(step, answer);
+            let text = instants::clock_moved(&text, by);
             self.story.message(Dir::ToCharger, &text, at);
         }
     }

@@ -9,7 +9,8 @@ use super::bundle::Charger;
 use crate::clock::Micros;
 use crate::facts::{Dir, Fact, Kind, Leg};
 use crate::live::handover::Opened;
-use crate::ocpp::Class;
+use crate::ocpp::quirks::{Quirks, in_handshake, in_message};
+use crate::ocpp::{Class, Version};
 use crate::shadow::translate::Rewrite;
 
 /// The one connection of a story.
@@ -20,6 +21,7 @@ const CONN: u64 = 1;
 pub struct Story {
     facts: Vec<Fact>,
     charger: Arc<str>,
+    version: Version,
     frames: [u64; 2],
 }
 
@@ -38,6 +40,7 @@ impl Story {
         let mut story = Self {
             facts: Vec::new(),
             charger: Arc::from(charger.identity.as_str()),
+            version: Version::from_number(&charger.version).unwrap_or(Version::V16),
             frames: [0, 0],
         };
         let opened = Opened {
@@ -58,7 +61,9 @@ impl Story {
             slot: 0,
         };
         let fact = story.legacy(Kind::ConnOpened, Dir::FromCharger, at);
-        story.push(fact.note(&opened));
+        let seq = story.push(fact.note(&opened));
+        let odd = in_handshake(&charger.identity, charger.subprotocol.as_deref(), &[]);
+        story.odd(odd, seq, at);
         story
     }
 
@@ -84,6 +89,7 @@ impl Story {
         at: Micros,
     ) -> Told {
         let call = self.message(Dir::FromCharger, text, at);
+        self.odd(in_message(self.version, text), call, at);
         let note = json!({"id": id, "action": action, "rewrites": rewrites, "queued_us": 0});
         let fact = self.candidate(Kind::ShadowSent, Dir::FromCharger, at);
         let sent = self.push(fact.because(call).note(&note));
@@ -136,6 +142,15 @@ impl Story {
     pub fn end(mut self, at: Micros) -> Vec<Fact> {
         self.push(Fact::new(Kind::TapStopped, at));
         self.facts
+    }
+
+    /// What the tap would have found odd about the fact `cause`.
+    fn odd(&mut self, quirks: Quirks, cause: u64, at: Micros) {
+        for quirk in quirks.iter() {
+            let note = json!({"quirk": quirk.name(), "row": quirk.row(), "detail": ""});
+            let fact = self.legacy(Kind::Quirk, Dir::FromCharger, at);
+            self.push(fact.because(cause).note(&note));
+        }
     }
 
     fn legacy(&self, kind: Kind, dir: Dir, at: Micros) -> Fact {

@@ -43,6 +43,17 @@ struct Note {
 /// The rules that a recording was made with: each start of a tap keeps the operator's rules as a fact, and what the
 /// operator says about sessions as another.
 pub fn of_recording(reader: &Reader) -> Result<Rules, RulesError> {
+    let (files, sessions) = loaded(reader)?;
+    Ok(stacked(&files)?.with_sessions(sessions))
+}
+
+/// The operator's own rule files that a recording was made with, the first of which comes first.
+pub fn files_of_recording(reader: &Reader) -> Result<Vec<(String, String)>, RulesError> {
+    Ok(loaded(reader)?.0)
+}
+
+/// What the last start of a tap loaded.
+fn loaded(reader: &Reader) -> Result<(Vec<(String, String)>, Settings), RulesError> {
     let (mut last, mut files) = (0, Vec::new());
     let mut sessions = Settings::default();
     while let Some(fact) = reader.of_kind(Kind::RulesLoaded, last, 1)?.pop() {
@@ -54,7 +65,7 @@ pub fn of_recording(reader: &Reader) -> Result<Rules, RulesError> {
             files = separated(&fact);
         }
     }
-    Ok(stacked(&files)?.with_sessions(sessions))
+    Ok((files, sessions))
 }
 
 /// The note of a `RulesLoaded`.

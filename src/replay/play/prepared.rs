@@ -10,7 +10,7 @@ use crate::ocpp::json::{self, Step as Key};
 use crate::ocpp::refusals::{self, Refusal};
 use crate::ocpp::rewrite::{self, Change};
 use crate::ocpp::{Envelope, Version, instant};
-use crate::replay::bundle::{Answer, Bundle, By, Step};
+use crate::replay::bundle::{Bundle, By, Step};
 use crate::replay::instants;
 use crate::replay::sim::random::Random;
 
@@ -94,32 +94,6 @@ fn renamed(payload: &str, fresh: &BTreeMap<String, String>) -> String {
     }
     rewrite::rewrite(payload, &changes)
         .map_or_else(|_| payload.to_owned(), |text| text.into_owned())
-}
-
-impl Bundle {
-    /// When an answer of legacy's was heard, µs.
-    pub(super) fn recorded_at(&self, step: &Step, answer: &Answer) -> Micros {
-        let began = instant::rfc3339(&self.began).unwrap_or(0);
-        began + (step.after_ms + answer.after_ms) as Micros * 1_000
-    }
-}
-
-/// A recorded answer whose `currentTime` is as far from its hearing as it was.
-pub(super) fn with_clock_moved(text: &str, by: Micros) -> String {
-    let Ok(envelope) = Envelope::parse(text) else {
-        return text.to_owned();
-    };
-    let path = [Key::Key("currentTime")];
-    let places = rewrite::places(&envelope, &path).unwrap_or_default();
-    let changes: Vec<Change> = (places.into_iter())
-        .map(|at| Change::Value {
-            to: instants::moved(&text[at.clone()], by)
-                .trim_matches('"')
-                .to_owned(),
-            at,
-        })
-        .collect();
-    rewrite::rewrite(text, &changes).map_or_else(|_| text.to_owned(), |text| text.into_owned())
 }
 
 /// What the charger answers a command of the target's: as it was recorded to, else a true refusal.

@@ -13,9 +13,11 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, header};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
+use crate::clock::Clock;
 use crate::facts::Leg;
 use crate::ocpp::{Envelope, MessageType};
 use crate::replay::bundle::{Bundle, By, Shake, Step};
+use crate::replay::instants;
 use crate::replay::recorded::call_text;
 
 /// A running scripted backend. Dropping it stops it.
@@ -122,7 +124,10 @@ impl Part {
             .iter()
             .take_while(|step| step.by != By::Charger);
         let own = commands.filter(|step| step.by.leg() == Some(self.leg));
-        let answer = answer.and_then(|answer| answer.text(&call.id));
+        let answer = answer.and_then(|answer| {
+            let by = Clock::system().now() - self.bundle.heard_at(&steps[at], answer);
+            Some(instants::clock_moved(&answer.text(&call.id)?, by))
+        });
         let commands = own.map(|step| call_text(&format!("scripted-{}", step.step), step));
         answer.into_iter().chain(commands).collect()
     }

@@ -1,0 +1,90 @@
+//! A session by hand, in which the candidate refuses the stop.
+
+use evenkeel::judge::Rules;
+use evenkeel::replay::bundle::Bundle;
+use evenkeel::replay::bundle::extract::smallest;
+use serde_json::json;
+
+/// Boot, status, tag, start, sample, stop: the candidate refuses the stop.
+pub(super) fn whole_session() -> Bundle {
+    let accepted = json!({ "idTagInfo": { "status": "Accepted" } });
+    let boot =
+        json!({ "currentTime": "2026-11-24T06:00:00.000Z", "interval": 300, "status": "Accepted" });
+    let started = json!({ "idTagInfo": { "status": "Accepted" }, "transactionId": 4711 });
+    let theirs = json!({ "idTagInfo": { "status": "Accepted" }, "transactionId": 1 });
+    let refused = json!({ "code": "InternalError", "description": "no such thing" });
+    let step = |step: u32,
+                action,
+                payload,
+                legacy: &serde_json::Value,
+                candidate: &serde_json::Value| {
+        json!({
+            "step": step, "after_ms": step * 1_000, "by": "charger", "action": action, "payload": payload,
+            "legacy": { "after_ms": 5, "result": legacy }, "candidate": { "after_ms": 9, "result": candidate },
+        })
+    };
+    let of = json!([{ "at": "/transactionId", "class": "transactionId", "step": 4 }]);
+    let sampled =
+        json!([{ "timestamp": "2026-11-24T06:00:05Z", "sampledValue": [{ "value": "1010" }] }]);
+    let mut meter = step(
+        5,
+        "MeterValues",
+        json!({ "connectorId": 1, "transactionId": 4711, "meterValue": sampled }),
+        &json!({}),
+        &json!({}),
+    );
+    meter["refers"] = of.clone();
+    let stop = json!({
+        "transactionId": 4711, "meterStop": 1020, "timestamp": "2026-11-24T06:00:06Z", "idTag": "TAG-1"
+    });
+    let mut stop = step(6, "StopTransaction", stop, &accepted, &json!({}));
+    stop["candidate"] = json!({ "after_ms": 9, "error": refused });
+    stop["refers"] = of;
+    let start = json!({
+        "connectorId": 1, "idTag": "TAG-1", "meterStart": 1000, "timestamp": "2026-11-24T06:00:04Z"
+    });
+    let status = json!({ "connectorId": 1, "errorCode": "NoError", "status": "Available" });
+    let vendor = json!({ "chargePointVendor": "Tallow", "chargePointModel": "Kerb 22" });
+    let bundle = json!({
+        "schema": "evenkeel.bundle/1",
+        "finding": {
+            "id": "F-00000000", "subject": "exchange", "severity": "S1", "action": "StopTransaction", "path": "",
+            "kind": "error", "rule": "", "reason": "", "legacy": "", "candidate": "", "title": "", "models": []
+        },
+        "charger": { "identity": "kerb-1", "version": "1.6", "subprotocol": "ocpp1.6" },
+        "began": "2026-11-24T06:00:00.000Z",
+        "needs": { "boots": [], "tags": [], "vendors": [] },
+        "handshake": {
+            "legacy": { "status": 101, "subprotocol": "ocpp1.6" },
+            "candidate": { "status": 101, "subprotocol": "ocpp1.6" }
+        },
+        "steps": [
+            step(1, "BootNotification", vendor, &boot, &boot),
+            step(2, "StatusNotification", status, &json!({}), &json!({})),
+            step(3, "Authorize", json!({ "idTag": "TAG-1" }), &accepted, &accepted),
+            step(4, "StartTransaction", start, &started, &theirs),
+            meter,
+            stop,
+        ],
+        "asserts": { "step": 6, "says": "the stop is taken" },
+        "shrunk": { "from": 6, "tries": 0, "against": [] },
+    });
+    let mut bundle = Bundle::read(&bundle.to_string()).unwrap();
+    bundle.finding.id = found(&bundle);
+    bundle
+}
+
+/// The finding that the last step shows.
+fn found(bundle: &Bundle) -> String {
+    use evenkeel::facts::Leg;
+    use evenkeel::replay::recorded::tell;
+    use evenkeel::replay::verdict::weigh;
+    let rules = Rules::built_in().unwrap();
+    let came = weigh(bundle, &tell(bundle, Leg::Candidate), &rules);
+    came.differs[0].finding.clone()
+}
+
+/// The smallest part of it that shows that.
+pub(super) fn stop_refused() -> Bundle {
+    smallest(&whole_session(), &Rules::built_in().unwrap()).unwrap()
+}
