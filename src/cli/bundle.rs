@@ -23,7 +23,7 @@ pub const ENDING: &str = ".bundle.json";
 ///
 /// One finding:  evenkeel bundle --finding F-12345678 --out F-12345678.bundle.json RECORDING
 /// All of them:  evenkeel bundle --out bundles RECORDING
-/// Then:         evenkeel replay bundles --target ws://test.example/ocpp
+/// Then:         evenkeel replay bundles --target URL
 ///
 /// What is left out is tried: against what both backends were recorded to answer, and with --target against a live backend
 /// that shows the finding. Before it is written, a bundle is played against a backend that answers as the candidate did (it

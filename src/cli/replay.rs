@@ -20,7 +20,7 @@ use crate::report::rules::stacked;
 
 /// Plays bundles against a backend and says whether each divergence is fixed.
 ///
-/// Vendor:    evenkeel replay bundles/*.json --target ws://test.example/ocpp --build 2.4.1
+/// Vendor:    evenkeel replay bundles/*.json --target URL --build 2.4.1
 /// Operator:  evenkeel import results.json --into RECORDING
 ///
 /// It stands in the charger's place, with nothing but the bundle: no configuration, no recording. FIXED: the backend does as

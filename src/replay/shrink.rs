@@ -75,8 +75,8 @@ impl Shrinker {
 pub fn shrink(count: usize, mut shows: impl FnMut(&[usize]) -> bool) -> Shrinker {
     let mut search = Shrinker::new(count);
     while let Some(trial) = search.trial() {
-        let shown = shows(&trial);
-        search.tell(shown);
+        let came = shows(&trial);
+        search.tell(came);
     }
     search
 }

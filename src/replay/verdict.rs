@@ -214,13 +214,11 @@ impl Weighing<'_> {
             let says = format!("{}, but not as before: {}", self.place(), new.title);
             return self.with(Verdict::StillDiverges, says, differs);
         }
-        match self.incomparable() {
-            Some(why) => self.with(Verdict::NotReproduced, why, differs),
-            None => {
-                let says = format!("{} is answered as legacy does", self.place());
-                self.with(Verdict::Fixed, says, differs)
-            }
+        if let Some(why) = self.incomparable() {
+            return self.with(Verdict::NotReproduced, why, differs);
         }
+        let says = format!("{} is answered as legacy does", self.place());
+        self.with(Verdict::Fixed, says, differs)
     }
 
     fn with(&self, verdict: Verdict, says: String, differs: Vec<Differs>) -> Outcomes {

@@ -34,12 +34,12 @@ pub(super) fn whole_session() -> Bundle {
         &json!({}),
     );
     meter["refers"] = of.clone();
-    let stop = json!({
+    let ending = json!({
         "transactionId": 4711, "meterStop": 1020, "timestamp": "2026-11-24T06:00:06Z", "idTag": "TAG-1"
     });
-    let mut stop = step(6, "StopTransaction", stop, &accepted, &json!({}));
-    stop["candidate"] = json!({ "after_ms": 9, "error": refused });
-    stop["refers"] = of;
+    let mut ended = step(6, "StopTransaction", ending, &accepted, &json!({}));
+    ended["candidate"] = json!({ "after_ms": 9, "error": refused });
+    ended["refers"] = of;
     let start = json!({
         "connectorId": 1, "idTag": "TAG-1", "meterStart": 1000, "timestamp": "2026-11-24T06:00:04Z"
     });
@@ -64,7 +64,7 @@ pub(super) fn whole_session() -> Bundle {
             step(3, "Authorize", json!({ "idTag": "TAG-1" }), &accepted, &accepted),
             step(4, "StartTransaction", start, &started, &theirs),
             meter,
-            stop,
+            ended,
         ],
         "asserts": { "step": 6, "says": "the stop is taken" },
         "shrunk": { "from": 6, "tries": 0, "against": [] },

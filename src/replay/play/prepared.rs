@@ -93,7 +93,7 @@ fn renamed(payload: &str, fresh: &BTreeMap<String, String>) -> String {
         }
     }
     rewrite::rewrite(payload, &changes)
-        .map_or_else(|_| payload.to_owned(), |text| text.into_owned())
+        .map_or_else(|_| payload.to_owned(), std::borrow::Cow::into_owned)
 }
 
 /// What the charger answers a command of the target's: as it was recorded to, else a true refusal.
