@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Fact, Kind, Leg, Reader, RecordingError};
 use crate::clock::Micros;
+use crate::ocpp::Class;
 
 /// How far a switch is, with one charger or (without one) as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,9 @@ pub enum Step {
     Settled,
     /// It did not come back in time. Of the whole switch: some did not, and it should be rolled back.
     Missing,
+    /// It goes back to its old authority for a while, for the reason given: the new one lacks something that came in the
+    /// last moment. Carries its open transactions.
+    Recalled,
     /// It stays where it is, for the reason given.
     Kept,
     /// Of the whole switch: every charger was moved or kept.
@@ -71,9 +75,17 @@ pub struct Plan {
     pub chargers: Vec<String>,
 }
 
-/// A transaction that was open when its charger was moved. Identifiers are JSON text without quotes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// A transaction that was open when its charger was moved, or something else that a backend gave a name and the charger
+/// may still name. Identifiers are JSON text without quotes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Carried {
+    /// What kind of name it is.
+    #[serde(
+        default = "transaction",
+        with = "class",
+        skip_serializing_if = "is_transaction"
+    )]
+    pub class: Class,
     /// What the charger calls it.
     pub wire: String,
     /// What the old authority calls it.
@@ -83,9 +95,67 @@ pub struct Carried {
 }
 
 impl Carried {
+    /// A transaction: what the charger calls it, the old authority, and the new one.
+    pub fn transaction(wire: &str, from: &str, to: &str) -> Self {
+        Self {
+            class: Class::TransactionId,
+            wire: wire.to_owned(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+        }
+    }
+
     /// Whether the new authority knows it by another name than the charger.
     pub fn is_foreign(&self) -> bool {
         self.wire != self.to
+    }
+
+    /// Whether it is a transaction.
+    pub fn is_transaction(&self) -> bool {
+        self.class == Class::TransactionId
+    }
+
+    /// Whether a charger with these names needs the mediator: a transaction is open from before it was moved, and its
+    /// authority knows that, or what may be named with it, by another name.
+    pub fn need_mediator(names: &[Self]) -> bool {
+        names.iter().any(Self::is_transaction) && names.iter().any(Self::is_foreign)
+    }
+
+    /// The same for a charger on its way back.
+    #[must_use]
+    pub fn turned(self) -> Self {
+        Self {
+            from: self.to,
+            to: self.from,
+            ..self
+        }
+    }
+}
+
+const fn transaction() -> Class {
+    Class::TransactionId
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_transaction(class: &Class) -> bool {
+    *class == Class::TransactionId
+}
+
+/// Classes as the catalogue words them.
+mod class {
+    use serde::de::Error;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use super::Class;
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    pub(super) fn serialize<S: Serializer>(class: &Class, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(class.word())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Class, D::Error> {
+        let word = String::deserialize(from)?;
+        Class::from_word(&word).ok_or_else(|| D::Error::custom(format!("no class {word}")))
     }
 }
 
@@ -172,9 +242,9 @@ impl Standing {
         self.step != Step::Acting
     }
 
-    /// Whether it needs the mediator: it has a transaction that its authority knows by another name.
+    /// Whether it needs the mediator.
     pub fn is_mediated(&self) -> bool {
-        self.open.iter().any(Carried::is_foreign)
+        Carried::need_mediator(&self.open)
     }
 }
 
@@ -242,6 +312,7 @@ impl Journal {
 
     fn of_charger(&mut self, fact: &Fact, change: Change) {
         if change.step == Step::Kept {
+            // It may have been recalled before, and stands there.
             let mut switches = self.unfinished.iter_mut();
             if let Some(one) = switches.find(|one| one.switch == change.switch) {
                 one.kept.push(Arc::clone(&fact.charger));
@@ -251,7 +322,7 @@ impl Journal {
         let known = self.chargers.remove(&fact.charger);
         let before = known.as_ref().map(|known| known.step);
         let open = match change.step {
-            Step::Acting | Step::Admitted | Step::Renamed => change.open,
+            Step::Acting | Step::Admitted | Step::Renamed | Step::Recalled => change.open,
             Step::Settled => Vec::new(),
             _ => known.map_or_else(Vec::new, |known| known.open),
         };
@@ -303,11 +374,7 @@ mod tests {
         assert_eq!(journal.unfinished.len(), 1);
         assert!(journal.chargers.is_empty(), "a plan moves nobody");
 
-        let open = vec![Carried {
-            wire: "4711".to_owned(),
-            from: "4711".to_owned(),
-            to: "7".to_owned(),
-        }];
+        let open = vec![Carried::transaction("4711", "4711", "7")];
         let acting = Change {
             open: open.clone(),
             ..Change::new(1, Step::Acting, Leg::Candidate)
@@ -348,5 +415,48 @@ mod tests {
             &Change::new(1, Step::Over, Leg::Candidate),
         );
         assert!(journal.unfinished.is_empty());
+    }
+
+    #[test]
+    fn one_that_was_recalled_belongs_to_its_old_authority() {
+        let mut journal = Journal::default();
+        let open = Carried::transaction("4711", "4711", "7");
+        let acting = Change {
+            open: vec![open.clone()],
+            ..Change::new(1, Step::Acting, Leg::Candidate)
+        };
+        tell(&mut journal, "A", &acting);
+        let recalled = Change {
+            open: vec![open.turned()],
+            ..Change::new(1, Step::Recalled, Leg::Legacy)
+        };
+        tell(&mut journal, "A", &recalled);
+        let standing = &journal.chargers["A"];
+        assert_eq!(standing.authority, Leg::Legacy);
+        assert!(standing.is_admitted() && !standing.is_mediated());
+    }
+
+    #[test]
+    fn names_of_every_class_are_kept_and_older_journals_are_read() {
+        let old: Carried = serde_json::from_str(r#"{"wire":"1","from":"1","to":"2"}"#).unwrap();
+        assert_eq!(old, Carried::transaction("1", "1", "2"));
+        let reservation = Carried {
+            class: Class::ReservationId,
+            ..old
+        };
+        let text = serde_json::to_string(&reservation).unwrap();
+        assert!(text.contains(r#""class":"reservationId""#), "{text}");
+        assert_eq!(serde_json::from_str::<Carried>(&text).unwrap(), reservation);
+        let standing = |open: Vec<Carried>| Standing {
+            authority: Leg::Candidate,
+            switch: 1,
+            step: Step::Done,
+            at: 1,
+            open,
+        };
+        assert!(!standing(vec![reservation.clone()]).is_mediated());
+        let own = Carried::transaction("t", "t", "t");
+        assert!(!standing(vec![own.clone()]).is_mediated());
+        assert!(standing(vec![own, reservation]).is_mediated());
     }
 }

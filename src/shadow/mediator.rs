@@ -2,7 +2,8 @@
 //! knows by another name.
 //!
 //! The live plane splices such a charger to a socket of this process instead of to the backend. Handshake and frames
-//! pass as they are; in messages the names of those transactions are translated both ways, and nothing else. When the
+//! pass as they are; in messages the names of those transactions, and of all else that has two, are translated both ways,
+//! and nothing else. When the
 //! last of them has ended the connection goes on as a plain relay until it ends by itself: ending it for the sake of a
 //! shorter way would cost the charger another outage. If this process dies, the connection ends with it, and the charger
 //! comes back to the same rule.
@@ -17,12 +18,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, copy_bidirectional, split};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, copy, split};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
+use crate::facts::authority::Carried;
 use crate::facts::{Dir, Fact, Kind, Leg, Recorder};
 use crate::live::Backend;
 use crate::live::dial::{DialError, Dialer};
@@ -63,6 +65,8 @@ enum MediatorError {
     Frame,
     #[error("a name could not be journalled")]
     Journal,
+    #[error("the charger belongs to the other backend")]
+    Elsewhere,
 }
 
 /// The sockets of the recording in `dir`, by leg. The live plane connects to the one of the charger's authority.
@@ -203,29 +207,35 @@ impl Line {
             return Err(MediatorError::Stranger);
         }
         let (head, early, name) = self.read_request(charger).await?;
+        // The live plane may have heard of a switch later than we: the names would be those of the other backend.
+        self.names(&name)?;
         let dial = self.backend.dialer.dial(&self.backend.tuning);
         let dialed = timeout(REACH, dial).await;
         let mut authority = dialed.map_err(|_| MediatorError::Slow)??;
         authority.write_all(&without_extensions(&head)).await?;
-        authority.write_all(&early).await?;
-        let (answer, response) = read_answer(&mut authority).await?;
-        charger.write_all(&answer).await?;
+        authority.flush().await?;
+        let (mut answer, response) = read_answer(&mut authority).await?;
+        let names = self.names(&name)?;
         if response.status != 101 {
-            copy_bidirectional(charger, &mut authority).await?;
-            return Ok(());
+            charger.write_all(&answer).await?;
+            return relay_refusal(charger, &mut authority).await;
         }
-        let behind = &answer[response.len..];
+        let behind = answer.split_off(response.len);
+        charger.write_all(&answer).await?;
         let version = response.subprotocol.as_deref();
         let version = version.and_then(Version::from_subprotocol);
         let talk = Talk {
             line: self,
-            translator: RefCell::new(Translator::new(
-                version.unwrap_or(Version::V16),
-                self.board.carried(&name),
-            )),
+            translator: RefCell::new(Translator::new(version.unwrap_or(Version::V16), names)),
             charger: name,
         };
-        talk.run(charger, authority, behind).await
+        talk.run((charger, early), (authority, behind)).await
+    }
+
+    /// What the charger names otherwise than this backend.
+    fn names(&self, charger: &Arc<str>) -> Result<Vec<Carried>, MediatorError> {
+        let names = self.board.carried(charger, self.backend.leg);
+        names.ok_or(MediatorError::Elsewhere)
     }
 
     /// The request's head, what came behind it, and the charger's name.
@@ -269,6 +279,20 @@ async fn read_answer(authority: &mut Stream) -> Result<(Vec<u8>, Response), Medi
     }
 }
 
+/// The rest of a refusal. What the charger says to it goes nowhere: nobody would translate it.
+async fn relay_refusal(
+    charger: &mut UnixStream,
+    authority: &mut Stream,
+) -> Result<(), MediatorError> {
+    let (mut reads, mut writes) = charger.split();
+    let mut nowhere = tokio::io::sink();
+    tokio::select! {
+        told = copy(authority, &mut writes) => told?,
+        left = copy(&mut reads, &mut nowhere) => left?,
+    };
+    Ok(())
+}
+
 /// The head without an offer of extensions: compressed messages could not be translated, and a backend cannot miss what
 /// it was not offered.
 fn without_extensions(head: &[u8]) -> Vec<u8> {
@@ -293,36 +317,38 @@ struct Talk<'a> {
 impl Talk<'_> {
     async fn run(
         &self,
-        charger: &mut UnixStream,
-        authority: Stream,
-        behind: &[u8],
+        (charger, early): (&mut UnixStream, Vec<u8>),
+        (authority, behind): (Stream, Vec<u8>),
     ) -> Result<(), MediatorError> {
         tracing::info!(charger = %self.charger.escape_debug(), "charger mediated");
-        // What came behind the head has been passed on with it; it only has to be understood.
-        let mut frames = Frames::default();
-        frames.skip(behind);
         let (charger_reads, charger_writes) = charger.split();
         let (authority_reads, authority_writes) = split(authority);
         tokio::try_join!(
-            self.carry_up(charger_reads, authority_writes),
-            self.carry_down(frames, authority_reads, charger_writes),
+            self.carry_up(Frames::after(early), charger_reads, authority_writes),
+            self.carry_down(Frames::after(behind), authority_reads, charger_writes),
         )?;
         Ok(())
     }
 
     async fn carry_up(
         &self,
+        mut frames: Frames,
         mut charger: tokio::net::unix::ReadHalf<'_>,
         mut authority: WriteHalf<Stream>,
     ) -> Result<(), MediatorError> {
-        let mut frames = Frames::default();
         while let Some(message) = frames.next(&mut charger).await? {
-            let outcome = match &message.text {
+            let mut outcome = match &message.text {
                 Some(text) => self.translator.borrow_mut().charger_says(text),
-                None => Outcome::default(),
+                None if message.is_control => Outcome::default(),
+                None => Outcome::unreadable(),
             };
+            let ended = std::mem::take(&mut outcome.ended);
             self.pass(message, outcome, Dir::FromCharger, &mut authority)
                 .await?;
+            for transaction in ended {
+                let leg = self.line.backend.leg;
+                self.line.board.settled(&self.charger, leg, &transaction);
+            }
         }
         authority.shutdown().await?;
         Ok(())
@@ -334,29 +360,27 @@ impl Talk<'_> {
         mut authority: ReadHalf<Stream>,
         mut charger: tokio::net::unix::WriteHalf<'_>,
     ) -> Result<(), MediatorError> {
+        let leg = self.line.backend.leg;
         while let Some(message) = frames.next(&mut authority).await? {
             let outcome = match &message.text {
                 Some(text) => self.translator.borrow_mut().authority_says(text),
                 None => Outcome::default(),
             };
-            if let Some(alias) = &outcome.alias {
-                let journalled = self.line.board.rename(&self.charger, alias.clone()).await;
+            for alias in &outcome.aliases {
+                let board = &self.line.board;
+                let journalled = board.rename(&self.charger, leg, alias.clone()).await;
                 if journalled == Err(UNJOURNALLED) {
                     return Err(MediatorError::Journal);
                 }
             }
-            let ended = outcome.ended.clone();
             self.pass(message, outcome, Dir::ToCharger, &mut charger)
                 .await?;
-            if let Some(ended) = ended {
-                self.line.board.settled(&self.charger, &ended);
-            }
         }
         charger.shutdown().await?;
         Ok(())
     }
 
-    /// Passes a message on: as it came, or with other names in it. What was renamed is recorded first.
+    /// Passes a message on: as it came, or with other names in it, or not at all. What was done to it is recorded first.
     async fn pass(
         &self,
         message: Message,
@@ -364,18 +388,28 @@ impl Talk<'_> {
         dir: Dir,
         to: &mut (impl AsyncWriteExt + Unpin),
     ) -> Result<(), MediatorError> {
-        let Some(text) = outcome.text else {
-            to.write_all(&message.raw).await?;
-            to.flush().await?;
-            return Ok(());
+        let bytes = match (outcome.withheld, &outcome.text) {
+            (None, None) => {
+                to.write_all(&message.raw).await?;
+                to.flush().await?;
+                return Ok(());
+            }
+            (None, Some(text)) => message.with_text(text),
+            (Some(why), _) => {
+                tracing::warn!(charger = %self.charger.escape_debug(), why, "message withheld");
+                Vec::new()
+            }
         };
-        let note =
+        let mut note =
             json!({"id": outcome.id, "action": outcome.action, "rewrites": outcome.rewrites});
+        if let Some(why) = outcome.withheld {
+            note["withheld"] = json!(why);
+        }
         let fact = Fact::new(Kind::Mediated, Clock::system().now())
             .on(&self.charger, 0)
             .via(self.line.backend.leg, dir);
         self.line.recorder.record(fact.note(&note));
-        to.write_all(&message.with_text(&text)).await?;
+        to.write_all(&bytes).await?;
         to.flush().await?;
         Ok(())
     }

@@ -51,6 +51,9 @@ pub struct Memory {
     version: Option<Version>,
     assigned: VecDeque<Box<str>>,
     ended: VecDeque<Box<str>>,
+    /// What the authority calls what the charger calls otherwise, because it was moved meanwhile: as JSON text without
+    /// quotes, newest last.
+    aliases: Vec<(Class, Box<str>, Box<str>)>,
 }
 
 /// Boots that a backend has not accepted, since it last accepted one.
@@ -143,20 +146,48 @@ impl Memory {
         self.relation.relearn(class, authority, shadow);
     }
 
-    /// The transactions that are open, with what the shadow calls them.
+    /// The transactions that are open, or whose end may be told again, with what the shadow calls them.
     pub fn open_transactions(&self) -> Vec<OpenTransaction> {
         let twin = |wire: &str| self.relation.to_shadow(Class::TransactionId, wire);
-        self.model
-            .open_transactions()
-            .map(|wire| OpenTransaction {
-                shadow: twin(wire).map(str::to_owned),
-                wire: wire.to_owned(),
-            })
+        let named = |wire: &str, is_ending| OpenTransaction {
+            shadow: twin(wire).map(str::to_owned),
+            wire: wire.to_owned(),
+            is_ending,
+        };
+        let open = self.model.open_transactions();
+        let ending = self.model.ending_transactions();
+        open.map(|wire| named(wire, false))
+            .chain(ending.map(|wire| named(wire, true)))
             .collect()
     }
 
+    /// What else the charger may name that the shadow knows by another name: class, the charger's name and the shadow's.
+    pub fn other_names(&self) -> Vec<(Class, String, String)> {
+        let pairs = self.relation.pairs();
+        let foreign = pairs.filter(|(class, authority, shadow)| {
+            let counts = matches!(class, Class::ListVersion | Class::ConfigurationSlot);
+            *class != Class::TransactionId && !counts && authority.text() != shadow.text()
+        });
+        let text = |name: &Identifier| name.text().to_owned();
+        foreign
+            .map(|(class, authority, shadow)| (class, text(authority), text(shadow)))
+            .collect()
+    }
+
+    /// What the authority calls what the charger calls `wire`.
+    pub fn authority_name<'a>(&'a self, class: Class, wire: &'a str) -> &'a str {
+        let mut aliases = self.aliases.iter().rev();
+        let known = aliases.find(|(of, name, _)| *of == class && **name == *wire);
+        known.map_or(wire, |(_, _, authority)| authority)
+    }
+
+    /// Whether the shadow is owed messages that no leg has at hand.
+    pub fn owes(&self) -> bool {
+        self.outbox.bytes() > 0
+    }
+
     /// The memory of the same charger after its backends have changed sides, and what the old shadow is still owed. `open`
-    /// are its open transactions.
+    /// are its open transactions, and what may be named with them.
     pub fn turned(mut self, open: &[Carried]) -> (Self, Vec<Rc<Mirrored>>) {
         let mut turned = Self {
             model: std::mem::take(&mut self.model),
@@ -164,10 +195,22 @@ impl Memory {
             ..Self::default()
         };
         for (class, authority, shadow) in self.relation.pairs() {
-            let is_open = class == Class::TransactionId
-                && open.iter().any(|carried| carried.wire == authority.text());
-            if !is_open {
-                turned.restore(class, &shadow.literal(), &authority.literal());
+            let wire = authority.text();
+            if open
+                .iter()
+                .any(|one| one.class == class && one.wire == wire)
+            {
+                continue;
+            }
+            // Where the charger goes on with a name of before, the old authority has one of its own for it.
+            match self.authority_name(class, wire) {
+                name if name == wire => {
+                    turned.restore(class, &shadow.literal(), &authority.literal());
+                }
+                name => {
+                    turned.restore(class, wire, name);
+                    turned.alias(class, wire, shadow.text());
+                }
             }
         }
         turned.carry(open);
@@ -178,12 +221,25 @@ impl Memory {
         (turned, owed.unwrap_or_default())
     }
 
-    /// The charger goes on calling these transactions as it did when the shadow was its authority.
+    /// The charger goes on calling these as it did when the shadow was its authority.
     pub fn carry(&mut self, open: &[Carried]) {
         for carried in open {
-            self.restore(Class::TransactionId, &carried.wire, &carried.from);
+            self.restore(carried.class, &carried.wire, &carried.from);
+            if carried.is_foreign() {
+                self.alias(carried.class, &carried.wire, &carried.to);
+            }
         }
-        self.know(open.iter().map(|carried| carried.wire.as_str()));
+        let transactions = open.iter().filter(|carried| carried.is_transaction());
+        self.know(transactions.map(|carried| carried.wire.as_str()));
+    }
+
+    fn alias(&mut self, class: Class, wire: &str, authority: &str) {
+        self.aliases
+            .retain(|(of, name, _)| *of != class || **name != *wire);
+        if self.aliases.len() >= DEPTH {
+            self.aliases.remove(0);
+        }
+        self.aliases.push((class, wire.into(), authority.into()));
     }
 
     /// These transactions are known to have begun: what names them is no cold start.

@@ -181,6 +181,26 @@ impl Model {
         self.learned.transactions.ids()
     }
 
+    /// The transactions whose end the charger may tell again, as it calls them.
+    pub fn ending_transactions(&self) -> impl Iterator<Item = &str> {
+        self.learned.transactions.ending()
+    }
+
+    /// A 1.6 connector that says it charges, while no transaction of it is known: one began unseen.
+    pub fn charges_unseen(&self) -> Option<i64> {
+        let says_so = |said: &Said| {
+            let status = text(&said.payload, "status");
+            matches!(status, Some("Charging" | "SuspendedEV" | "SuspendedEVSE"))
+        };
+        let transactions = &self.learned.transactions;
+        let known = |connector| {
+            transactions.any_at(Some(connector)).is_some() || transactions.ends_at(connector)
+        };
+        let mut charging = self.statuses.iter().filter(|(_, said)| says_so(said));
+        let unseen = charging.find(|((_, connector), _)| *connector > 0 && !known(*connector));
+        unseen.map(|((_, connector), _)| *connector)
+    }
+
     /// The payload of the last BootNotification.
     pub fn boot(&self) -> Option<&str> {
         self.boot.as_ref().map(|boot| boot.payload.as_ref())

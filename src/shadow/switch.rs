@@ -141,14 +141,19 @@ impl Switchboard {
         self.0.mediates.set(true);
     }
 
-    /// A transaction from before a charger's switch has ended at its new authority.
-    pub fn settled(&self, charger: &Arc<str>, wire: &str) {
-        self.0.settled(charger, wire);
+    /// A transaction from before a charger's switch has ended at `leg`, and the charger knows.
+    pub fn settled(&self, charger: &Arc<str>, leg: Leg, wire: &str) {
+        self.0.settled(charger, leg, wire);
     }
 
-    /// The mediator has given a new transaction a name of its own: on disk before the charger hears it.
-    pub async fn rename(&self, charger: &Arc<str>, alias: Carried) -> Result<(), &'static str> {
-        let Some(seq) = self.0.rename(charger, alias) else {
+    /// The mediator has given something new a name of its own: on disk before the charger hears it.
+    pub async fn rename(
+        &self,
+        charger: &Arc<str>,
+        leg: Leg,
+        alias: Carried,
+    ) -> Result<(), &'static str> {
+        let Some(seq) = self.0.rename(charger, leg, alias) else {
             return Err(UNJOURNALLED);
         };
         let mut committed = self.0.recorder.committed();
@@ -156,12 +161,15 @@ impl Switchboard {
         synced.map(|_| ()).map_err(|_| UNJOURNALLED)
     }
 
-    /// The transactions that a charger had open when it was moved, as far as they are not known to have ended.
-    pub fn carried(&self, charger: &Arc<str>) -> Vec<Carried> {
+    /// What a charger names otherwise than its authority `leg`, as far as that is not known to be over. `None` if it belongs
+    /// to the other backend: the names are not for this one then, and nothing of the charger's may reach it.
+    pub fn carried(&self, charger: &Arc<str>, leg: Leg) -> Option<Vec<Carried>> {
+        if self.0.authority_of(charger) != leg {
+            return None;
+        }
         let standings = self.0.standings.borrow();
-        standings
-            .get(charger)
-            .map_or_else(Vec::new, |standing| standing.open.clone())
+        let standing = standings.get(charger);
+        Some(standing.map_or_else(Vec::new, |standing| standing.open.clone()))
     }
 
     /// The backend that a charger belongs to.
@@ -393,26 +401,32 @@ impl Board {
         self.ordered.notify_one();
     }
 
-    fn settled(&self, charger: &Arc<str>, wire: &str) {
+    fn settled(&self, charger: &Arc<str>, leg: Leg, wire: &str) {
         let mut standings = self.standings.borrow_mut();
-        let Some(standing) = standings.get_mut(charger) else {
+        let ours = |standing: &&mut Standing| standing.authority == leg && standing.is_admitted();
+        let Some(standing) = standings.get_mut(charger).filter(ours) else {
+            // It is on its way elsewhere, and what is open is looked at again there.
             return;
         };
         let was_mediated = standing.is_mediated();
-        standing.open.retain(|carried| carried.wire != wire);
+        standing
+            .open
+            .retain(|carried| !carried.is_transaction() || carried.wire != wire);
         if !was_mediated || standing.is_mediated() {
             return;
         }
+        standing.open.clear();
         let change = Change::new(standing.switch, Step::Settled, standing.authority);
         self.record(charger, &change);
         self.order(order(charger, standing));
     }
-}
 
-impl Board {
-    fn rename(&self, charger: &Arc<str>, alias: Carried) -> Option<u64> {
+    fn rename(&self, charger: &Arc<str>, leg: Leg, alias: Carried) -> Option<u64> {
         let mut standings = self.standings.borrow_mut();
         let standing = standings.get_mut(charger)?;
+        if standing.authority != leg {
+            return None;
+        }
         standing.open.push(alias);
         let change = Change {
             open: standing.open.clone(),

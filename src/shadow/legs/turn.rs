@@ -1,5 +1,6 @@
 //! What a switch asks of the legs: whether a charger may be moved now, what it has open, and the change of sides.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,9 @@ use super::Legs;
 use crate::clock::Clock;
 use crate::facts::Leg;
 use crate::facts::authority::{Carried, Journal};
+use crate::ocpp::Class;
 use crate::shadow::link::Link;
+use crate::shadow::memory::Memory;
 
 /// How long a leg that was told to end at once may take.
 const GOING: Duration = Duration::from_secs(2);
@@ -22,6 +25,8 @@ pub struct OpenTransaction {
     pub wire: String,
     /// What the shadow calls it, if it knows it at all.
     pub shadow: Option<String>,
+    /// Its end was told, and the charger may tell it again.
+    pub is_ending: bool,
 }
 
 impl Legs {
@@ -52,8 +57,18 @@ impl Legs {
         self.links_of(charger).iter().any(|link| link.is_talking())
     }
 
+    /// A connector that charges while no transaction of it is known.
+    pub fn charges_unseen(&self, charger: &Arc<str>) -> Option<i64> {
+        let memory = self.known(charger)?;
+        let unseen = memory.borrow().model.charges_unseen();
+        unseen
+    }
+
     /// Why its shadow could not take a charger over this instant, if it could not.
     pub fn unready(&self, charger: &Arc<str>) -> Option<&'static str> {
+        if self.owes(charger) {
+            return Some("the new authority has not heard all of it yet");
+        }
         self.links_of(charger).iter().find_map(|link| {
             if link.has_gap() {
                 Some("frames of its connection were lost: the new authority may lack some")
@@ -77,11 +92,46 @@ impl Legs {
             .collect()
     }
 
-    /// The transactions that are open at a charger.
-    pub fn open_transactions(&self, charger: &Arc<str>) -> Vec<OpenTransaction> {
+    /// The memory of a charger, if it has one.
+    fn known(&self, charger: &Arc<str>) -> Option<Rc<RefCell<Memory>>> {
         let key = (self.shadow_of(charger), Arc::clone(charger));
-        let memory = self.memories.borrow().get(&key).map(Rc::clone);
+        self.memories.borrow().get(&key).map(Rc::clone)
+    }
+
+    /// The transactions that are open at a charger, or whose end it may tell again.
+    pub fn open_transactions(&self, charger: &Arc<str>) -> Vec<OpenTransaction> {
+        let memory = self.known(charger);
         memory.map_or_else(Vec::new, |memory| memory.borrow().open_transactions())
+    }
+
+    /// Its open transactions with all their names, and what else may be named with them; those that the shadow does not
+    /// know are left out.
+    pub fn names(&self, charger: &Arc<str>) -> Vec<Carried> {
+        let Some(memory) = self.known(charger) else {
+            return Vec::new();
+        };
+        let memory = memory.borrow();
+        let open = memory.open_transactions();
+        let known = open
+            .into_iter()
+            .filter_map(|one| Some((Class::TransactionId, one.wire, one.shadow?)));
+        let mut names: Vec<_> = known.collect();
+        if !names.is_empty() {
+            names.extend(memory.other_names());
+        }
+        let carried = names.into_iter().map(|(class, wire, to)| Carried {
+            class,
+            from: memory.authority_name(class, &wire).to_owned(),
+            wire,
+            to,
+        });
+        carried.collect()
+    }
+
+    /// Whether the shadow of a charger is owed messages that no leg has at hand.
+    pub fn owes(&self, charger: &Arc<str>) -> bool {
+        self.known(charger)
+            .is_some_and(|memory| memory.borrow().owes())
     }
 
     /// Ready once no leg speaks for a charger any more. What is still undelivered after `within` stays undelivered.
@@ -142,10 +192,8 @@ impl Legs {
         for (charger, standing) in &journal.chargers {
             let mut open = standing.open.clone();
             if !standing.is_admitted() {
-                // The new authority is still the shadow, which knows them by these names.
-                for carried in &mut open {
-                    carried.from.clone_from(&carried.to);
-                }
+                // The new authority is still the shadow.
+                open = open.into_iter().map(Carried::turned).collect();
             }
             let memory = self.memory(self.shadow_of(charger), charger);
             memory.borrow_mut().carry(&open);

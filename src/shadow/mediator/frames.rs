@@ -18,6 +18,8 @@ pub(super) struct Message {
     pub(super) raw: Vec<u8>,
     /// The text, if it is a text message that can be read.
     pub(super) text: Option<String>,
+    /// It is a control frame.
+    pub(super) is_control: bool,
     masked: bool,
 }
 
@@ -25,18 +27,18 @@ pub(super) struct Message {
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     bytes: Vec<u8>,
-    /// Bytes at the start of `bytes` that were passed on already.
-    passed: usize,
     message: Message,
     payload: Vec<u8>,
     is_text: bool,
 }
 
 impl Frames {
-    /// Takes bytes that were passed on already: what they begin must be followed, and not passed on again.
-    pub(super) fn skip(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-        self.passed = bytes.len();
+    /// A direction of which these bytes have come already.
+    pub(super) fn after(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            ..Self::default()
+        }
     }
 
     /// The next message or control frame; nothing at the end of the stream. Bytes of a frame that is never completed are
@@ -48,9 +50,7 @@ impl Frames {
         loop {
             while let Some(len) = self.whole_frame()? {
                 let frame: Vec<u8> = self.bytes.drain(..len).collect();
-                let passed = self.passed.min(len);
-                self.passed -= passed;
-                if let Some(message) = self.take(&frame, passed)? {
+                if let Some(message) = self.take(&frame)? {
                     return Ok(Some(message));
                 }
             }
@@ -72,22 +72,21 @@ impl Frames {
         Ok(Some(header.at + len).filter(|len| *len <= self.bytes.len()))
     }
 
-    /// Takes a whole frame, of which the first `passed` bytes need not be passed on; gives back what it completes.
-    fn take(&mut self, frame: &[u8], passed: usize) -> Result<Option<Message>, MediatorError> {
+    /// Takes a whole frame; gives back what it completes.
+    fn take(&mut self, frame: &[u8]) -> Result<Option<Message>, MediatorError> {
         let header = Header::parse(frame).ok_or(MediatorError::Frame)?;
         if header.is_control() {
             return Ok(Some(Message {
-                raw: frame[passed..].to_vec(),
+                raw: frame.to_vec(),
+                is_control: true,
                 ..Message::default()
             }));
         }
         if header.opcode != 0 {
             self.is_text = header.opcode == 1 && header.reserved == 0;
         }
-        // A message of which a part is through already can only go as it is.
-        self.is_text &= passed == 0;
         self.message.masked = header.mask.is_some();
-        self.message.raw.extend_from_slice(&frame[passed..]);
+        self.message.raw.extend_from_slice(frame);
         if self.is_text {
             header.payload_into(frame, LONGEST, &mut self.payload);
         }
@@ -182,16 +181,12 @@ mod tests {
     }
 
     #[tokio::test(flavor = "current_thread")]
-    async fn what_was_passed_on_is_not_passed_on_again() {
+    async fn what_came_with_the_head_is_read_first() {
         let (one, two) = (text(0x81, "one", false), text(0x81, "two", false));
-        let mut frames = Frames::default();
-        frames.skip(&one[..3]);
+        let frames = Frames::after(one[..3].to_vec());
         let messages = all(frames, &[&one[3..], &two].concat()).await;
-        assert_eq!(
-            (&messages[0].raw[..], &messages[0].text),
-            (&one[3..], &None)
-        );
-        assert_eq!(messages[1].text.as_deref(), Some("two"));
+        let texts: Vec<_> = messages.iter().map(|one| one.text.as_deref()).collect();
+        assert_eq!(texts, [Some("one"), Some("two")]);
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -1,15 +1,17 @@
-//! The names of transactions, as the charger and its new authority each know them. Pure.
+//! The names of transactions and of all else that backends name, as the charger and its new authority know them. Pure.
 
 use std::collections::VecDeque;
 
 use crate::facts::authority::Carried;
 use crate::ocpp::identifiers::{Class, Part, Role, Site, sites};
+use crate::ocpp::json::{Step, locate};
 use crate::ocpp::relation::Identifier;
 use crate::ocpp::rewrite::{Change, places, rewrite};
 use crate::ocpp::{Envelope, MessageType, Version};
-use crate::shadow::translate::{Rewrite, pointer};
+use crate::shadow::translate::transaction_event;
+use crate::shadow::translate::{Rewrite, UNMAPPED, UNREADABLE, member_text, pointer};
 
-/// How many CALLs of the charger's wait for their answers at most; OCPP-J allows one.
+/// How many CALLs of each side wait for their answers at most; OCPP-J allows one.
 const WAITING: usize = 16;
 
 /// Where made-up names begin: far above what backends that count have reached, and an int32 for chargers that keep no more.
@@ -20,16 +22,28 @@ const ALIASES: i64 = 2_000_000_000;
 pub(super) struct Outcome {
     /// The text to send instead; `None` if it goes as it came.
     pub(super) text: Option<String>,
+    /// Why it does not go at all.
+    pub(super) withheld: Option<&'static str>,
     /// What was rewritten.
     pub(super) rewrites: Vec<Rewrite>,
     /// The message's id.
     pub(super) id: String,
     /// The action it belongs to.
     pub(super) action: String,
-    /// A transaction that this ends for good, as the charger calls it.
-    pub(super) ended: Option<String>,
-    /// A name that was made up, because the charger knows another transaction by the one that the authority gave.
-    pub(super) alias: Option<Carried>,
+    /// Transactions that are over for good, as the charger calls them: it has heard the answer.
+    pub(super) ended: Vec<String>,
+    /// Names that were made up, because the charger knows something else by those that the authority gave.
+    pub(super) aliases: Vec<Carried>,
+}
+
+impl Outcome {
+    /// A message of the charger's that cannot be read: nobody knows which names stand in it.
+    pub(super) fn unreadable() -> Self {
+        Self {
+            withheld: Some(UNREADABLE),
+            ..Self::default()
+        }
+    }
 }
 
 /// Translates the messages of one connection.
@@ -37,10 +51,15 @@ pub(super) struct Outcome {
 pub(super) struct Translator {
     version: Version,
     names: Vec<Carried>,
-    waiting: VecDeque<Waiting>,
+    /// CALLs of the charger's that wait for their answers.
+    asked: VecDeque<Waiting>,
+    /// The same of the authority's.
+    commanded: VecDeque<Waiting>,
+    /// Transactions whose end is answered, which the charger may not have heard.
+    over: Vec<String>,
 }
 
-/// A CALL of the charger's that waits for its answer.
+/// A CALL that waits for its answer.
 #[derive(Debug)]
 struct Waiting {
     id: String,
@@ -55,34 +74,37 @@ impl Translator {
         Self {
             version,
             names,
-            waiting: VecDeque::new(),
+            asked: VecDeque::new(),
+            commanded: VecDeque::new(),
+            over: Vec::new(),
         }
     }
 
     /// A message of the charger's.
     pub(super) fn charger_says(&mut self, text: &str) -> Outcome {
         let Ok(message) = Envelope::parse(text) else {
-            return Outcome::default();
+            return Outcome::unreadable();
         };
-        if message.kind != MessageType::Call {
-            return Outcome::default();
+        match message.kind {
+            MessageType::Call | MessageType::Send => {
+                let ends = self.ends(&message);
+                // It says something else: it has heard the answers to what it said before.
+                let again = ends.iter().cloned();
+                self.over
+                    .retain(|over| !again.clone().any(|it| it == *over));
+                let ended = std::mem::take(&mut self.over);
+                let outcome = self.rename(text, &message, &message.action, Part::Request, twin);
+                wait(&mut self.asked, &message, ends);
+                Outcome { ended, ..outcome }
+            }
+            MessageType::CallResult => match take(&mut self.commanded, &message) {
+                Some(Waiting { action, .. }) => {
+                    self.rename(text, &message, &action, Part::Response, twin)
+                }
+                None => Outcome::default(),
+            },
+            MessageType::CallError | MessageType::CallResultError => Outcome::default(),
         }
-        let twin = |names: &[Carried], name: &str| {
-            let known = names.iter().find(|one| one.wire == name);
-            known.map(|one| one.to.clone())
-        };
-        let outcome = self.rename(text, &message, (&message.action, Part::Request), twin);
-        let ends = (message.action == "StopTransaction").then(|| outcome.rewrites.first());
-        let ends = ends.flatten();
-        if self.waiting.len() == WAITING {
-            self.waiting.pop_front();
-        }
-        self.waiting.push_back(Waiting {
-            id: message.id.to_string(),
-            action: message.action.to_string(),
-            ends: ends.map(|rewrite| Identifier::read(&rewrite.from).text().to_owned()),
-        });
-        outcome
     }
 
     /// A message of the authority's.
@@ -92,71 +114,93 @@ impl Translator {
         };
         match message.kind {
             MessageType::Call => {
-                let twin = |names: &[Carried], name: &str| {
-                    let known = names.iter().rev().find(|one| one.to == name);
-                    known.map(|one| one.wire.clone())
-                };
-                self.rename(text, &message, (&message.action, Part::Request), twin)
+                wait(&mut self.commanded, &message, None);
+                self.named(text, &message, &message.action, Part::Request)
             }
-            MessageType::CallResult | MessageType::CallError => self.answered(text, &message),
+            MessageType::CallResult => {
+                let Some(asked) = take(&mut self.asked, &message) else {
+                    return Outcome::default();
+                };
+                self.over.extend(asked.ends);
+                self.named(text, &message, &asked.action, Part::Response)
+            }
+            MessageType::CallError => {
+                // The charger will say it again.
+                take(&mut self.asked, &message);
+                Outcome::default()
+            }
             MessageType::Send | MessageType::CallResultError => Outcome::default(),
         }
     }
 
-    fn answered(&mut self, text: &str, answer: &Envelope<'_>) -> Outcome {
-        let place = self.waiting.iter().position(|one| one.id == answer.id);
-        let Some(asked) = place.and_then(|place| self.waiting.remove(place)) else {
-            return Outcome::default();
+    /// The transaction that a message ends, if it is one of ours.
+    fn ends(&self, message: &Envelope<'_>) -> Option<String> {
+        let named = match message.action.as_ref() {
+            "StopTransaction" => member_text(message.payload, &[Step::Key("transactionId")]),
+            _ => None,
         };
-        if answer.kind == MessageType::CallError {
-            // The charger will say it again.
-            return Outcome::default();
-        }
-        let alias = self.collision(answer, &asked.action);
-        if let Some(alias) = &alias {
-            self.names.push(alias.clone());
-        }
-        let twin = |_: &[Carried], name: &str| {
-            let alias = alias.as_ref().filter(|alias| alias.to == name);
-            alias.map(|alias| alias.wire.clone())
-        };
-        let outcome = self.rename(text, answer, (&asked.action, Part::Response), twin);
-        Outcome {
-            ended: asked.ends,
-            alias,
-            ..outcome
-        }
+        let event = transaction_event(self.version, message).filter(|event| event.ends);
+        let named = named.or(event.as_ref().map(|event| event.transaction.as_str()))?;
+        let name = Identifier::read(named);
+        let mut ours = self.names.iter().filter(|one| one.is_transaction());
+        let ours = ours.find(|one| one.wire == name.text());
+        ours.map(|one| one.wire.clone())
     }
 
-    /// Whether the authority gives a new transaction a name by which the charger knows another one: then a made-up name.
-    fn collision(&self, answer: &Envelope<'_>, action: &str) -> Option<Carried> {
-        let minted = self.sites(action, Part::Response);
-        let mut minted = minted
-            .filter(|site| site.role == Role::Mint)
-            .filter_map(|site| crate::ocpp::json::first(answer.payload, site.path))
-            .map(|literal| Identifier::read(literal).text().to_owned());
-        let taken = |name: &str| self.names.iter().any(|one| one.wire == name);
-        let to = minted.find(|name| taken(name))?;
-        let free = (ALIASES..).map(|number| number.to_string());
-        let wire = free.into_iter().find(|name| !taken(name) && *name != to)?;
-        Some(Carried {
-            from: wire.clone(),
-            wire,
-            to,
-        })
+    /// A message of the authority's with the charger's names: made-up ones where its own are taken.
+    fn named(&mut self, text: &str, message: &Envelope<'_>, action: &str, part: Part) -> Outcome {
+        let aliases = self.collisions(message, action, part);
+        self.names.extend(aliases.iter().cloned());
+        let outcome = self.rename(text, message, action, part, wire);
+        Outcome { aliases, ..outcome }
+    }
+
+    /// Made-up names for what the authority mints under a name by which the charger knows something else.
+    fn collisions(&self, message: &Envelope<'_>, action: &str, part: Part) -> Vec<Carried> {
+        let mut aliases: Vec<Carried> = Vec::new();
+        let minted = self.sites(action, part);
+        for site in minted.filter(|site| site.role == Role::Mint) {
+            for at in locate(message.payload, site.path).unwrap_or_default() {
+                let name = Identifier::read(&message.payload[at]);
+                let to = name.text();
+                let of_class = || {
+                    self.names
+                        .iter()
+                        .chain(&aliases)
+                        .filter(|one| one.class == site.class)
+                };
+                let is_known = of_class().any(|one| one.to == to);
+                let is_taken = |wire: &str| of_class().any(|one| one.wire == wire);
+                if is_known || !is_taken(to) {
+                    continue;
+                }
+                let mut free = (ALIASES..).map(|number| number.to_string());
+                let Some(wire) = free.find(|wire| !is_taken(wire) && wire != to) else {
+                    continue;
+                };
+                aliases.push(Carried {
+                    class: site.class,
+                    from: wire.clone(),
+                    wire,
+                    to: to.to_owned(),
+                });
+            }
+        }
+        aliases
     }
 
     fn sites(&self, action: &str, part: Part) -> impl Iterator<Item = &'static Site> {
-        sites(self.version, action, part).filter(|site| site.class == Class::TransactionId)
+        sites(self.version, action, part)
     }
 
-    /// The message with every transaction called by what `twin` says.
+    /// The message with everything called by what `twin` says.
     fn rename(
         &self,
         text: &str,
         message: &Envelope<'_>,
-        (action, part): (&str, Part),
-        twin: impl Fn(&[Carried], &str) -> Option<String>,
+        action: &str,
+        part: Part,
+        twin: fn(&[Carried], Class, &str) -> Option<String>,
     ) -> Outcome {
         let mut outcome = Outcome {
             id: message.id.to_string(),
@@ -168,7 +212,8 @@ impl Translator {
             // What can't be located holds no name either.
             for at in places(message, site.path).unwrap_or_default() {
                 let literal = &text[at.clone()];
-                let Some(to) = twin(&self.names, Identifier::read(literal).text()) else {
+                let Some(to) = twin(&self.names, site.class, Identifier::read(literal).text())
+                else {
                     continue;
                 };
                 outcome.rewrites.push(Rewrite {
@@ -180,13 +225,45 @@ impl Translator {
                 changes.push(Change::Value { at, to });
             }
         }
-        if !changes.is_empty() {
-            outcome.text = rewrite(text, &changes)
-                .ok()
-                .map(std::borrow::Cow::into_owned);
+        if changes.is_empty() {
+            return outcome;
+        }
+        match rewrite(text, &changes) {
+            Ok(text) => outcome.text = Some(text.into_owned()),
+            Err(_) => outcome.withheld = Some(UNMAPPED),
         }
         outcome
     }
+}
+
+/// What the authority calls what the charger calls so.
+fn twin(names: &[Carried], class: Class, name: &str) -> Option<String> {
+    let mut known = names.iter().filter(|one| one.class == class);
+    let known = known.find(|one| one.wire == name && one.is_foreign());
+    known.map(|one| one.to.clone())
+}
+
+/// What the charger calls what the authority calls so.
+fn wire(names: &[Carried], class: Class, name: &str) -> Option<String> {
+    let mut known = names.iter().rev().filter(|one| one.class == class);
+    let known = known.find(|one| one.to == name && one.is_foreign());
+    known.map(|one| one.wire.clone())
+}
+
+fn wait(waiting: &mut VecDeque<Waiting>, call: &Envelope<'_>, ends: Option<String>) {
+    if waiting.len() == WAITING {
+        waiting.pop_front();
+    }
+    waiting.push_back(Waiting {
+        id: call.id.to_string(),
+        action: call.action.to_string(),
+        ends,
+    });
+}
+
+fn take(waiting: &mut VecDeque<Waiting>, answer: &Envelope<'_>) -> Option<Waiting> {
+    let place = waiting.iter().position(|one| one.id == answer.id)?;
+    waiting.remove(place)
 }
 
 #[cfg(test)]
@@ -194,11 +271,7 @@ mod tests {
     use super::*;
 
     fn carried(wire: &str, to: &str) -> Carried {
-        Carried {
-            wire: wire.to_owned(),
-            from: wire.to_owned(),
-            to: to.to_owned(),
-        }
+        Carried::transaction(wire, wire, to)
     }
 
     fn translator() -> Translator {
@@ -222,10 +295,12 @@ mod tests {
             r#"[2,"c","Heartbeat",{}]"#,
             r#"[2,"d","MeterValues",{"transactionId":9}]"#,
             r#"[3,"b",{"status":"Accepted"}]"#,
-            "no json",
         ] {
-            assert_eq!(names.charger_says(plain).text, None, "{plain}");
+            let said = names.charger_says(plain);
+            assert_eq!((said.text, said.withheld), (None, None), "{plain}");
         }
+        let said = names.charger_says("no json, 4711");
+        assert_eq!(said.withheld, Some(UNREADABLE));
     }
 
     #[test]
@@ -235,14 +310,25 @@ mod tests {
         let said = names.charger_says(stop);
         assert!(said.text.unwrap().contains(r#""transactionId":"7""#));
         let refused = names.authority_says(r#"[4,"a","InternalError","",{}]"#);
-        assert_eq!(refused.ended, None, "it will be said again");
-        names.charger_says(stop);
-        let ended = names.authority_says(r#"[3,"a",{}]"#);
-        assert_eq!(ended.ended.as_deref(), Some("4711"));
-        assert!(
-            names.charger_says(stop).text.is_some(),
-            "a repeat is still translated"
+        assert_eq!(
+            (refused.text, names.over.len()),
+            (None, 0),
+            "it will be said again"
         );
+        let beat = r#"[2,"b","Heartbeat",{}]"#;
+        names.charger_says(stop);
+        assert_eq!(
+            names.charger_says(beat).ended,
+            [""; 0],
+            "it is not answered"
+        );
+        names.authority_says(r#"[3,"a",{}]"#);
+        let again = names.charger_says(stop);
+        assert!(again.text.is_some(), "a repeat is still translated");
+        assert_eq!(again.ended, [""; 0], "the charger has not heard the answer");
+        names.authority_says(r#"[3,"a",{}]"#);
+        assert_eq!(names.charger_says(beat).ended, ["4711"]);
+        assert_eq!(names.charger_says(beat).ended, [""; 0]);
     }
 
     #[test]
@@ -250,7 +336,9 @@ mod tests {
         let mut names = translator();
         names.charger_says(r#"[2,"a","StartTransaction",{"connectorId":2}]"#);
         let told = names.authority_says(r#"[3,"a",{"transactionId":4711,"idTagInfo":{}}]"#);
-        let alias = told.alias.unwrap();
+        let [alias] = &told.aliases[..] else {
+            panic!("{told:?}")
+        };
         assert_eq!(
             (alias.wire.as_str(), alias.to.as_str()),
             ("2000000000", "4711")
@@ -261,5 +349,75 @@ mod tests {
         assert!(said.text.unwrap().contains(r#""transactionId":4711"#));
         let said = names.charger_says(&stop("4711"));
         assert!(said.text.unwrap().contains(r#""transactionId":7"#));
+    }
+
+    #[test]
+    fn everything_that_backends_name_is_translated_in_every_version() {
+        let named = |class, wire: &str, to: &str| Carried {
+            class,
+            ..carried(wire, to)
+        };
+        let names = vec![
+            carried("T-1", "T-1"),
+            named(Class::RemoteStartId, "11", "70"),
+            named(Class::ReservationId, "5", "9"),
+            named(Class::ChargingProfileId, "3", "30"),
+            named(Class::ReportRequestId, "8", "80"),
+        ];
+        let mut names = Translator::new(Version::V201, names);
+        let up = [
+            (
+                r#"[2,"a","TransactionEvent",{"transactionInfo":{"transactionId":"T-1","remoteStartId":11},"reservationId":5}]"#,
+                r#"[2,"a","TransactionEvent",{"transactionInfo":{"transactionId":"T-1","remoteStartId":70},"reservationId":9}]"#,
+            ),
+            (
+                r#"[2,"b","NotifyReport",{"requestId":8,"seqNo":8}]"#,
+                r#"[2,"b","NotifyReport",{"requestId":80,"seqNo":8}]"#,
+            ),
+        ];
+        for (said, passed) in up {
+            assert_eq!(names.charger_says(said).text.as_deref(), Some(passed));
+        }
+        let down = [
+            (
+                r#"[2,"c","CancelReservation",{"reservationId":9}]"#,
+                r#"[2,"c","CancelReservation",{"reservationId":5}]"#,
+            ),
+            (
+                r#"[2,"d","ClearChargingProfile",{"chargingProfileId":30}]"#,
+                r#"[2,"d","ClearChargingProfile",{"chargingProfileId":3}]"#,
+            ),
+            // A new one by a name that is taken gets one of its own, and keeps it.
+            (
+                r#"[2,"e","ReserveNow",{"id":5}]"#,
+                r#"[2,"e","ReserveNow",{"id":2000000000}]"#,
+            ),
+            (
+                r#"[2,"f","CancelReservation",{"reservationId":5}]"#,
+                r#"[2,"f","CancelReservation",{"reservationId":2000000000}]"#,
+            ),
+        ];
+        for (said, passed) in down {
+            assert_eq!(names.authority_says(said).text.as_deref(), Some(passed));
+        }
+        let ended = r#"[2,"g","TransactionEvent",{"eventType":"Ended","transactionInfo":{"transactionId":"T-1"}}]"#;
+        assert_eq!(names.charger_says(ended).text, None);
+        names.authority_says(r#"[3,"g",{}]"#);
+        let ended = names.charger_says(r#"[2,"h","Heartbeat",{}]"#).ended;
+        assert_eq!(ended, ["T-1"], "one that has one name only ends too");
+    }
+
+    #[test]
+    fn what_the_charger_answers_is_translated_too() {
+        let name = Carried {
+            class: Class::TariffId,
+            ..carried("a", "b")
+        };
+        let mut names = Translator::new(Version::V21, vec![name]);
+        let told = names.authority_says(r#"[2,"1","ClearTariffs",{"tariffIds":["b"]}]"#);
+        assert!(told.text.unwrap().contains(r#"["a"]"#));
+        let answer = r#"[3,"1",{"clearTariffsResult":[{"tariffId":"a","status":"Accepted"}]}]"#;
+        let said = names.charger_says(answer);
+        assert_eq!(said.text.unwrap(), answer.replace(r#""a""#, r#""b""#));
     }
 }

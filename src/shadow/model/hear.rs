@@ -8,7 +8,7 @@ use super::{
 use crate::clock::Micros;
 use crate::facts::Dir;
 use crate::ocpp::json::Step;
-use crate::ocpp::{Envelope, MessageType, Version};
+use crate::ocpp::{Class, Envelope, MessageType, Version, identifiers};
 use crate::shadow::translate::member_text;
 
 /// How many commands of the authority's wait for the charger's answer.
@@ -118,7 +118,9 @@ impl Model {
         let payload = call.payload;
         let source = Source::learned(at, [seq, 0]);
         let learned = &mut self.learned;
-        match call.action.as_ref() {
+        let went_on = version == Version::V16 && learned.transactions.went_on(conn);
+        let ended = went_on.then_some((Part::Transactions, true));
+        let told = match call.action.as_ref() {
             "BootNotification" => {
                 self.boot = Some(Said::new(at, payload));
                 learned.booting = Some(Box::new(Booting {
@@ -136,7 +138,7 @@ impl Model {
             }
             "MeterValues" => {
                 self.sampled(place(payload), at, payload);
-                None
+                self.unseen_start(version, payload, source)
             }
             "StartTransaction" => {
                 let connector = number(payload, "connectorId");
@@ -146,9 +148,13 @@ impl Model {
                 None
             }
             "StopTransaction" => {
-                let id = member_text(payload, &[Step::Key("transactionId")])?;
-                let known = learned.transactions.stopped(id.trim_matches('"'));
-                known.then_some((Part::Transactions, true))
+                let named = transaction(payload);
+                let news = named.is_some_and(|id| {
+                    learned
+                        .transactions
+                        .stopping((conn, &call.id), id, source.facts[0])
+                });
+                news.then_some((Part::Transactions, true))
             }
             "TransactionEvent" if version != Version::V16 => {
                 let differs = learned.transactions.event(payload, source);
@@ -166,7 +172,21 @@ impl Model {
                 }
                 None
             }
-        }
+        };
+        told.or(ended)
+    }
+
+    /// A 1.6 sample may name a transaction that began before anybody looked, or while nobody did.
+    fn unseen_start(
+        &mut self,
+        version: Version,
+        payload: &str,
+        source: Source,
+    ) -> Option<(Part, bool)> {
+        let id = transaction(payload).filter(|_| version == Version::V16)?;
+        let connector = number(payload, "connectorId");
+        let news = self.learned.transactions.named(id, connector, source);
+        news.then_some((Part::Transactions, true))
     }
 
     fn authority_called(&mut self, Heard { conn, seq, at }: Heard, call: &Envelope<'_>) {
@@ -306,6 +326,7 @@ impl Model {
             let now = self.heartbeat.map(|(interval, _)| interval);
             return Some((Part::Boot, now != before));
         }
+        self.learned.transactions.answered(conn, &answer.id);
         if self.learned.transactions.awaits(conn, &answer.id) {
             let id = member_text(answer.payload, &[Step::Key("transactionId")])?;
             let started = self.learned.transactions.started(id.trim_matches('"'), seq);
@@ -353,4 +374,11 @@ impl Model {
             facts,
         }
     }
+}
+
+/// The transaction that a 1.6 message names, if it is one.
+fn transaction(payload: &str) -> Option<&str> {
+    let literal = member_text(payload, &[Step::Key("transactionId")])?;
+    let id = literal.trim_matches('"');
+    (id != "null" && !identifiers::is_sentinel(Class::TransactionId, id)).then_some(id)
 }

@@ -1,6 +1,6 @@
 //! Transactions that are going on at a charger, in the charger's own words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
 
@@ -13,6 +13,9 @@ const MOST: usize = 256;
 /// How many facts of one transaction are remembered: its start, and where its place or authorisation changed.
 const MOST_FACTS: usize = 8;
 
+/// How many transactions that have just ended are remembered.
+const MOST_ENDED: usize = 16;
+
 /// The transactions of one charger.
 #[derive(Debug, Default)]
 pub struct Transactions {
@@ -20,6 +23,22 @@ pub struct Transactions {
     ongoing: BTreeMap<Box<str>, Transaction>,
     /// A 1.6 start that the authority has not answered. Boxed, as most of the time there is none.
     starting: Option<Box<Starting>>,
+    /// 1.6 transactions whose end the charger has told, and may tell again.
+    ending: Vec<Ending>,
+    /// 1.6 transactions that are over.
+    ended: VecDeque<Box<str>>,
+}
+
+/// An end that the charger tells until it has heard the authority's answer.
+#[derive(Debug)]
+struct Ending {
+    transaction: Box<str>,
+    connector: Option<i64>,
+    /// The `StopTransaction`.
+    conn: u64,
+    id: Box<str>,
+    answered: bool,
+    facts: Vec<u64>,
 }
 
 /// A start that waits for the authority's answer.
@@ -43,8 +62,9 @@ struct Transaction {
 }
 
 impl Transactions {
-    /// A 1.6 `StartTransaction` came.
+    /// A 1.6 `StartTransaction` came. What has ended at this connector was told before.
     pub fn starting(&mut self, (conn, id): (u64, &str), connector: i64, source: Source) {
+        self.end(|one| one.connector.is_none_or(|place| place == connector));
         self.starting = Some(Box::new(Starting {
             conn,
             id: id.into(),
@@ -84,8 +104,83 @@ impl Transactions {
         )
     }
 
-    /// It is over. Says whether it was known.
-    pub fn stopped(&mut self, transaction: &str) -> bool {
+    /// A 1.6 message names a transaction whose start was not seen: it goes on. Says whether that is news.
+    pub fn named(&mut self, transaction: &str, connector: i64, source: Source) -> bool {
+        let is_known = self.ongoing.contains_key(transaction)
+            || self
+                .ending
+                .iter()
+                .any(|one| *one.transaction == *transaction)
+            || self.ended.iter().any(|ended| **ended == *transaction);
+        !is_known
+            && self.insert(
+                transaction,
+                Transaction {
+                    evse: None,
+                    connector: Some(connector),
+                    authorized: true,
+                    evidence: source.evidence,
+                    facts: vec![source.facts[0]],
+                    updated: None,
+                },
+            )
+    }
+
+    /// A 1.6 `StopTransaction` came. The charger tells it again until it has heard an answer. Says whether it is told for
+    /// the first time.
+    pub fn stopping(&mut self, (conn, id): (u64, &str), transaction: &str, fact: u64) -> bool {
+        if let Some(again) = self
+            .ending
+            .iter_mut()
+            .find(|one| *one.transaction == *transaction)
+        {
+            (again.conn, again.id, again.answered) = (conn, id.into(), false);
+            return false;
+        }
+        let known = self.ongoing.remove(transaction);
+        let (connector, mut facts) =
+            known.map_or((None, Vec::new()), |known| (known.connector, known.facts));
+        facts.push(fact);
+        if self.ending.len() >= MOST_ENDED {
+            self.ending.remove(0);
+        }
+        self.ending.push(Ending {
+            transaction: transaction.into(),
+            connector,
+            conn,
+            id: id.into(),
+            answered: false,
+            facts,
+        });
+        true
+    }
+
+    /// The authority answered a 1.6 CALL.
+    pub fn answered(&mut self, conn: u64, id: &str) {
+        for one in &mut self.ending {
+            one.answered |= one.conn == conn && *one.id == *id;
+        }
+    }
+
+    /// The charger said something else on this connection: it has heard the answers to what it said before. Says whether
+    /// that ends anything.
+    pub fn went_on(&mut self, conn: u64) -> bool {
+        self.end(|one| one.answered && one.conn == conn)
+    }
+
+    fn end(&mut self, is_over: impl Fn(&Ending) -> bool) -> bool {
+        let before = self.ending.len();
+        for over in self.ending.extract_if(.., |one| is_over(one)) {
+            if self.ended.len() >= MOST_ENDED {
+                self.ended.pop_front();
+            }
+            self.ended.push_back(over.transaction);
+        }
+        self.ending.len() != before
+    }
+
+    /// A 2.x transaction is over. Says whether it was known.
+    fn over(&mut self, transaction: &str) -> bool {
         self.ongoing.remove(transaction).is_some()
     }
 
@@ -96,7 +191,7 @@ impl Transactions {
             return false;
         };
         if event["eventType"] == "Ended" {
-            return self.stopped(id);
+            return self.over(id);
         }
         let place = event["evse"]["id"].as_i64();
         if event["eventType"] == "Started" && place.is_some() {
@@ -150,6 +245,18 @@ impl Transactions {
         self.ongoing.keys().map(AsRef::as_ref)
     }
 
+    /// Those whose end may be told again.
+    pub fn ending(&self) -> impl Iterator<Item = &str> {
+        self.ending.iter().map(|one| one.transaction.as_ref())
+    }
+
+    /// Whether one at this 1.6 connector has an end that may be told again.
+    pub fn ends_at(&self, connector: i64) -> bool {
+        self.ending
+            .iter()
+            .any(|one| one.connector == Some(connector))
+    }
+
     /// When a transaction that is going on was last heard of.
     pub fn ongoing(&self, id: &str) -> Option<Evidence> {
         self.ongoing.get(id).map(|transaction| transaction.evidence)
@@ -186,9 +293,9 @@ impl Transactions {
 
     /// The facts that teach what is known.
     pub fn facts(&self) -> impl Iterator<Item = u64> {
-        self.ongoing
-            .values()
-            .flat_map(|transaction| transaction.facts.iter().copied())
+        let ongoing = self.ongoing.values().map(|one| &one.facts);
+        let ending = self.ending.iter().map(|one| &one.facts);
+        ongoing.chain(ending).flatten().copied()
     }
 }
 
@@ -263,6 +370,28 @@ mod tests {
         transactions.starting((1, "o"), 1, source(5));
         transactions.started("8", 6);
         assert_eq!(transactions.facts().collect::<Vec<_>>(), [5, 6]);
-        assert!(transactions.stopped("8") && !transactions.stopped("8"));
+        assert!(transactions.stopping((1, "p"), "8", 7));
+        assert_eq!(transactions.ids().count(), 0);
+    }
+
+    #[test]
+    fn an_end_may_be_told_again_until_its_answer_was_heard() {
+        let mut transactions = Transactions::default();
+        transactions.starting((1, "m"), 1, source(1));
+        transactions.started("7", 2);
+        assert!(transactions.stopping((1, "n"), "7", 3));
+        assert_eq!(transactions.facts().collect::<Vec<_>>(), [1, 2, 3]);
+        assert!(!transactions.went_on(1), "it is not answered");
+        // The connection is lost, and the charger says it again on the next one.
+        assert!(!transactions.stopping((2, "n"), "7", 4));
+        transactions.answered(1, "n");
+        assert!(!transactions.went_on(2));
+        transactions.answered(2, "n");
+        assert_eq!(transactions.ending().collect::<Vec<_>>(), ["7"]);
+        assert!(!transactions.went_on(1) && transactions.went_on(2));
+        assert_eq!(transactions.ending().count(), 0);
+        assert!(!transactions.named("7", 1, source(5)), "a straggler");
+        assert!(transactions.named("6", 2, source(5)), "it began unseen");
+        assert_eq!(transactions.ids().collect::<Vec<_>>(), ["6"]);
     }
 }

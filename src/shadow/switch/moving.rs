@@ -64,31 +64,34 @@ impl Move {
             .as_ref()
             .filter(|standing| standing.switch == self.running.switch);
         // What an earlier run began is brought to its end.
-        let (begun, admitted) = mine.map_or((false, false), |mine| (true, mine.is_admitted()));
-        if mine.is_some_and(|mine| mine.step == Step::Missing) {
-            return Ok(Fate::Missing);
+        let step = mine.map(|mine| mine.step);
+        match step {
+            Some(Step::Missing) => return Ok(Fate::Missing),
+            Some(Step::Done | Step::Settled) => return Ok(Fate::Moved),
+            None if self.board.authority_of(&self.charger) == to => return Ok(Fate::Kept),
+            _ => {}
         }
-        if mine.is_some_and(|mine| matches!(mine.step, Step::Done | Step::Settled)) {
-            return Ok(Fate::Moved);
-        }
-        let resumed = begun;
-        if !begun {
-            if self.board.authority_of(&self.charger) == to {
-                return Ok(Fate::Kept);
+        let (mut acts, mut admitted) = (
+            step == Some(Step::Acting),
+            step.is_some_and(|step| !matches!(step, Step::Acting | Step::Recalled)),
+        );
+        let mut was_connected = acts || admitted;
+        let until = Instant::now() + span(self.running.plan.limit_us);
+        while !admitted {
+            let resumed = acts;
+            if !acts {
+                if let Some(why) = self.wait(until).await? {
+                    return self.keep(why);
+                }
+                self.act().await?;
             }
-            if let Some(why) = self.wait().await? {
-                return self.keep(why);
-            }
-            self.act().await?;
-        }
-        let was_connected = self.case.left.get().is_some()
-            || self.board.is_connected(&self.charger, to.other())
-            || (begun && !admitted);
-        if !admitted {
+            was_connected |= self.case.left.get().is_some()
+                || self.board.is_connected(&self.charger, to.other());
             self.see_out().await;
-            self.admit(resumed).await?;
+            admitted = self.admit(resumed).await?;
+            acts = false;
         }
-        self.see_in(was_connected || admitted).await
+        self.see_in(was_connected).await
     }
 
     fn standing(&self) -> Option<Standing> {
@@ -97,10 +100,8 @@ impl Move {
     }
 
     /// Waits until the charger may be moved; says why not if that does not come.
-    async fn wait(&self) -> Result<Option<String>, Gone> {
-        let plan = &self.running.plan;
+    async fn wait(&self, until: Instant) -> Result<Option<String>, Gone> {
         let begun = Instant::now();
-        let until = begun + span(plan.limit_us);
         let mut has_turn = false;
         loop {
             self.goes_on()?;
@@ -134,35 +135,50 @@ impl Move {
     fn hindrance(&self, begun: Instant) -> Option<String> {
         let plan = &self.running.plan;
         let open = self.board.legs.open_transactions(&self.charger);
-        if let Some(first) = open.first()
+        if let Some(first) = open.iter().find(|one| !one.is_ending)
             && plan.mode == Mode::Drain
         {
             return Some(format!("transaction {} is open", first.wire));
         }
-        if let Some(unknown) = open.iter().find(|one| one.shadow.is_none()) {
-            let (name, to) = (&unknown.wire, plan.to.word());
-            return Some(format!(
-                "transaction {name} is open, and {to} does not know it"
-            ));
+        if let Some(unknown) = self.unknown(&open) {
+            return Some(unknown);
         }
-        let is_foreign = |one: &OpenTransaction| one.shadow.as_ref() != Some(&one.wire);
-        if let Some(foreign) = open.iter().find(|one| is_foreign(one))
-            && !self.board.mediates.get()
+        if !self.board.mediates.get()
+            && let names = self.board.legs.names(&self.charger)
+            && Carried::need_mediator(&names)
         {
-            return Some(format!(
-                "transaction {} is open, and there is no mediator",
-                foreign.wire
-            ));
+            return Some("a transaction is open, and there is no mediator".to_owned());
         }
-        let is_talking = self.board.legs.is_talking(&self.charger);
-        if plan.rollback {
-            let waits = is_talking && begun.elapsed() < HURRY;
-            return waits.then(|| "a message is not answered yet".to_owned());
+        let legs = &self.board.legs;
+        if plan.rollback && begun.elapsed() >= HURRY {
+            return None;
         }
-        if is_talking {
+        if legs.is_talking(&self.charger) {
             return Some("a message is not answered yet".to_owned());
         }
-        self.board.legs.unready(&self.charger).map(str::to_owned)
+        if plan.rollback {
+            let owes = legs.owes(&self.charger);
+            return owes.then(|| "the new authority has not heard all of it yet".to_owned());
+        }
+        if let Some(connector) = legs.charges_unseen(&self.charger) {
+            return Some(format!(
+                "connector {connector} charges, and its transaction is not known"
+            ));
+        }
+        legs.unready(&self.charger).map(str::to_owned)
+    }
+
+    /// A transaction that the new authority could not be told of, in words: nobody may guess its name.
+    fn unknown(&self, open: &[OpenTransaction]) -> Option<String> {
+        let to = self.running.plan.to.word();
+        let unknown = open.iter().find(|one| one.shadow.is_none())?;
+        let (name, how) = (
+            &unknown.wire,
+            if unknown.is_ending { "ending" } else { "open" },
+        );
+        Some(format!(
+            "transaction {name} is {how}, and {to} does not know it"
+        ))
     }
 
     fn keep(&self, why: String) -> Result<Fate, Gone> {
@@ -182,30 +198,8 @@ impl Move {
     /// From here on the charger belongs to the new authority: on disk first, then in the live plane.
     async fn act(&self) -> Result<(), Gone> {
         self.case.left.set(None);
-        self.commit(self.change(Step::Acting), self.open()).await?;
-        Ok(())
-    }
-
-    /// The open transactions with all their names.
-    fn open(&self) -> Vec<Carried> {
-        let before = self.standing();
-        let names = before.as_ref().map_or(&[][..], |before| &before.open);
-        let is_ours = before
-            .as_ref()
-            .is_some_and(|before| before.switch == self.running.switch);
-        let open = self.board.legs.open_transactions(&self.charger);
-        open.into_iter()
-            .filter_map(|one| {
-                // The old authority may know it by another name itself, from an earlier switch.
-                let known = names.iter().find(|carried| carried.wire == one.wire);
-                let from = known.map(|known| if is_ours { &known.from } else { &known.to });
-                Some(Carried {
-                    from: from.unwrap_or(&one.wire).clone(),
-                    to: one.shadow?,
-                    wire: one.wire,
-                })
-            })
-            .collect()
+        let names = self.board.legs.names(&self.charger);
+        self.commit(self.change(Step::Acting), names).await
     }
 
     /// Records a step and, once it is synced, orders what follows from it.
@@ -260,24 +254,57 @@ impl Move {
     }
 
     /// The new authority has all that the charger said before: both backends change sides, and the charger may come in.
-    async fn admit(&self, resumed: bool) -> Result<(), Gone> {
+    /// If it lacks some, the charger goes back until that has changed: whether it was admitted.
+    async fn admit(&self, resumed: bool) -> Result<bool, Gone> {
         let legs = &self.board.legs;
         legs.parted(&self.charger, DELIVERY).await;
         self.goes_on()?;
-        let mut open = self.open();
+        let before = self.standing().map_or_else(Vec::new, |before| before.open);
+        if let Some(why) = self.lack(&before) {
+            self.recall(why, before).await?;
+            return Ok(false);
+        }
+        let mut open = legs.names(&self.charger);
         if resumed {
             // What is not remembered of a transaction that was open does not mean that it has ended.
-            let before = self.standing().map(|before| before.open);
-            let known = |one: &Carried| open.iter().any(|other| other.wire == one.wire);
-            let forgotten: Vec<Carried> = before
-                .into_iter()
-                .flatten()
-                .filter(|one| !known(one))
-                .collect();
+            let known = |one: &Carried| {
+                let same = |other: &Carried| other.class == one.class && other.wire == one.wire;
+                open.iter().any(same)
+            };
+            let forgotten: Vec<Carried> = before.into_iter().filter(|one| !known(one)).collect();
             open.extend(forgotten);
         }
         legs.turn(&self.charger, &open);
-        self.commit(self.change(Step::Admitted), open).await
+        self.commit(self.change(Step::Admitted), open).await?;
+        Ok(true)
+    }
+
+    /// What the new authority lacks of what came in the last moment.
+    fn lack(&self, before: &[Carried]) -> Option<String> {
+        let legs = &self.board.legs;
+        let mut open = legs.open_transactions(&self.charger);
+        open.retain(|one| {
+            let same = |carried: &Carried| carried.is_transaction() && carried.wire == one.wire;
+            !before.iter().any(same)
+        });
+        let owes = !self.running.plan.rollback && legs.owes(&self.charger);
+        let owed = owes.then(|| "the new authority has not heard all of it yet".to_owned());
+        self.unknown(&open).or(owed)
+    }
+
+    /// The charger belongs to its old authority again.
+    async fn recall(&self, why: String, open: Vec<Carried>) -> Result<(), Gone> {
+        tracing::info!(charger = %self.charger.escape_debug(), why, "charger goes back for a while");
+        let change = Change {
+            why,
+            ..Change::new(
+                self.running.switch,
+                Step::Recalled,
+                self.running.plan.to.other(),
+            )
+        };
+        let open = open.into_iter().map(Carried::turned).collect();
+        self.commit(change, open).await
     }
 
     /// Waits for the charger to come back.
