@@ -10,6 +10,8 @@
 
 #[path = "cutover/killed.rs"]
 mod killed;
+#[path = "cutover/names.rs"]
+mod names;
 #[path = "cutover/world.rs"]
 mod world;
 

@@ -13,7 +13,7 @@ use evenkeel::facts::{Fact, Kind, Leg, Limits, Reader, Recorder};
 use evenkeel::live::{Backend, Handover, LivePlane, Settings};
 use evenkeel::ocpp::Version;
 use evenkeel::replay::sim::dialect::Mint;
-use evenkeel::replay::sim::{Answer, Dialect, SimBackend, SimCharger, SimError, Spec};
+use evenkeel::replay::sim::{Dialect, SimBackend, SimCharger, SimError, Spec};
 use evenkeel::shadow::legs::Legs;
 use evenkeel::shadow::mediator::{self, Mediator};
 use evenkeel::shadow::plane::{self, Table};
@@ -104,7 +104,11 @@ impl Tap {
             if let Some(found) = found {
                 return found;
             }
-            assert!(Instant::now() < deadline, "never happened: {what}");
+            assert!(
+                Instant::now() < deadline,
+                "never happened: {what}: {:#?}",
+                steps(&self.dir)
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -198,6 +202,20 @@ pub fn journal(dir: &Path) -> Vec<(Fact, Change)> {
         .collect()
 }
 
+/// The journal in short, and when connections began and ended.
+fn steps(dir: &Path) -> Vec<String> {
+    let reader = Reader::open(dir).unwrap();
+    let facts = reader.facts().map(Result::unwrap);
+    let told = facts.filter(|fact| {
+        matches!(
+            fact.kind,
+            Kind::AuthorityChanged | Kind::ConnOpened | Kind::ConnClosed
+        )
+    });
+    told.map(|fact| format!("{} {} {} {}", fact.at, fact.charger, fact.kind, fact.note))
+        .collect()
+}
+
 /// A backend that numbers its transactions from `first`.
 pub async fn backend(first: i64) -> SimBackend {
     let dialect = Dialect {
@@ -287,6 +305,7 @@ async fn work(
                 } else {
                     sim.heartbeat().await
                 };
+                let said = said.inspect(|answer| assert!(!answer.is_error(), "{answer:?}"));
                 if is_lost(said) {
                     come_back(&mut sim).await;
                 }
@@ -304,12 +323,10 @@ async fn obey(sim: &mut SimCharger, order: Order) -> bool {
     }
 }
 
-fn is_lost(said: Result<Answer, SimError>) -> bool {
+/// Whether the connection was lost; nothing else may go wrong.
+pub fn is_lost<T: std::fmt::Debug>(said: Result<T, SimError>) -> bool {
     match said {
-        Ok(answer) => {
-            assert!(!answer.is_error(), "{answer:?}");
-            false
-        }
+        Ok(_) => false,
         Err(error) => {
             assert!(error.is_lost(), "{error}");
             true
@@ -317,7 +334,8 @@ fn is_lost(said: Result<Answer, SimError>) -> bool {
     }
 }
 
-async fn come_back(sim: &mut SimCharger) {
+/// Dials until it is let in.
+pub async fn come_back(sim: &mut SimCharger) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         tokio::time::sleep(RETURN).await;

@@ -14,6 +14,9 @@ use crate::shadow::legs::OpenTransaction;
 /// How often a charger that has to become idle is looked at again, at least: its shadow leg changes without a word.
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// How soon after a message its shadow leg has probably done with it.
+const SETTLES: Duration = Duration::from_millis(10);
+
 /// How long a rollback waits for the answers that are due.
 const HURRY: Duration = Duration::from_secs(3);
 
@@ -102,7 +105,7 @@ impl Move {
     /// Waits until the charger may be moved; says why not if that does not come.
     async fn wait(&self, until: Instant) -> Result<Option<String>, Gone> {
         let begun = Instant::now();
-        let mut has_turn = false;
+        let (mut has_turn, mut has_news) = (false, false);
         loop {
             self.goes_on()?;
             if self.running.cancelled.get() {
@@ -120,9 +123,11 @@ impl Move {
                 Some(why) if Instant::now() >= until => return Ok(Some(why)),
                 Some(_) => {}
             }
-            // Whatever comes first is a reason to look again.
-            let again = until.min(Instant::now() + AGAIN);
-            let _: Result<(), _> = timeout_at(again, self.case.news.notified()).await;
+            // News are a reason to look again, and so is what the leg has made of them a moment later.
+            let again = if has_news { SETTLES } else { AGAIN };
+            let again = until.min(Instant::now() + again);
+            let news = timeout_at(again, self.case.news.notified()).await;
+            has_news = news.is_ok();
         }
     }
 
