@@ -176,7 +176,7 @@ pub struct Change {
     /// The transactions that are open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<Carried>,
-    /// From the end of the old connection to the new one, µs.
+    /// From the moment in which the charger was asked to leave to its next connection, µs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outage_us: Option<i64>,
     /// Chargers moved, kept and missing, of a whole switch.

@@ -82,7 +82,7 @@ struct Case {
     news: Notify,
     /// One switch after the other.
     turn: tokio::sync::Mutex<()>,
-    /// When its last connection to the old authority ended.
+    /// Since when it is away: its connection to the old authority was asked to end, or has ended by itself.
     left: Cell<Option<Micros>>,
 }
 
@@ -358,6 +358,13 @@ impl Board {
         Rc::clone(cases.entry(Arc::clone(charger)).or_default())
     }
 
+    /// A charger that is being moved is away from now on, if it was not before.
+    fn leaves(&self, charger: &Arc<str>, at: Micros) {
+        if let Some(case) = self.cases.borrow().get(charger) {
+            case.left.set(case.left.get().or(Some(at)));
+        }
+    }
+
     /// Wakes all who wait for something.
     fn stir(&self) {
         for case in self.cases.borrow().values() {
@@ -477,9 +484,7 @@ impl LegHost for Switchboard {
             return;
         };
         board.identities.borrow_mut().remove(&charger, conn);
-        if let Some(case) = board.cases.borrow().get(&charger) {
-            case.left.set(Some(at));
-        }
+        board.leaves(&charger, at);
         board.tell(&charger);
     }
 
@@ -506,7 +511,7 @@ impl LegHost for Switchboard {
         self.0.legs.finished()
     }
 
-    fn routed(&self, _: Micros, routed: &Routed) {
+    fn routed(&self, at: Micros, routed: &Routed) {
         tracing::debug!(
             charger = routed.charger,
             authority = routed.authority.word(),
@@ -514,7 +519,11 @@ impl LegHost for Switchboard {
             ending = routed.ending,
             "way changed"
         );
-        self.0.tell(&Arc::from(routed.charger.as_str()));
+        let charger = Arc::from(routed.charger.as_str());
+        if routed.ending > 0 {
+            self.0.leaves(&charger, at);
+        }
+        self.0.tell(&charger);
     }
 
     async fn order(&self) -> Order {

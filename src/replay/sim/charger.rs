@@ -160,6 +160,7 @@ impl SimCharger {
 
     /// Drops the connection without a close frame and dials again. Sessions and registers stay.
     pub async fn reconnect(&mut self) -> Result<(), SimError> {
+        self.link.hang_up().await;
         self.link = Link::open(&self.url, &self.state.spec, self.journal.clone()).await?;
         self.returns += 1;
         Ok(())

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -154,6 +155,13 @@ impl Link {
         match timeout_at(deadline, self.receive()).await {
             Ok(arrival) => arrival.map(Some),
             Err(_) => Ok(None),
+        }
+    }
+
+    /// Ends the connection without a close frame. One that has ended already stays so.
+    pub(super) async fn hang_up(&mut self) {
+        if let Err(error) = self.socket.get_mut().shutdown().await {
+            tracing::debug!(%error, "the connection had ended before");
         }
     }
 

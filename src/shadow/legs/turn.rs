@@ -59,9 +59,7 @@ impl Legs {
 
     /// A connector that charges while no transaction of it is known.
     pub fn charges_unseen(&self, charger: &Arc<str>) -> Option<i64> {
-        let memory = self.known(charger)?;
-        let unseen = memory.borrow().model.charges_unseen();
-        unseen
+        self.known(charger)?.borrow().model.charges_unseen()
     }
 
     /// Why its shadow could not take a charger over this instant, if it could not.

@@ -292,9 +292,9 @@ impl Move {
             let same = |carried: &Carried| carried.is_transaction() && carried.wire == one.wire;
             !before.iter().any(same)
         });
-        let owes = !self.running.plan.rollback && legs.owes(&self.charger);
-        let owed = owes.then(|| "the new authority has not heard all of it yet".to_owned());
-        self.unknown(&open).or(owed)
+        let is_owed = !self.running.plan.rollback && legs.owes(&self.charger);
+        let unheard = is_owed.then(|| "the new authority has not heard all of it yet".to_owned());
+        self.unknown(&open).or(unheard)
     }
 
     /// The charger belongs to its old authority again.
