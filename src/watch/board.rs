@@ -1,6 +1,7 @@
 //! Screen 1: which group needs me, and how is the night going.
 
 mod draw;
+mod needs;
 mod read;
 
 use ratatui::Frame;
@@ -12,12 +13,13 @@ use super::screen::{Look, Screen, Step};
 use super::sieve::{Sieve, term};
 use super::snapshot::{self, Answer, Known};
 use super::table::Cursor;
-use super::verdicts::ALL;
+use super::verdicts::{ALL, STALE, Said};
 use crate::clock::Micros;
-use crate::estate::gate::{Outcome, Report};
+use crate::estate::gate::Outcome;
 use crate::ledger::filter::{Field, Kind, Value};
-use crate::ledger::query::{Concern, Outcomes};
+use crate::ledger::query::Outcomes;
 use crate::ledger::row::Wave;
+use crate::ocpp::Severity;
 pub(in crate::watch) use read::happening;
 pub use read::read;
 
@@ -36,8 +38,8 @@ pub struct Data {
     pub wave: Option<Wave>,
     /// What was compared, and what came out: exchanges, commands, handshakes, sessions.
     pub outcomes: Vec<(&'static str, Outcomes)>,
-    /// Findings that somebody has to decide about, worst first.
-    pub needs: Vec<Concern>,
+    /// What somebody has to look at or decide, the most urgent first.
+    pub needs: Vec<Need>,
     /// Sessions by hour, the last of [`HOURS`] the newest.
     pub sessions: Vec<u64>,
     /// New findings by hour.
@@ -47,8 +49,14 @@ pub struct Data {
 }
 
 /// What groups can be filtered by.
-static GROUPS: [Field; 5] = [
+static GROUPS: [Field; 6] = [
     field("group", Kind::Text, "the group's name", "group:amsterdam-*"),
+    field(
+        "wave",
+        Kind::Text,
+        "the wave that it moves in",
+        "wave:pilot",
+    ),
     field(
         "stage",
         Kind::Text,
@@ -84,12 +92,8 @@ fn value<'a>(group: &'a Group, field: &str) -> Value<'a> {
     match field {
         "group" => Value::Text(&group.name),
         "stage" => Value::Text(&group.stage),
-        "verdict" => Value::Text(
-            group
-                .verdict
-                .as_ref()
-                .map_or("no gate", |verdict| &verdict.word),
-        ),
+        "wave" => Value::Text(&group.wave),
+        "verdict" => Value::Text(group.word()),
         "open" => Value::Number(group.open as i64),
         "severe" => Value::Number(group.severe as i64),
         _ => Value::Nothing,
@@ -120,6 +124,8 @@ pub struct Group {
     pub sessions: u64,
     /// How long it has been watched, µs.
     pub watched: Micros,
+    /// Since when none of its chargers has been connected, µs; none if it is not silent.
+    pub silent: Option<Micros>,
 }
 
 /// What a gate says of a group.
@@ -134,7 +140,8 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    fn of(report: &Report) -> Self {
+    fn of(said: &Said) -> Self {
+        let report = &said.report;
         let met = report
             .counts
             .get(&Outcome::Met)
@@ -149,16 +156,41 @@ impl Verdict {
 }
 
 impl Group {
+    /// Its verdict in a word, or why it has none.
+    fn word(&self) -> &str {
+        match (self.silent, &self.verdict) {
+            (Some(_), _) => STALE,
+            (None, Some(verdict)) => &verdict.word,
+            (None, None) => "no gate",
+        }
+    }
+
     /// How much it needs somebody, by its verdict.
     fn rank(&self) -> u8 {
-        match self.verdict.as_ref().map(|verdict| verdict.word.as_str()) {
-            Some("ROLL BACK") => 4,
-            Some("NO-GO") => 3,
-            Some("HOLD") => 2,
-            Some("GO") => 0,
+        match self.word() {
+            "ROLL BACK" => 5,
+            "NO-GO" => 4,
+            STALE => 3,
+            "HOLD" => 2,
+            "GO" => 0,
             _ => 1,
         }
     }
+}
+
+/// Something that somebody has to look at or decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// The finding or group.
+    pub subject: String,
+    /// How bad a finding is; none of a group.
+    pub severity: Option<Severity>,
+    /// How it stands: of a group its verdict.
+    pub state: String,
+    /// A sentence.
+    pub says: String,
+    /// Since when, µs, where that matters.
+    pub since: Option<Micros>,
 }
 
 /// Something that happened.
@@ -267,27 +299,18 @@ impl Screen for Board {
         let group = self.selected()?;
         Some(match self.cursor.column {
             2 => term("stage", &group.stage),
-            3 => term(
-                "verdict",
-                group
-                    .verdict
-                    .as_ref()
-                    .map_or("no gate", |verdict| &verdict.word),
-            ),
+            3 => term("verdict", group.word()),
             _ => term("group", &group.name),
         })
     }
 
     fn markdown(&self, _look: &Look<'_>) -> Option<String> {
         let group = self.selected()?;
-        let verdict = group
-            .verdict
-            .as_ref()
-            .map_or("no gate file", |verdict| verdict.word.as_str());
         Some(format!(
-            "**{}** {}: {verdict}; {} open findings ({} severe), {} of {} chargers connected, {} sessions compared\n",
+            "**{}** {}: {}; {} open findings ({} severe), {} of {} chargers connected, {} sessions compared\n",
             group.name,
             group.stage,
+            group.word(),
             group.open,
             group.severe,
             group.connected.0,
@@ -307,13 +330,16 @@ impl Screen for Board {
     fn json(&self, _look: &Look<'_>) -> serde_json::Value {
         let groups = self.groups().into_iter().map(|group| {
             json!({
-                "group": group.name, "stage": group.stage, "verdict": group.verdict.as_ref().map(|verdict| &verdict.word),
+                "group": group.name, "stage": group.stage, "verdict": group.verdict.as_ref().map(|_| group.word()),
                 "open": group.open, "severe": group.severe, "connected": group.connected.0, "chargers": group.connected.1,
                 "sessions": group.sessions,
             })
         });
         let needs = self.known.ready().map_or(&[][..], |data| &data.needs);
-        let needs = needs.iter().map(|need| json!({"finding": need.id, "severity": need.severity.code(), "title": need.title}));
+        let needs = needs.iter().map(|need| {
+            let severity = need.severity.map(Severity::code);
+            json!({"subject": need.subject, "severity": severity, "state": need.state, "says": need.says})
+        });
         json!({"groups": groups.collect::<Vec<_>>(), "needs": needs.collect::<Vec<_>>()})
     }
 }

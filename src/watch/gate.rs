@@ -309,7 +309,7 @@ impl Screen for Gate {
             json!({"id": it.id, "need": it.need, "seen": look.mask.text(&it.seen), "bound": it.bound, "result": it.result.word()})
         });
         json!({
-            "verdict": draw::word(report, look), "group": said.name(), "as_of": report.as_of,
+            "verdict": draw::word(said, look), "group": said.name(), "as_of": report.as_of,
             "gate": report.evidence.gate_hash, "ledger": report.evidence.ledger, "why": masked(&report.why),
             "to_go": masked(&report.to_go), "criteria": criteria.collect::<Vec<_>>(), "findings": findings,
         })

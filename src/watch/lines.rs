@@ -1,12 +1,12 @@
 //! `watch --lines`: the same events, findings and alarms as sentences, one a line, for logs and screen readers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use super::board::happening;
 use super::books::{Books, BooksError};
 use super::mask::Mask;
-use super::text::Zone;
+use super::text::{Zone, shown};
 use crate::facts::Kind;
 use crate::ledger::feed::Feed;
 use crate::ledger::query::Reader;
@@ -35,6 +35,7 @@ pub struct Lines {
     fact: u64,
     alarms: BTreeSet<String>,
     findings: BTreeSet<String>,
+    verdicts: BTreeMap<String, String>,
 }
 
 /// Why no more lines come.
@@ -142,6 +143,7 @@ impl Lines {
                 )?;
             }
         }
+        self.verdicts(books, mask, &zone.clock(now), out)?;
         let alarms: BTreeSet<String> = pulse
             .alarms
             .iter()
@@ -154,6 +156,32 @@ impl Lines {
             writeln!(out, "{} ALARM OVER {says}", zone.clock(now))?;
         }
         self.alarms = alarms;
+        Ok(())
+    }
+
+    /// Verdicts that are others than before. Criteria that are not understood are no news of a group.
+    fn verdicts(
+        &mut self,
+        books: &Books,
+        mask: &Mask,
+        at: &str,
+        out: &mut impl Write,
+    ) -> Result<(), LinesError> {
+        let said = match books.verdicts().of_groups(books) {
+            Err(BooksError::Gate(..) | BooksError::NoLedger) => return Ok(()),
+            said => said?.unwrap_or_default(),
+        };
+        for said in &said {
+            let (name, word) = (said.name(), said.word());
+            let before = self.verdicts.insert(name.to_owned(), word.to_owned());
+            if before.as_deref() == Some(word) {
+                continue;
+            }
+            let before = before.map_or_else(String::new, |before| format!(", before {before}"));
+            let why = said.silence().or(said.report.why.first().cloned());
+            let why = why.map_or_else(String::new, |why| format!(": {}", mask.text(&why)));
+            writeln!(out, "{at} GATE {} is {word}{before}{why}", shown(name))?;
+        }
         Ok(())
     }
 }

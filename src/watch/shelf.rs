@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::books::{Books, BooksError};
 use super::trace;
 use crate::facts::Kind;
+use crate::facts::authority::Journal;
 use crate::judge::Rules;
 use crate::ledger::filter::Where;
 use crate::ledger::query::{Filter, Finding};
@@ -24,6 +25,7 @@ type Seen = (i64, i64);
 #[derive(Default)]
 pub struct Shelf {
     rules: RefCell<Option<(u64, Arc<Rules>)>>,
+    journal: RefCell<Option<(u64, Arc<Journal>)>>,
     findings: RefCell<Option<(Seen, Arc<Vec<Finding>>)>>,
     cause: RefCell<Option<(Seen, String, Option<Cause>)>>,
     trace: RefCell<Option<(Seen, trace::Scope, Arc<trace::Base>)>>,
@@ -42,6 +44,20 @@ impl Shelf {
         }
         let read = Arc::new(rules::of_recording(books.facts())?);
         *self.rules.borrow_mut() = Some((last, Arc::clone(&read)));
+        Ok(read)
+    }
+
+    /// Where switches have brought chargers. They are read again only when there was another step.
+    pub fn journal(&self, books: &Books) -> Result<Arc<Journal>, BooksError> {
+        let newest = books.facts().newest(Kind::AuthorityChanged, u64::MAX, 1)?;
+        let last = newest.first().map_or(0, |fact| fact.seq);
+        if let Some((of, journal)) = &*self.journal.borrow()
+            && *of == last
+        {
+            return Ok(Arc::clone(journal));
+        }
+        let read = Arc::new(Journal::read(books.facts())?);
+        *self.journal.borrow_mut() = Some((last, Arc::clone(&read)));
         Ok(read)
     }
 

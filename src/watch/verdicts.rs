@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::books::{Books, BooksError};
+use crate::clock::Micros;
 use crate::estate::gate::{Report, Verdict};
 use crate::ledger::row::EVERYBODY;
 use crate::report::verdict::Criteria;
@@ -27,7 +28,12 @@ pub struct Said {
     pub group: String,
     /// What is said.
     pub report: Arc<Report>,
+    /// Since when none of its chargers has been connected, µs; none if it is not silent.
+    pub silent: Option<Micros>,
 }
+
+/// The word that stands in a verdict's place when nothing is known of now.
+pub const STALE: &str = "STALE";
 
 impl Said {
     /// The group as people call it.
@@ -38,9 +44,29 @@ impl Said {
         }
     }
 
+    /// The verdict in a word. What was said of a group that is silent now holds no longer.
+    pub fn word(&self) -> &str {
+        match self.silent {
+            Some(_) => STALE,
+            None => &self.report.says,
+        }
+    }
+
+    /// That its chargers are silent, in words; none if they are not.
+    pub fn silence(&self) -> Option<String> {
+        self.silent?;
+        Some(match self.report.evidence.chargers {
+            1 => "its charger is silent".to_owned(),
+            chargers => format!("all {chargers} chargers are silent"),
+        })
+    }
+
     /// Greater is worse.
     pub fn rank(&self) -> (Verdict, u64) {
-        (self.report.verdict, self.report.exceptions)
+        match self.silent {
+            Some(_) => (Verdict::Hold, u64::MAX),
+            None => (self.report.verdict, self.report.exceptions),
+        }
     }
 }
 
@@ -97,9 +123,12 @@ impl Verdicts {
         let judged = books.ledger()?.cursor()?.seq;
         self.owed.set(false);
         let mut said = Vec::new();
-        for group in books.ledger()?.peopled()? {
-            let report = self.report(books, &criteria, (&group, judged))?;
-            said.push(Said { group, report });
+        for (group, chargers) in books.ledger()?.members()? {
+            said.push(Said {
+                report: self.report(books, &criteria, (&group, judged))?,
+                silent: books.silent_since(&chargers)?,
+                group,
+            });
         }
         let named: Vec<&str> = said.iter().map(|said| said.group.as_str()).collect();
         let mut kept = self.kept.borrow_mut();

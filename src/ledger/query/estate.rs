@@ -1,5 +1,7 @@
 //! The estate: groups, waves, who belongs where, and what people decided.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Row, params, types::Type};
 use serde::de::DeserializeOwned;
 
@@ -103,18 +105,18 @@ impl Reader {
         self.bodies("SELECT body FROM groups ORDER BY place")
     }
 
-    /// Names of the groups that have chargers.
-    pub fn peopled(&self) -> Result<Vec<String>, LedgerError> {
-        let mut names = Vec::new();
+    /// Every group that has chargers, and their names.
+    pub fn members(&self) -> Result<BTreeMap<String, Vec<String>>, LedgerError> {
+        let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
         self.each(
-            "SELECT DISTINCT crowd FROM members ORDER BY crowd",
+            "SELECT crowd, charger FROM members ORDER BY crowd, charger",
             [],
             |row| {
-                names.push(row.get(0)?);
+                members.entry(row.get(0)?).or_default().push(row.get(1)?);
                 Ok(())
             },
         )?;
-        Ok(names)
+        Ok(members)
     }
 
     /// Waves in their order.

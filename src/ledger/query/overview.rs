@@ -135,16 +135,16 @@ impl Reader {
 
     /// Every group that has chargers, by name.
     pub fn crowds(&self) -> Result<Vec<Crowd>, LedgerError> {
-        let mut crowds: BTreeMap<String, Crowd> = BTreeMap::new();
-        self.each(
-            "SELECT crowd, charger FROM members ORDER BY crowd, charger",
-            params![],
-            |row| {
-                let name: String = row.get(0)?;
-                crowds.entry(name).or_default().chargers.push(row.get(1)?);
-                Ok(())
-            },
-        )?;
+        let members = self.members()?.into_iter();
+        let mut crowds: BTreeMap<String, Crowd> = members
+            .map(|(name, chargers)| {
+                let crowd = Crowd {
+                    chargers,
+                    ..Crowd::default()
+                };
+                (name, crowd)
+            })
+            .collect();
         self.each(
             "SELECT m.crowd, count(DISTINCT f.id), count(DISTINCT CASE WHEN f.severity <= ?3 THEN f.id END) FROM findings f \
              JOIN sightings g ON g.finding = f.id JOIN members m ON m.charger = g.charger \

@@ -13,14 +13,15 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
-use super::{Board, Data, Group, Happening};
+use super::{Board, Data, Group, Happening, Need};
 use crate::ledger::query::Outcomes;
 use crate::ocpp::Severity;
 use crate::watch::pane;
 use crate::watch::screen::{Look, Room};
 use crate::watch::table::{self, Cell, Column, number, text, toned, wide};
-use crate::watch::text::{count_of, grouped, shown, span};
+use crate::watch::text::{grouped, shown, span};
 use crate::watch::theme::{Mark, Tone, of_verdict, tone_of};
+use crate::watch::verdicts::STALE;
 
 /// The columns of the groups.
 pub(super) const COLUMNS: &[Column] = &[
@@ -143,8 +144,8 @@ fn row<'a>(group: &'a Group, data: &Data, look: &Look<'_>) -> Vec<Cell<'a>> {
 
 fn verdict<'a>(group: &'a Group, data: &Data, look: &Look<'_>) -> (Mark, Tone, &'a str) {
     // What was GO when the tap fell silent says nothing of now.
-    if look.stale {
-        return (Mark::Stale, Tone::Warn, "STALE");
+    if look.stale || group.silent.is_some() {
+        return (Mark::Stale, Tone::Warn, STALE);
     }
     let Some(verdict) = &group.verdict else {
         return (
@@ -158,35 +159,40 @@ fn verdict<'a>(group: &'a Group, data: &Data, look: &Look<'_>) -> (Mark, Tone, &
 }
 
 fn why(group: &Group, has_gate: bool, look: &Look<'_>) -> Vec<Line<'static>> {
-    let Some(verdict) = &group.verdict else {
-        if has_gate {
-            return vec![Line::raw(
-                "A gate file is loaded; 4 shows what it asks for and what is met.",
-            )];
+    let mut lines = Vec::new();
+    let name = shown(&group.name);
+    if let Some(since) = group.silent {
+        lines.push(Line::raw(format!(
+            "{name} is {STALE}: none of its chargers ({}) has been connected since {}",
+            group.connected.1,
+            look.zone.clock(since)
+        )));
+    }
+    match &group.verdict {
+        Some(verdict) => {
+            let was = if group.silent.is_some() { "was" } else { "is" };
+            let because = if verdict.why.is_empty() {
+                ": nothing that blocks has failed or is missing"
+            } else {
+                " because"
+            };
+            lines.push(Line::raw(format!("{name} {was} {}{because}", verdict.word)));
+            let why = verdict.why.iter().take(4);
+            lines.extend(why.map(|why| Line::raw(format!("  {}", look.mask.text(why)))));
         }
-        return vec![
-            Line::raw(format!(
-                "{} has no verdict: no gate file is loaded.",
-                shown(&group.name)
-            )),
-            Line::styled(
+        None if has_gate => lines.push(Line::raw(
+            "A gate file is loaded; 4 shows what it asks for and what is met.",
+        )),
+        None => {
+            lines.push(Line::raw(format!(
+                "{name} has no verdict: no gate file is loaded."
+            )));
+            lines.push(Line::styled(
                 "A gate file says what a group needs before it may move; 4 tells how to make one.",
                 look.theme.style(Tone::Dim),
-            ),
-        ];
-    };
-    let mut lines = vec![Line::raw(format!(
-        "{} is {} because",
-        shown(&group.name),
-        verdict.word
-    ))];
-    lines.extend(
-        verdict
-            .why
-            .iter()
-            .take(4)
-            .map(|why| Line::raw(format!("  {}", look.mask.text(why)))),
-    );
+            ));
+        }
+    }
     lines
 }
 
@@ -241,32 +247,48 @@ fn needs(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         pane::prose(
             frame,
             inside,
-            "Nobody is needed: no finding of S0 to S2 is undecided.",
+            "Nobody is needed: no finding of S0 to S2 is undecided, no group waits.",
         );
         return;
     }
+    let in_two = look.room == Room::Wide || look.expanded;
     let mut lines = Vec::new();
     for (number, need) in needs.iter().enumerate() {
-        let tone = if need.severity <= Severity::S1 {
-            Tone::Bad
+        let mut head = vec![Span::raw(format!("{:>2} ", number + 1))];
+        head.extend(needed(need, look));
+        let says = need_says(need, look);
+        if in_two {
+            lines.extend([Line::from(head), Line::raw(format!("   {says}"))]);
         } else {
-            Tone::Warn
-        };
-        lines.push(Line::from(vec![
-            Span::raw(format!("{:>2} ", number + 1)),
-            Span::styled(need.severity.code(), look.theme.style(tone)),
-            Span::raw(format!(
-                " {} {}, {}",
-                need.id,
-                need.state,
-                count_of(need.count, "time")
-            )),
-        ]));
-        if look.room == Room::Wide || look.expanded {
-            lines.push(Line::raw(format!("   {}", look.mask.text(&need.title))));
+            head.push(Span::raw(format!(": {says}")));
+            lines.push(Line::from(head));
         }
     }
     frame.render_widget(ratatui::text::Text::from(lines), inside);
+}
+
+/// Severity, finding and how it stands, or the verdict of a group.
+fn needed(need: &Need, look: &Look<'_>) -> [Span<'static>; 2] {
+    let subject = shown(&need.subject);
+    let (tag, tone) = match need.severity {
+        Some(severity) if severity <= Severity::S1 => (severity.code(), Tone::Bad),
+        Some(severity) => (severity.code(), Tone::Warn),
+        None => {
+            let (mark, tone) = of_verdict(&need.state);
+            (look.theme.mark(mark), tone)
+        }
+    };
+    [
+        Span::styled(tag.to_owned(), look.theme.style(tone)),
+        Span::raw(format!(" {subject} {}", need.state)),
+    ]
+}
+
+fn need_says(need: &Need, look: &Look<'_>) -> String {
+    let since = need
+        .since
+        .map_or_else(String::new, |at| format!(", since {}", look.zone.clock(at)));
+    format!("{}{since}", look.mask.text(&need.says))
 }
 
 /// Only what is known: there is no plan of the night until waves say what it is.
@@ -392,12 +414,9 @@ fn text_only(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) 
     }
     let needs = board.known.ready().map_or(&[][..], |data| &data.needs);
     lines.extend(needs.iter().map(|need| {
-        Line::raw(format!(
-            "{} {} {}",
-            need.severity.code(),
-            need.id,
-            look.mask.text(&need.title)
-        ))
+        let mut line = Line::from(needed(need, look).to_vec());
+        line.push_span(Span::raw(format!(": {}", need_says(need, look))));
+        line
     }));
     frame.render_widget(ratatui::text::Text::from(lines), area);
 }

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{Data, Group, HOURS, Happening, Question, Verdict};
+use super::{Data, Group, HOURS, Happening, Question, Verdict, needs};
 use crate::clock::Micros;
+use crate::facts::authority::{Change, Step};
 use crate::facts::{Fact, Kind};
 use crate::ledger::query;
 use crate::ledger::row::{Decided, EVERYBODY, Subject, Wave, Word};
-use crate::ocpp::Severity;
 use crate::watch::books::{Books, BooksError};
 use crate::watch::text::count_of;
-use crate::watch::verdicts::ALL;
+use crate::watch::verdicts::{ALL, Said};
 
 /// An hour, µs.
 const HOUR: Micros = 3_600_000_000;
@@ -23,21 +23,27 @@ pub fn read(books: &Books, _question: &Question) -> Result<Data, BooksError> {
     let ledger = books.ledger()?;
     let last = books.last()?;
     let since = (last / HOUR + 1) * HOUR - HOURS as Micros * HOUR;
+    // The gate's own page says why criteria are not understood; everything else here does not depend on them.
+    let said = match books.verdicts().of_groups(books) {
+        Err(BooksError::Gate(..)) => Vec::new(),
+        said => said?.unwrap_or_default(),
+    };
     Ok(Data {
-        groups: groups(books, last)?,
+        groups: groups(books, &said, last)?,
         has_gate: books.verdicts().have_criteria(books)?,
         wave: wave(ledger, last)?,
         outcomes: outcomes(ledger)?,
-        needs: ledger.concerns(Severity::S2, FEW)?,
+        needs: needs::read(books, &said)?,
         sessions: chart(&ledger.sessions_by_hour(since)?, since),
         findings: chart(&ledger.findings_by_hour(since)?, since),
-        events: events(books)?,
+        events: events(books, &said)?,
     })
 }
 
 /// Groups with what is known of their chargers, the worst first; one row for all while there are none.
-fn groups(books: &Books, last: Micros) -> Result<Vec<Group>, BooksError> {
+fn groups(books: &Books, said: &[Said], last: Micros) -> Result<Vec<Group>, BooksError> {
     let ledger = books.ledger()?;
+    let journal = books.shelf().journal(books)?;
     let pulse = books.pulse()?;
     let waves: BTreeMap<String, String> = ledger
         .groups()?
@@ -46,11 +52,6 @@ fn groups(books: &Books, last: Micros) -> Result<Vec<Group>, BooksError> {
         .collect();
     let first = books.facts().by_seq(1)?.map_or(last, |fact| fact.at);
     let connections = books.connections()?;
-    // The gate's own page says why criteria are not understood; everything else here does not depend on them.
-    let said = match books.verdicts().of_groups(books) {
-        Err(BooksError::Gate(..)) => Vec::new(),
-        said => said?.unwrap_or_default(),
-    };
     let mut groups = Vec::new();
     for crowd in ledger.crowds()? {
         let said = said.iter().find(|said| said.group == crowd.name);
@@ -60,9 +61,13 @@ fn groups(books: &Books, last: Micros) -> Result<Vec<Group>, BooksError> {
             .filter(|charger| connections.is_open(charger))
             .count() as u64;
         groups.push(Group {
-            stage: stage(ledger, &crowd.name, &pulse.authority)?,
+            stage: match needs::moved(&crowd.chargers, &journal) {
+                Some(moved) => moved.to_owned(),
+                None => stage(ledger, &crowd.name, &pulse.authority)?,
+            },
             wave: waves.get(&crowd.name).cloned().unwrap_or_default(),
-            verdict: said.map(|said| Verdict::of(&said.report)),
+            verdict: said.map(Verdict::of),
+            silent: books.silent_since(&crowd.chargers)?,
             open: crowd.open,
             severe: crowd.severe,
             connected: (open, crowd.chargers.len() as u64),
@@ -134,8 +139,16 @@ fn chart(hours: &[(Micros, u64)], since: Micros) -> Vec<u64> {
     counts
 }
 
-fn events(books: &Books) -> Result<Vec<Happening>, BooksError> {
-    let mut events = Vec::new();
+fn events(books: &Books, said: &[Said]) -> Result<Vec<Happening>, BooksError> {
+    let silent = said.iter().filter_map(|said| {
+        Some(Happening {
+            at: said.silent?,
+            word: "ALERT",
+            charger: String::new(),
+            says: format!("{}: {}", said.name(), said.silence()?),
+        })
+    });
+    let mut events: Vec<Happening> = silent.collect();
     for kind in [
         Kind::TapStarted,
         Kind::TapStopped,
@@ -202,10 +215,7 @@ pub(in crate::watch) fn happening(fact: &Fact) -> Option<Happening> {
         ),
         Kind::Decision => ("DEC", decided(fact)),
         Kind::Triage => ("DEC", "triage note recorded".to_owned()),
-        Kind::AuthorityChanged => (
-            "DEC",
-            format!("authority changed to {}", word_of("authority")),
-        ),
+        Kind::AuthorityChanged => switched(&Change::read(fact)?)?,
         Kind::RulesLoaded if !word_of("file").is_empty() => {
             ("INFO", format!("rules loaded from {}", word_of("file")))
         }
@@ -216,6 +226,24 @@ pub(in crate::watch) fn happening(fact: &Fact) -> Option<Happening> {
         word,
         charger: fact.charger.to_string(),
         says: says.trim_end_matches([' ', ':']).to_owned(),
+    })
+}
+
+/// A step of a switch in words, where it is one that people wait for.
+fn switched(change: &Change) -> Option<(&'static str, String)> {
+    let to = change.to.word();
+    Some(match (change.step, change.counts) {
+        (Step::Begun, _) => ("DEC", format!("switch to {to} begun")),
+        (Step::Acting, _) => ("INFO", format!("sent to {to}")),
+        (Step::Done, _) => ("INFO", format!("back, at {to}")),
+        (Step::Missing, _) => ("ALERT", format!("not back after the switch to {to}")),
+        (Step::Kept, _) => ("ALERT", format!("not switched: {}", change.why)),
+        (Step::Over, Some([moved, kept, missing])) => (
+            if kept + missing > 0 { "ALERT" } else { "INFO" },
+            format!("switch to {to} over: {moved} moved, {kept} kept, {missing} missing"),
+        ),
+        (Step::Over, None) => ("INFO", format!("switch to {to} over")),
+        (Step::Admitted | Step::Renamed | Step::Settled, _) => return None,
     })
 }
 

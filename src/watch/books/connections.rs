@@ -10,8 +10,9 @@ use crate::facts::{Fact, Kind, Reader, RecordingError};
 const PAGE: usize = 5_000;
 
 /// What tells of connections.
-const KINDS: [Kind; 4] = [
+const KINDS: [Kind; 5] = [
     Kind::TapStarted,
+    Kind::TapStopped,
     Kind::ConnOpened,
     Kind::ConnClosed,
     Kind::ConnRefused,
@@ -39,6 +40,8 @@ pub struct Connections {
     read: [u64; KINDS.len()],
     /// The fact with which the tap began that runs, or ran last.
     run: u64,
+    /// The fact with which a tap stopped last.
+    stop: u64,
 }
 
 impl Connections {
@@ -61,9 +64,10 @@ impl Connections {
 
     /// A later connection's end may be told before an earlier one's: the epoch decides, then the order.
     fn take(&mut self, fact: &Fact) {
-        if fact.kind == Kind::TapStarted {
-            self.run = fact.seq;
-            return;
+        match fact.kind {
+            Kind::TapStarted => return self.run = fact.seq,
+            Kind::TapStopped => return self.stop = fact.seq,
+            _ => {}
         }
         let known = self.last.get(&fact.charger);
         if known.is_some_and(|known| (known.conn, known.fact) > (fact.conn, fact.seq)) {
@@ -94,6 +98,21 @@ impl Connections {
     /// Whether a connection is open.
     pub fn stands(&self, connection: &Connection) -> bool {
         connection.kind == Kind::ConnOpened && connection.fact > self.run
+    }
+
+    /// Since when none of these chargers has been connected, µs, while the tap runs; none if one is, or none ever was.
+    pub fn silent_since(&self, chargers: &[String]) -> Option<Micros> {
+        let known = chargers
+            .iter()
+            .filter_map(|charger| self.last.get(charger.as_str()));
+        let mut since = None;
+        for connection in known {
+            if self.stop > self.run || self.stands(connection) {
+                return None;
+            }
+            since = since.max(Some(connection.at));
+        }
+        since
     }
 
     /// How many are connected.
@@ -127,6 +146,26 @@ mod tests {
         assert!(
             !told(&[(2, Kind::ConnOpened, "a", 1), (3, Kind::ConnClosed, "a", 1)]).is_open("a")
         );
+    }
+
+    #[test]
+    fn chargers_are_silent_when_the_last_of_them_has_gone_and_the_tap_has_not() {
+        let told = |facts: &[(u64, Kind, &str, u64)]| {
+            let names = ["a", "b", "unseen"].map(str::to_owned);
+            told(facts).silent_since(&names)
+        };
+        let both = [
+            (1, Kind::TapStarted, "", 0),
+            (2, Kind::ConnOpened, "a", 1),
+            (3, Kind::ConnOpened, "b", 2),
+            (4, Kind::ConnClosed, "a", 1),
+        ];
+        assert_eq!(told(&both), None);
+        let gone = [&both[..], &[(5, Kind::ConnClosed, "b", 2)]].concat();
+        assert_eq!(told(&gone), Some(1));
+        let stopped = [&gone[..], &[(6, Kind::TapStopped, "", 0)]].concat();
+        assert_eq!(told(&stopped), None);
+        assert_eq!(told(&[(1, Kind::TapStarted, "", 0)]), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::ledger::query;
 use crate::ocpp::Severity;
 use crate::watch::snapshot::{Alarm, Leg, Pulse};
 use crate::watch::text::count_of;
+use crate::watch::verdicts::Said;
 
 /// How far back gaps and losses are alarming, µs: the last hour of the recording.
 const RECENT: Micros = 3_600_000_000;
@@ -61,27 +62,45 @@ pub(super) fn read(books: &Books) -> Result<Pulse, BooksError> {
         pulse.judged = ledger.cursor()?.seq;
         pulse.chargers = ledger.known_chargers()?;
     }
-    pulse.verdict = verdict(books)?;
+    let said = verdicts(books, &mut pulse)?;
     legs(books, &mut pulse)?;
     pulse.alarms = alarms(books, &pulse, &note)?;
+    pulse.alarms.extend(said.iter().filter_map(silence));
+    pulse
+        .alarms
+        .sort_by_key(|alarm| (alarm.severity, std::cmp::Reverse(alarm.since)));
+    pulse.alarms.truncate(MOST);
     Ok(pulse)
 }
 
-/// The worst verdict of all groups. Criteria that are not understood let nobody go.
-fn verdict(books: &Books) -> Result<Option<(String, String)>, BooksError> {
-    let worst = match books.verdicts().of_groups(books) {
-        Ok(said) => said.into_iter().flatten().next(),
+/// What the gate says of all groups; the worst is told everywhere. Criteria that are not understood let nobody go.
+fn verdicts(books: &Books, pulse: &mut Pulse) -> Result<Vec<Said>, BooksError> {
+    let said = match books.verdicts().of_groups(books) {
+        Ok(said) => said.unwrap_or_default(),
         Err(error @ BooksError::Gate(..)) => {
-            return Ok(Some(("HOLD".to_owned(), error.to_string())));
+            pulse.verdict = Some(("HOLD".to_owned(), error.to_string()));
+            return Ok(Vec::new());
         }
-        Err(BooksError::NoLedger) => None,
+        Err(BooksError::NoLedger) => Vec::new(),
         Err(error) => return Err(error),
     };
-    Ok(worst.map(|said| {
-        let why = said.report.why.first().cloned().unwrap_or_default();
-        let name = said.name();
-        (said.report.says.clone(), format!("{name}  {why}"))
-    }))
+    pulse.verdict = said.first().map(|said| {
+        let why = said.report.why.first().cloned();
+        let why = said.silence().or(why).unwrap_or_default();
+        (said.word().to_owned(), format!("{}  {why}", said.name()))
+    });
+    Ok(said)
+}
+
+/// A group that has fallen silent is an alarm: nobody else would say so.
+fn silence(said: &Said) -> Option<Alarm> {
+    let since = said.silent?;
+    Some(Alarm {
+        key: format!("silent {} {since}", said.group),
+        severity: Severity::S1,
+        since,
+        says: format!("{}: {}", said.name(), said.silence()?),
+    })
 }
 
 fn first(facts: Vec<Fact>) -> Option<Fact> {
@@ -213,7 +232,5 @@ fn alarms(books: &Books, pulse: &Pulse, note: &Value) -> Result<Vec<Alarm>, Book
             add(concern.id, concern.severity, concern.first_seen, says);
         }
     }
-    alarms.sort_by_key(|alarm| (alarm.severity, std::cmp::Reverse(alarm.since)));
-    alarms.truncate(MOST);
     Ok(alarms)
 }

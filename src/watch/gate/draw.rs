@@ -14,7 +14,7 @@ use crate::watch::screen::{Look, Room};
 use crate::watch::table::{self, Cell, Column, number, text, toned, wide};
 use crate::watch::text::shown;
 use crate::watch::theme::{Mark, Tone, of_verdict};
-use crate::watch::verdicts::{ALL, Said};
+use crate::watch::verdicts::{ALL, STALE, Said};
 
 /// The columns of criteria.
 const COLUMNS: &[Column] = &[
@@ -112,14 +112,14 @@ pub(super) fn told(said: &Said, width: u16, look: &Look<'_>) -> Vec<Line<'static
 }
 
 /// The verdict's word. A tap that is silent is no good news.
-pub(super) fn word(report: &Report, look: &Look<'_>) -> String {
-    if look.stale { "STALE" } else { &report.says }.to_owned()
+pub(super) fn word(said: &Said, look: &Look<'_>) -> String {
+    if look.stale { STALE } else { said.word() }.to_owned()
 }
 
 /// VERDICT, WHY, TO GO and UNDO; each but the first takes at most so many lines.
 fn answer(said: &Said, (width, most): (u16, usize), look: &Look<'_>) -> Vec<Line<'static>> {
     let report = &said.report;
-    let word = word(report, look);
+    let word = word(said, look);
     let (mark, tone) = of_verdict(&word);
     let head = look.theme.style(Tone::Head);
     let mut lines = vec![Line::from(vec![
@@ -131,11 +131,13 @@ fn answer(said: &Said, (width, most): (u16, usize), look: &Look<'_>) -> Vec<Line
         Span::raw(format!("   {}", counted(report))),
     ])];
     let mut why = report.why.clone();
-    if look.stale {
-        why.insert(
-            0,
-            format!("the tap is silent; it said {} before", report.says),
-        );
+    let silence = if look.stale {
+        Some("the tap is silent".to_owned())
+    } else {
+        said.silence()
+    };
+    if let Some(silence) = silence {
+        why.insert(0, format!("{silence}; it said {} before", report.says));
     }
     let told = [
         ("WHY", why.join("; ")),
@@ -391,7 +393,7 @@ pub(super) fn news(said: &Said) -> String {
     };
     format!(
         "{whom}: the gate says {} as of {}. Of {} criteria {} are met and {} have failed. If they move, {}.",
-        report.says,
+        said.word(),
         report.as_of,
         report.criteria.len(),
         count_of(report, Outcome::Met),
