@@ -72,6 +72,9 @@ pub enum WatchError {
     /// The recording cannot be read.
     #[error(transparent)]
     Books(#[from] books::BooksError),
+    /// One of its threads has panicked.
+    #[error(transparent)]
+    Broken(#[from] terminal::Broken),
 }
 
 /// What a dashboard needs besides its app.
@@ -181,6 +184,7 @@ fn turn(
         if terminal::is_gone() {
             return Ok(false);
         }
+        screen.whole()?;
     }
 }
 

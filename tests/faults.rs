@@ -22,6 +22,10 @@ mod plane;
 mod rude;
 #[path = "common/tap.rs"]
 mod tap;
+#[path = "common/terminal.rs"]
+mod terminal;
+#[path = "faults/viewer.rs"]
+mod viewer;
 
 use night::{
     Backend, Night, SAMPLES, Shift, assert_gaps_are_not_compared, candidate, legacy, runtime,

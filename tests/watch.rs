@@ -11,6 +11,8 @@
 mod charged;
 #[path = "judging/story.rs"]
 mod story;
+#[path = "common/terminal.rs"]
+mod terminal;
 
 #[path = "watch/night.rs"]
 mod night;

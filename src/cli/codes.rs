@@ -640,6 +640,11 @@ pub const CODES: &[Code] = &[
         "Nothing of the recording has been judged yet.",
         "The ledger appears with the first judged fact. Wait for a charger to connect, or look at the tap's log.",
     ),
+    code(
+        "TUI-003",
+        "The dashboard has a fault: one of its threads panicked.",
+        "The tap and the recording are not touched by it. The log that the message names says where; start the dashboard again.",
+    ),
 ];
 
 /// Runs the verb.

@@ -279,6 +279,8 @@ impl From<WatchError> for CliError {
     fn from(error: WatchError) -> Self {
         match error {
             WatchError::Books(error) => error.into(),
+            WatchError::Broken(error) => Self::new(Exit::Environment, "TUI-003", error.to_string())
+                .help("please report it with the log; --lines tells the same without a screen"),
             WatchError::Terminal(_) => {
                 Self::new(Exit::Environment, "TUI-001", format!("cannot {error}"))
                     .help("--lines needs no terminal that can do anything")

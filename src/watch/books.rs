@@ -44,9 +44,6 @@ pub enum BooksError {
     NoLedger,
 }
 
-/// A group whose last charger went is silent after this, µs, of the recording's time.
-const SILENT_AFTER: Micros = 10_000_000;
-
 /// The recording of a dashboard.
 pub struct Books {
     dir: PathBuf,
@@ -128,13 +125,6 @@ impl Books {
     pub fn connections(&self) -> Result<Ref<'_, Connections>, BooksError> {
         self.connections.borrow_mut().refresh(&self.facts)?;
         Ok(self.connections.borrow())
-    }
-
-    /// Since when chargers have been silent, µs: all of them away, for longer than it takes to come back.
-    pub fn silent_since(&self, chargers: &[String]) -> Result<Option<Micros>, BooksError> {
-        let since = self.connections()?.silent_since(chargers);
-        let last = self.last()?;
-        Ok(since.filter(|since| last - since > SILENT_AFTER))
     }
 
     /// When the recording's last fact was, µs: what relative times of filters count from.

@@ -82,7 +82,16 @@ fn ends(frame: &mut Frame<'_>, area: Rect, left: Line<'_>, right: Line<'_>) {
         Constraint::Length(wide.min(area.width)),
     ])
     .areas(area);
+    let cut = left.width() > usize::from(at_left.width) && at_left.width > 2;
     frame.render_widget(left, at_left);
+    if cut {
+        let last = Rect {
+            x: at_left.right() - 2,
+            width: 2,
+            ..at_left
+        };
+        frame.render_widget("..", last);
+    }
     frame.render_widget(right, at_right);
 }
 

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::io::{self, Stdout, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use ratatui::Terminal;
@@ -24,27 +26,45 @@ use super::keys::Key;
 /// How often the input thread looks whether anybody still listens.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// A thread that the dashboard needs has panicked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the dashboard panicked: {says}; its log is {}. The tap keeps running", log.display())]
+pub struct Broken {
+    /// Where and why.
+    says: String,
+    /// Where that is kept.
+    log: PathBuf,
+}
+
 /// A terminal in raw mode on its alternate screen; dropping it restores what was there.
 pub struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
+    state: Arc<State>,
+}
+
+/// What the screen and the hook of panics share.
+#[derive(Default)]
+struct State {
+    broken: OnceLock<Broken>,
+    left: AtomicBool,
+}
+
+impl State {
+    /// Restores the terminal, once: what is written after that is not to be written over.
+    fn leave(&self) {
+        if !self.left.swap(true, Ordering::Relaxed) {
+            // The terminal may be gone: then there is nothing to restore.
+            let _ = restore();
+        }
+    }
 }
 
 impl Screen {
-    /// Enters. From here on a panic restores the terminal, keeps its message in `log` and says where that is.
+    /// Enters. From here on a panic of this thread restores the terminal, keeps its message in `log` and says where that is;
+    /// one of another thread is kept likewise and found by [`Self::whole`].
     pub fn enter(log: PathBuf) -> io::Result<Self> {
-        let earlier = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            // There is nobody left to tell if even that fails.
-            let _ = restore();
-            let kept = keep(&log, &panic.to_string());
-            earlier(panic);
-            if kept {
-                eprintln!(
-                    "the dashboard stopped; its log is {}. The tap keeps running.",
-                    log.display()
-                );
-            }
-        }));
+        let state = Arc::default();
+        hook(log, &state);
         enable_raw_mode()?;
         let entered = execute!(
             io::stdout(),
@@ -54,12 +74,17 @@ impl Screen {
         )
         .and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
         match entered {
-            Ok(terminal) => Ok(Self { terminal }),
+            Ok(terminal) => Ok(Self { terminal, state }),
             Err(error) => {
                 restore()?;
                 Err(error)
             }
         }
+    }
+
+    /// Whether no thread has panicked. The one that draws asks, because only it can leave the terminal in order.
+    pub fn whole(&self) -> Result<(), Broken> {
+        self.state.broken.get().cloned().map_or(Ok(()), Err)
     }
 
     /// Draws what has changed.
@@ -80,9 +105,36 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // The terminal may be gone: then there is nothing to restore.
-        let _ = restore();
+        self.state.leave();
     }
+}
+
+/// What happens at a panic, as long as the screen is there.
+fn hook(log: PathBuf, state: &Arc<State>) {
+    let (drawing, state) = (std::thread::current().id(), Arc::downgrade(state));
+    let earlier = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let Some(state) = state.upgrade() else {
+            return earlier(panic);
+        };
+        let kept = keep(&log, &panic.to_string());
+        if std::thread::current().id() != drawing {
+            // Of several the first is the cause.
+            let _ = state.broken.set(Broken {
+                says: panic.to_string(),
+                log: log.clone(),
+            });
+            return;
+        }
+        state.leave();
+        earlier(panic);
+        if kept {
+            eprintln!(
+                "the dashboard stopped; its log is {}. The tap keeps running.",
+                log.display()
+            );
+        }
+    }));
 }
 
 fn restore() -> io::Result<()> {

@@ -121,12 +121,13 @@ impl Verdicts {
             return Ok(None);
         };
         let judged = books.ledger()?.cursor()?.seq;
+        let last = books.last()?;
         self.owed.set(false);
         let mut said = Vec::new();
         for (group, chargers) in books.ledger()?.members()? {
             said.push(Said {
                 report: self.report(books, &criteria, (&group, judged))?,
-                silent: books.silent_since(&chargers)?,
+                silent: books.connections()?.silent_since(&chargers, last),
                 group,
             });
         }

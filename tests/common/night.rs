@@ -371,6 +371,13 @@ impl Night {
         waits[waits.len() * 99 / 100]
     }
 
+    /// What the chargers waited for half of their answers at most.
+    pub fn median(&self) -> Duration {
+        let mut waits = self.waits.clone();
+        waits.sort();
+        waits[waits.len() / 2]
+    }
+
     /// Whether everybody on the live path saw what they saw in the other night.
     pub fn assert_like(&self, twin: &Self) {
         for (mine, theirs) in [

@@ -1,19 +1,21 @@
 //! The program itself: in a pipe, on a terminal of its own, and when that terminal goes away.
 
-use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use evenkeel::watch::terminal::Screen;
 
 use crate::night::Night;
+use crate::terminal::Terminal;
 
-/// What a test waits for at most.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// What enters and leaves the alternate screen.
+const ENTERED: &str = "\u{1b}[?1049h";
+const LEFT: &str = "\u{1b}[?1049l";
+
+/// Variables that tell this program, when it runs on a terminal, where to panic and where to keep that.
+const WHERE: &str = "EVENKEEL_TEST_PANICS";
+const LOG: &str = "EVENKEEL_TEST_LOG";
 
 fn evenkeel(night: &Night, more: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
@@ -64,119 +66,21 @@ fn lines_are_sentences() {
     assert!(again.is_empty(), "nothing is told twice");
 }
 
-/// The program on a terminal of its own.
-struct Terminal {
-    child: Child,
-    master: Option<File>,
-    seen: String,
-}
-
-impl Terminal {
-    fn open(night: &Night) -> Self {
-        let master =
-            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-        let slave: OwnedFd = File::options()
-            .read(true)
-            .write(true)
-            .open(name)
-            .unwrap()
-            .into();
-        tcsetwinsize(
-            &slave,
-            Winsize {
-                ws_row: 40,
-                ws_col: 120,
-                ws_xpixel: 0,
-                ws_ypixel: 0,
-            },
-        )
-        .unwrap();
-        let end = |fd: &OwnedFd| Stdio::from(fd.try_clone().unwrap());
-        let mut command = evenkeel(night, &["--ascii"]);
-        let child = command
-            .stdin(end(&slave))
-            .stdout(end(&slave))
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        drop((command, slave));
-        let master = File::from(master);
-        Self {
-            child,
-            master: Some(master),
-            seen: String::new(),
-        }
-    }
-
-    /// Reads what comes within this time; false if nothing does.
-    fn read(&mut self, patience: Duration) -> bool {
-        let Some(master) = &mut self.master else {
-            return false;
-        };
-        let wait = Timespec::try_from(patience).unwrap();
-        let mut watched = [PollFd::new(&*master, PollFlags::IN)];
-        if poll(&mut watched, Some(&wait)).unwrap() == 0 {
-            return false;
-        }
-        let mut piece = [0; 4096];
-        // A pseudo-terminal without a program on it cannot be read.
-        let length = master.read(&mut piece).unwrap_or_default();
-        self.seen += &String::from_utf8_lossy(&piece[..length]);
-        length > 0
-    }
-
-    /// Waits until the terminal was sent this.
-    fn await_text(&mut self, text: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        while !self.seen.contains(text) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            assert!(self.read(left), "no {text:?} in {:?}", self.seen);
-        }
-    }
-
-    fn press(&mut self, keys: &str) {
-        self.master
-            .as_mut()
-            .unwrap()
-            .write_all(keys.as_bytes())
-            .unwrap();
-    }
-
-    /// Waits for the end; gives back how long that took.
-    fn ended(&mut self) -> Duration {
-        let began = Instant::now();
-        while began.elapsed() < PATIENCE {
-            if self.child.try_wait().unwrap().is_some() {
-                return began.elapsed();
-            }
-            // The system tells the end of a child to its parent alone, who has nothing to wait on but this.
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        panic!("it did not end");
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn open(night: &Night) -> Terminal {
+    Terminal::open(evenkeel(night, &["--ascii"]))
 }
 
 #[test]
 fn leaving_restores_the_terminal() {
     let night = Night::whole();
-    let mut terminal = Terminal::open(&night);
+    let mut terminal = open(&night);
     terminal.await_text("NEEDS A PERSON");
     assert!(
-        terminal.seen.contains("\u{1b}[?1049h"),
+        terminal.seen.contains(ENTERED),
         "the alternate screen is entered"
     );
     terminal.press("q");
-    terminal.await_text("\u{1b}[?1049l");
+    terminal.await_text(LEFT);
     terminal.ended();
     assert!(terminal.child.wait().unwrap().success());
 }
@@ -184,22 +88,72 @@ fn leaving_restores_the_terminal() {
 #[test]
 fn leaving_with_a_capital_leaves_the_screen() {
     let night = Night::whole();
-    let mut terminal = Terminal::open(&night);
+    let mut terminal = open(&night);
     terminal.await_text("NEEDS A PERSON");
     terminal.press("Q");
-    terminal.await_text("\u{1b}[?1049l");
-    while terminal.read(PATIENCE) {}
-    terminal.ended();
-    let (_, after) = terminal.seen.split_once("\u{1b}[?1049l").unwrap();
+    let (_, after) = terminal.read_to_end().split_once(LEFT).unwrap();
     assert!(after.contains("NEEDS A PERSON"), "{after:?}");
 }
 
 #[test]
 fn a_terminal_that_hangs_up_ends_it_within_a_second() {
     let night = Night::whole();
-    let mut terminal = Terminal::open(&night);
+    let mut terminal = open(&night);
     terminal.await_text("NEEDS A PERSON");
     drop(terminal.master.take());
     let took = terminal.ended();
     assert!(took < Duration::from_secs(1), "{took:?}");
+}
+
+/// This test program again, on a terminal: it panics there as [`panics_on_a_terminal`] is told.
+fn panicking(where_to: &str, log: &Path) -> Terminal {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["alone::panics_on_a_terminal", "--exact", "--ignored"])
+        .arg("--nocapture");
+    command.env(WHERE, where_to).env(LOG, log);
+    Terminal::open(command)
+}
+
+#[test]
+#[ignore = "it needs a terminal, and is given one by the tests of panics"]
+fn panics_on_a_terminal() {
+    let log = PathBuf::from(std::env::var_os(LOG).unwrap());
+    let mut screen = Screen::enter(log).unwrap();
+    screen
+        .draw(|frame| frame.render_widget("picture", frame.area()))
+        .unwrap();
+    if std::env::var(WHERE).unwrap() == "drawing" {
+        screen.draw(|_| panic!("planted")).unwrap();
+    }
+    let reading = std::thread::spawn(|| panic!("planted"));
+    assert!(reading.join().is_err());
+    let broken = screen.whole().unwrap_err();
+    drop(screen);
+    println!("{broken}");
+}
+
+#[test]
+fn a_panic_restores_the_terminal_and_says_where_its_log_is() {
+    for (where_to, last) in [
+        ("drawing", "its log is"),
+        ("reading", "panicked: panicked at"),
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        let log = place.path().join("viewer.log");
+        let mut terminal = panicking(where_to, &log);
+        let seen = terminal.read_to_end().to_owned();
+        let (before, after) = seen.rsplit_once(LEFT).unwrap();
+        assert!(before.contains("picture"), "{seen}");
+        assert!(before.contains(ENTERED) && before.contains("\u{1b}[?25l"));
+        assert!(after.contains("\u{1b}[?25h"), "the cursor is back: {seen}");
+        assert!(
+            after.contains(last) && after.contains("viewer.log"),
+            "{seen}"
+        );
+        assert!(after.contains("The tap keeps running"), "{seen}");
+        assert!(!after.contains("picture"), "{seen}");
+        let kept = std::fs::read_to_string(&log).unwrap();
+        assert!(kept.contains("planted"), "{kept}");
+    }
 }

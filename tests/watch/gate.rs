@@ -101,6 +101,26 @@ fn a_silent_tap_is_stale_whatever_the_gate_said() {
 }
 
 #[test]
+fn a_group_whose_chargers_have_gone_is_stale_and_needs_a_person() {
+    let night = Night::darkened();
+    let mut stage = Stage::open(&night, ASCII, (120, 40));
+    let picture = stage.picture();
+    let row = picture.lines().find(|line| line.contains("[~] STALE"));
+    assert!(row.unwrap_or(&picture).contains("ferry"), "{picture}");
+    shows(&stage, "[~] ferry STALE since 12:07:40");
+    shows(&stage, "its charger is silent; look at the");
+    shows(
+        &stage,
+        "ALERT tap              ferry: its charger is silent",
+    );
+    shows(&stage, "[x] NO-GO");
+    stage.press("/verdict:STALE<Enter><Enter>");
+    shows(&stage, "GATE ferry");
+    shows(&stage, "VERDICT  [~] STALE");
+    shows(&stage, "its charger is silent; it said");
+}
+
+#[test]
 fn old_evidence_holds_and_a_named_gate_file_comes_first() {
     let night = Night::planned();
     let text = include_str!("gate.toml").replace("failures = 0", "failures = 9");

@@ -93,6 +93,19 @@ impl Night {
         Self::of(&woven(vec![first, tags(), energy(), silent()]))
     }
 
+    /// Two groups with criteria; the only charger of one has been away for long.
+    pub(crate) fn darkened() -> Self {
+        let mut first = Story::open("ferry-ac-01");
+        first.loaded(&json!({
+            "groups": [{"name": "ferry", "patterns": ["ferry-*"]}, {"name": "others", "patterns": ["*"]}],
+        }));
+        first.gate(GATE);
+        boot(&mut first, "Kerb 22", 300, 300);
+        first.pass(60);
+        first.close();
+        Self::of(&woven(vec![first, tags(), energy(), silent()]))
+    }
+
     /// A tap that has just begun: nothing is judged yet.
     pub(crate) fn empty() -> Self {
         Self::of(&[

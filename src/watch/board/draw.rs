@@ -256,9 +256,16 @@ fn needs(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
     for (number, need) in needs.iter().enumerate() {
         let mut head = vec![Span::raw(format!("{:>2} ", number + 1))];
         head.extend(needed(need, look));
-        let says = need_says(need, look);
+        let says = look.mask.text(&need.says);
         if in_two {
-            lines.extend([Line::from(head), Line::raw(format!("   {says}"))]);
+            lines.push(Line::from(head));
+            let plain = look.theme.style(Tone::Plain);
+            let broken = pane::broken(&says, inside.width.saturating_sub(3), plain);
+            let indented = broken.into_iter().take(3).map(|mut line| {
+                line.spans.insert(0, Span::raw("   "));
+                line
+            });
+            lines.extend(indented);
         } else {
             head.push(Span::raw(format!(": {says}")));
             lines.push(Line::from(head));
@@ -270,6 +277,9 @@ fn needs(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
 /// Severity, finding and how it stands, or the verdict of a group.
 fn needed(need: &Need, look: &Look<'_>) -> [Span<'static>; 2] {
     let subject = shown(&need.subject);
+    let since = need
+        .since
+        .map_or_else(String::new, |at| format!(" since {}", look.zone.clock(at)));
     let (tag, tone) = match need.severity {
         Some(severity) if severity <= Severity::S1 => (severity.code(), Tone::Bad),
         Some(severity) => (severity.code(), Tone::Warn),
@@ -280,15 +290,8 @@ fn needed(need: &Need, look: &Look<'_>) -> [Span<'static>; 2] {
     };
     [
         Span::styled(tag.to_owned(), look.theme.style(tone)),
-        Span::raw(format!(" {subject} {}", need.state)),
+        Span::raw(format!(" {subject} {}{since}", need.state)),
     ]
-}
-
-fn need_says(need: &Need, look: &Look<'_>) -> String {
-    let since = need
-        .since
-        .map_or_else(String::new, |at| format!(", since {}", look.zone.clock(at)));
-    format!("{}{since}", look.mask.text(&need.says))
 }
 
 /// Only what is known: there is no plan of the night until waves say what it is.
@@ -415,7 +418,7 @@ fn text_only(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) 
     let needs = board.known.ready().map_or(&[][..], |data| &data.needs);
     lines.extend(needs.iter().map(|need| {
         let mut line = Line::from(needed(need, look).to_vec());
-        line.push_span(Span::raw(format!(": {}", need_says(need, look))));
+        line.push_span(Span::raw(format!(": {}", look.mask.text(&need.says))));
         line
     }));
     frame.render_widget(ratatui::text::Text::from(lines), area);

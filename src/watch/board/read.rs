@@ -67,7 +67,7 @@ fn groups(books: &Books, said: &[Said], last: Micros) -> Result<Vec<Group>, Book
             },
             wave: waves.get(&crowd.name).cloned().unwrap_or_default(),
             verdict: said.map(Verdict::of),
-            silent: books.silent_since(&crowd.chargers)?,
+            silent: connections.silent_since(&crowd.chargers, last),
             open: crowd.open,
             severe: crowd.severe,
             connected: (open, crowd.chargers.len() as u64),

@@ -18,6 +18,9 @@ const KINDS: [Kind; 5] = [
     Kind::ConnRefused,
 ];
 
+/// Chargers that have been away for longer than this, µs, are silent; before, they may be coming back.
+const SILENT_AFTER: Micros = 10_000_000;
+
 /// The last that is known of a charger's connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
@@ -100,8 +103,9 @@ impl Connections {
         connection.kind == Kind::ConnOpened && connection.fact > self.run
     }
 
-    /// Since when none of these chargers has been connected, µs, while the tap runs; none if one is, or none ever was.
-    pub fn silent_since(&self, chargers: &[String]) -> Option<Micros> {
+    /// Since when none of these chargers has been connected, µs, while the tap runs; none if one is, none ever was, or at
+    /// `now` they may still be on their way back.
+    pub fn silent_since(&self, chargers: &[String], now: Micros) -> Option<Micros> {
         let known = chargers
             .iter()
             .filter_map(|charger| self.last.get(charger.as_str()));
@@ -112,7 +116,7 @@ impl Connections {
             }
             since = since.max(Some(connection.at));
         }
-        since
+        since.filter(|since| now - since > SILENT_AFTER)
     }
 
     /// How many are connected.
@@ -150,22 +154,22 @@ mod tests {
 
     #[test]
     fn chargers_are_silent_when_the_last_of_them_has_gone_and_the_tap_has_not() {
-        let told = |facts: &[(u64, Kind, &str, u64)]| {
-            let names = ["a", "b", "unseen"].map(str::to_owned);
-            told(facts).silent_since(&names)
-        };
+        let names = ["a", "b", "unseen"].map(str::to_owned);
+        let late = 2 + SILENT_AFTER;
         let both = [
             (1, Kind::TapStarted, "", 0),
             (2, Kind::ConnOpened, "a", 1),
             (3, Kind::ConnOpened, "b", 2),
             (4, Kind::ConnClosed, "a", 1),
         ];
-        assert_eq!(told(&both), None);
+        assert_eq!(told(&both).silent_since(&names, late), None);
         let gone = [&both[..], &[(5, Kind::ConnClosed, "b", 2)]].concat();
-        assert_eq!(told(&gone), Some(1));
+        assert_eq!(told(&gone).silent_since(&names, late), Some(1));
+        assert_eq!(told(&gone).silent_since(&names, 2), None);
         let stopped = [&gone[..], &[(6, Kind::TapStopped, "", 0)]].concat();
-        assert_eq!(told(&stopped), None);
-        assert_eq!(told(&[(1, Kind::TapStarted, "", 0)]), None);
+        assert_eq!(told(&stopped).silent_since(&names, late), None);
+        let nobody = told(&[(1, Kind::TapStarted, "", 0)]);
+        assert_eq!(nobody.silent_since(&names, late), None);
     }
 
     #[test]

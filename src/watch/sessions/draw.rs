@@ -1,5 +1,6 @@
 //! The screen of sessions: list above, sums and the selected session below.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use ratatui::Frame;
@@ -51,10 +52,11 @@ pub(super) fn draw(sessions: &Sessions, frame: &mut Frame<'_>, area: Rect, look:
         let upper = rows.clamp(6, (area.height / 2).max(6));
         let [above, below] =
             Layout::vertical([Constraint::Length(upper), Constraint::Min(0)]).areas(area);
+        let sums = sums_width(sessions.data()).max(46).min(area.width / 2);
         let [left, right] =
-            Layout::horizontal([Constraint::Length(46), Constraint::Min(0)]).areas(below);
+            Layout::horizontal([Constraint::Length(sums), Constraint::Min(0)]).areas(below);
         list(sessions, frame, above, look);
-        sums(sessions, frame, left, look);
+        self::sums(sessions, frame, left, look);
         selected(sessions, frame, right, look);
         return;
     }
@@ -261,52 +263,125 @@ fn thousands(number: &str) -> String {
     }
 }
 
-/// A line of sums: name, both sides and the difference.
+/// One line of the books: both sides and how much they differ.
+struct Sum {
+    name: String,
+    sides: [String; 3],
+    is_same: bool,
+}
+
+impl Sum {
+    fn of_counts(name: &str, (legacy, candidate): (u64, u64)) -> Self {
+        let differ = legacy.abs_diff(candidate);
+        Self {
+            name: name.to_owned(),
+            sides: [legacy, candidate, differ].map(grouped),
+            is_same: differ == 0,
+        }
+    }
+
+    /// The difference is told to so many decimals: more only where it would look like none.
+    fn of_amounts(name: String, (legacy, candidate): (Decimal, Decimal), decimals: u32) -> Self {
+        let differ = candidate - legacy;
+        let shown = match differ.round_dp(decimals) {
+            rounded if rounded.is_zero() => differ.round_dp(2 * decimals),
+            rounded => rounded,
+        };
+        let sides = [legacy.round_dp(2), candidate.round_dp(2), shown.normalize()];
+        Self {
+            name,
+            sides: sides.map(|amount| thousands(&amount.to_string())),
+            is_same: differ.is_zero(),
+        }
+    }
+}
+
+/// Heads of the sums' columns, and how wide these are at least.
+const SIDES: [(&str, usize); 3] = [("legacy", 9), ("candidate", 11), ("differ", 8)];
+
+/// How wide the sums' first column is.
+const NAME: usize = 13;
+
+fn sums_of(totals: &Totals) -> Vec<Sum> {
+    let (legacy, candidate) = (&totals.legacy, &totals.candidate);
+    let counts = [
+        ("started", legacy.started, candidate.started),
+        ("closed", legacy.closed, candidate.closed),
+        ("CDR received", legacy.records, candidate.records),
+        ("left open", legacy.left_open, candidate.left_open),
+        ("missing", legacy.missing, candidate.missing),
+    ];
+    let counts = counts.map(|(name, legacy, candidate)| Sum::of_counts(name, (legacy, candidate)));
+    let kwh = |side: &Side| side.energy_wh / Decimal::from(1_000);
+    let energy = Sum::of_amounts("energy kWh".to_owned(), (kwh(legacy), kwh(candidate)), 3);
+    let currencies: BTreeSet<&String> = legacy.cost.keys().chain(candidate.cost.keys()).collect();
+    let costs = currencies.into_iter().map(|currency| {
+        let of = |side: &Side| side.cost.get(currency).copied().unwrap_or_default();
+        let name = format!("cost {}", shown(currency));
+        Sum::of_amounts(name, (of(legacy), of(candidate)), 2)
+    });
+    counts.into_iter().chain([energy]).chain(costs).collect()
+}
+
+/// How wide each side's column is: as wide as its longest number and a space.
+fn widths(sums: &[Sum]) -> [usize; 3] {
+    [0, 1, 2].map(|at| {
+        let longest = sums.iter().map(|sum| sum.sides[at].len() + 1).max();
+        longest.unwrap_or_default().max(SIDES[at].1)
+    })
+}
+
+/// How wide a pane must be for the sums.
+fn sums_width(data: Option<&Data>) -> u16 {
+    let sums = data.map_or_else(Vec::new, |data| sums_of(&data.totals));
+    let sides: usize = widths(&sums).iter().sum();
+    (NAME + sides + 5) as u16
+}
+
+fn sum_lines(sums: &[Sum], look: &Look<'_>) -> Vec<Line<'static>> {
+    let widths = widths(sums);
+    let row = |name: &str, sides: [&str; 3]| {
+        let mut text = format!("{name:<NAME$}");
+        for (side, width) in sides.into_iter().zip(widths) {
+            // Writing into a string cannot fail.
+            let _ = write!(text, "{side:>width$}");
+        }
+        text
+    };
+    let head = row("", SIDES.map(|(head, _)| head));
+    let mut lines = vec![Line::styled(head, look.theme.style(Tone::Dim))];
+    for sum in sums {
+        let (mark, tone) = if sum.is_same {
+            ('=', Tone::Plain)
+        } else {
+            ('x', Tone::Bad)
+        };
+        let text = row(&sum.name, sum.sides.each_ref().map(String::as_str));
+        lines.push(Line::styled(
+            format!("{text} {mark}"),
+            look.theme.style(tone),
+        ));
+    }
+    lines
+}
+
+/// What both sides' books come to.
 fn sums(sessions: &Sessions, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
     let inside = pane::boxed(frame, area, ("RECONCILIATION", ""), look.focus == 1, look);
     let Some(data) = sessions.data() else { return };
     let totals = &data.totals;
-    let plain = look.theme.style(Tone::Plain);
-    let mut lines = vec![Line::styled(
-        format!(
-            "{:<14}{:>10}{:>11}{:>9}",
-            "", "legacy", "candidate", "differ"
-        ),
-        look.theme.style(Tone::Dim),
-    )];
-    for (name, legacy, candidate) in counts(totals) {
-        lines.push(count_line(name, (legacy, candidate), look));
-    }
-    let energy = |side: &Side| side.energy_wh / Decimal::from(1_000);
-    lines.push(sum_line(
-        "energy kWh",
-        energy(&totals.legacy),
-        energy(&totals.candidate),
-        look,
-    ));
-    let currencies: std::collections::BTreeSet<&String> = totals
-        .legacy
-        .cost
-        .keys()
-        .chain(totals.candidate.cost.keys())
-        .collect();
-    for currency in currencies {
-        let of = |side: &Side| side.cost.get(currency).copied().unwrap_or_default();
-        let name = format!("cost {}", shown(currency));
-        lines.push(sum_line(
-            &name,
-            of(&totals.legacy),
-            of(&totals.candidate),
-            look,
-        ));
-    }
+    let mut lines = sum_lines(&sums_of(totals), look);
     lines.push(Line::raw(""));
     let missing: u64 = totals.not_comparable.values().sum();
     let mut says = format!("{} pending, {missing} not comparable", totals.pending);
     for (reason, count) in &totals.not_comparable {
         let _ = write!(says, "; {reason} {count}");
     }
-    lines.extend(pane::broken(&says, inside.width, plain));
+    lines.extend(pane::broken(
+        &says,
+        inside.width,
+        look.theme.style(Tone::Plain),
+    ));
     if totals.more {
         let says = format!("of the last {} sessions", grouped(totals.sessions));
         lines.push(Line::styled(says, look.theme.style(Tone::Warn)));
@@ -320,49 +395,6 @@ fn sums(sessions: &Sessions, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>)
         ));
     }
     frame.render_widget(Text::from(lines), inside);
-}
-
-fn counts(totals: &Totals) -> [(&'static str, u64, u64); 5] {
-    let (legacy, candidate) = (&totals.legacy, &totals.candidate);
-    [
-        ("started", legacy.started, candidate.started),
-        ("closed", legacy.closed, candidate.closed),
-        ("CDR received", legacy.records, candidate.records),
-        ("left open", legacy.left_open, candidate.left_open),
-        ("missing", legacy.missing, candidate.missing),
-    ]
-}
-
-fn count_line(name: &str, (legacy, candidate): (u64, u64), look: &Look<'_>) -> Line<'static> {
-    let differ = legacy.abs_diff(candidate);
-    let text = format!(
-        "{name:<13}{:>9}{:>11}{:>8} {}",
-        grouped(legacy),
-        grouped(candidate),
-        grouped(differ),
-        if differ == 0 { '=' } else { 'x' }
-    );
-    Line::styled(
-        text,
-        look.theme
-            .style(if differ == 0 { Tone::Plain } else { Tone::Bad }),
-    )
-}
-
-fn sum_line(name: &str, legacy: Decimal, candidate: Decimal, look: &Look<'_>) -> Line<'static> {
-    let differ = (candidate - legacy).normalize();
-    let same = differ.is_zero();
-    let text = format!(
-        "{name:<13}{:>9}{:>11}{:>8} {}",
-        legacy.round_dp(2).to_string(),
-        candidate.round_dp(2).to_string(),
-        differ.round_dp(4).normalize().to_string(),
-        if same { '=' } else { 'x' }
-    );
-    Line::styled(
-        text,
-        look.theme.style(if same { Tone::Plain } else { Tone::Bad }),
-    )
 }
 
 fn selected(sessions: &Sessions, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {

@@ -161,7 +161,7 @@ fn ticked(tick: &Tick, look: &Look<'_>) -> [Named; 7] {
         plain(
             "live path",
             format!(
-                "{}, {}; {accepted} accepted, {refused} refused, {unlisted} unlisted",
+                "{}, {}; {accepted} in, {refused} refused, {unlisted} unlisted",
                 count_of(tick.frames.0, "frame"),
                 bytes(tick.frames.1)
             ),
@@ -208,13 +208,15 @@ fn losses(tap: &Tap, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         )));
     }
     for fenced in &data.fenced {
-        lines.push(Line::raw(format!(
+        let says = format!(
             "fenced {}: {} answered from {} on {}",
             shown(&fenced.action),
             grouped(fenced.count),
             fenced.source,
             count_of(fenced.chargers, "charger")
-        )));
+        );
+        let plain = look.theme.style(Tone::Plain);
+        lines.extend(pane::broken(&says, inside.width, plain));
     }
     frame.render_widget(Text::from(lines), inside);
 }
