@@ -122,7 +122,7 @@ pub(super) fn moved(chargers: &[String], journal: &Journal) -> Option<&'static s
     for charger in chargers {
         let standing = journal.chargers.get(charger.as_str());
         let place = match standing.map(|it| (it.step, it.authority)) {
-            Some((Step::Acting | Step::Admitted, _)) => "moving",
+            Some((Step::Acting | Step::Admitted | Step::Recalled, _)) => "moving",
             Some((_, Leg::Candidate)) => "moved",
             _ => "there",
         };

@@ -237,6 +237,7 @@ fn switched(change: &Change) -> Option<(&'static str, String)> {
         (Step::Acting, _) => ("INFO", format!("sent to {to}")),
         (Step::Done, _) => ("INFO", format!("back, at {to}")),
         (Step::Missing, _) => ("ALERT", format!("not back after the switch to {to}")),
+        (Step::Recalled, _) => ("INFO", format!("back to {to} for a while: {}", change.why)),
         (Step::Kept, _) => ("ALERT", format!("not switched: {}", change.why)),
         (Step::Over, Some([moved, kept, missing])) => (
             if kept + missing > 0 { "ALERT" } else { "INFO" },
