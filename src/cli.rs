@@ -31,6 +31,7 @@ pub mod paperwork;
 mod places;
 pub mod recording;
 pub mod replay;
+pub mod report;
 pub mod rules;
 pub mod schema;
 pub mod sessions;
@@ -63,7 +64,8 @@ use judging::JudgingError;
 /// Meanwhile:    evenkeel watch RECORDING
 /// Afterwards:   evenkeel diffs RECORDING, evenkeel triage --finding ID --state STATE RECORDING,
 ///               evenkeel sessions RECORDING, evenkeel verify RECORDING
-/// Vendor:       evenkeel bundle --out bundles RECORDING, evenkeel replay bundles --target URL
+/// Vendor:       evenkeel report --for vendor --out DIR RECORDING, evenkeel bundle --out bundles RECORDING,
+///               evenkeel replay bundles --target URL
 /// Cutover:      evenkeel gate --group GROUP RECORDING, evenkeel decide go --group GROUP --by NAME RECORDING
 /// Plumbing:     evenkeel explain CODE, evenkeel schema NAME, evenkeel completions SHELL, evenkeel man
 ///
@@ -91,6 +93,7 @@ enum Verb {
     Estate(estate::Options),
     Gate(gate::Options),
     Decide(decide::Options),
+    Report(report::Options),
     Verify(verify::Options),
     Bundle(bundle::Options),
     Replay(replay::Options),
@@ -142,6 +145,7 @@ fn run(verb: &Verb) -> Result<Exit, CliError> {
         Verb::Estate(options) => estate::run(options),
         Verb::Gate(options) => gate::run(options),
         Verb::Decide(options) => decide::run(options),
+        Verb::Report(options) => report::run(options),
         Verb::Verify(options) => verify::run(options),
         Verb::Bundle(options) => bundle::run(options),
         Verb::Replay(options) => replay::run(options),
@@ -179,6 +183,9 @@ impl From<ReportError> for CliError {
         match error {
             ReportError::Facts(error) => error.into(),
             ReportError::Ledger(error) => error.into(),
+            error @ (ReportError::Protocol(_) | ReportError::Render(_)) => {
+                Self::new(Exit::Environment, "RPT-004", chain(&error))
+            }
         }
     }
 }

@@ -92,7 +92,10 @@ impl Judge {
     /// Takes the next fact; `out` gets the rows that follow from it.
     pub fn feed(&mut self, fact: &Fact, out: &mut impl FnMut(Row)) {
         self.states.hear(fact, out);
-        if matches!(fact.kind, Kind::Decision | Kind::Triage | Kind::HookRan) {
+        if matches!(
+            fact.kind,
+            Kind::Decision | Kind::Triage | Kind::HookRan | Kind::Revealed
+        ) {
             // A human note may come days after the traffic: nobody has been silent all the while.
             self.groups.hear(fact, out);
             return;
@@ -193,6 +196,7 @@ impl Judge {
             | Kind::EstateLoaded
             | Kind::GateLoaded
             | Kind::HookRan
+            | Kind::Revealed
             | Kind::Mediated => {}
         }
         None

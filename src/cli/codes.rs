@@ -570,6 +570,34 @@ pub const CODES: &[Code] = &[
         "Check the path that --results names, its permissions and the disk.",
     ),
     code(
+        "RPT-001",
+        "Something that must not leave stands in the report.",
+        "Every value of the recording that is not kept by the list of members is looked for in every byte before a report is written, \
+         and nothing is written if one is found. Reasons, notes and rules are shown as people wrote them: name no tag and no charger \
+         there.",
+    ),
+    code(
+        "RPT-002",
+        "A key for reports cannot be used.",
+        "The key of pseudonyms is 64 hexadecimal digits and is made when its file is not there. Keys that sign are Ed25519 in PEM \
+         form: `openssl genpkey -algorithm ed25519 -out FILE`, and `openssl pkey -in FILE -pubout` for who checks.",
+    ),
+    code(
+        "RPT-003",
+        "A key file cannot be read or made.",
+        "The message says why. It must be readable for you, and its directory writable if it is not there yet.",
+    ),
+    code(
+        "RPT-004",
+        "A report cannot be made.",
+        "The message says why. Reports take little memory; if this persists, it is a mistake in the program.",
+    ),
+    code(
+        "RPT-005",
+        "A report cannot be checked.",
+        "It must be a whole archive as `evenkeel report` wrote it, readable for you.",
+    ),
+    code(
         "RULE-001",
         "A rule file cannot be read.",
         "`rules.files` is relative to the configuration file; the file must be UTF-8.",

@@ -34,6 +34,8 @@ pub enum Schema {
     Estate,
     /// `gate --json`: evenkeel.gate/1.
     Gate,
+    /// `report.json` in an archive of `report`: evenkeel.report/1.
+    Report,
     /// `verify --json`: evenkeel.verify/1.
     Verify,
     /// A file that `bundle` writes: evenkeel.bundle/1.
@@ -60,6 +62,7 @@ impl Schema {
             Self::Sessions => include_str!("../ledger/sessions.schema.json"),
             Self::Estate => include_str!("../estate/estate.schema.json"),
             Self::Gate => include_str!("../estate/gate/gate.schema.json"),
+            Self::Report => crate::report::render::SCHEMA,
             Self::Verify => include_str!("verify.schema.json"),
             Self::Bundle => include_str!("../replay/bundle/bundle.schema.json"),
             Self::Results => include_str!("../replay/results.schema.json"),

@@ -9,8 +9,13 @@ use sha2::{Digest as _, Sha256};
 use super::{Fact, Kind, Reader, Recorder, RecordingError};
 use crate::clock::Micros;
 
-/// Kinds of facts that are notes: what people decide and say, and what the programs did that decisions run.
-const CHAINED: [Kind; 3] = [Kind::Decision, Kind::Triage, Kind::HookRan];
+/// Kinds of facts that are notes: what people decide, say and ask, and what the programs did that decisions run.
+const CHAINED: [Kind; 4] = [
+    Kind::Decision,
+    Kind::Triage,
+    Kind::HookRan,
+    Kind::Revealed,
+];
 
 /// What the first note names as the one before it.
 pub const BEGIN: &str = "0000000000000000000000000000000000000000000000000000000000000000";

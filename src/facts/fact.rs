@@ -118,6 +118,9 @@ pub enum Kind {
     /// The program that a decision ran has ended, or was ended, in a [`crate::facts::chain`]. Body: `{"decision","program",
     /// "exit","why","took_us","stdout","stderr"}`, the output cut and without control characters. Note: `{"prev","hash"}`.
     HookRan = 66,
+    /// Somebody asked whose a pseudonym of a report is, in a [`crate::facts::chain`]. Body: `{"pseudonym","recipient","key","by",
+    /// "found"}`, never the answer. Note: `{"prev","hash"}`.
+    Revealed = 67,
 }
 
 /// One observed thing.
@@ -293,7 +296,7 @@ impl Dir {
 
 impl Kind {
     /// Every kind, by number.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::TapStarted,
         Self::TapStopped,
         Self::Tick,
@@ -327,6 +330,7 @@ impl Kind {
         Self::EstateLoaded,
         Self::GateLoaded,
         Self::HookRan,
+        Self::Revealed,
     ];
 
     /// The number that the database stores.
@@ -374,6 +378,7 @@ impl Kind {
             Self::EstateLoaded => "estate-loaded",
             Self::GateLoaded => "gate-loaded",
             Self::HookRan => "hook-ran",
+            Self::Revealed => "revealed",
             Self::Mediated => "mediated",
         }
     }

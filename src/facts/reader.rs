@@ -95,7 +95,10 @@ impl Reader {
         let mut seq = self.last_seq()?;
         while seq > 0 {
             match self.by_seq(seq)? {
-                Some(fact) if !matches!(fact.kind, Kind::Decision | Kind::Triage) => {
+                Some(fact) if !matches!(
+                    fact.kind,
+                    Kind::Decision | Kind::Triage | Kind::Revealed
+                ) => {
                     return Ok(Some(fact.at));
                 }
                 _ => seq -= 1,

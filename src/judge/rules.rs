@@ -143,7 +143,7 @@ pub struct Origin {
 }
 
 /// The files of the built-in rules, in the order in which they are tried.
-const BUILT_IN: [(&str, &str); 3] = [
+pub const BUILT_IN: [(&str, &str); 3] = [
     ("builtin-1.6.toml", include_str!("rules/builtin-1.6.toml")),
     ("builtin-2.x.toml", include_str!("rules/builtin-2.x.toml")),
     ("builtin-2.1.toml", include_str!("rules/builtin-2.1.toml")),

@@ -1,5 +1,7 @@
 //! The marks in front of rows: the same six in every view, each with its word.
 
+use serde::{Serialize, Serializer};
+
 /// What came out, as one character and one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Mark {
@@ -61,5 +63,12 @@ impl Mark {
             Self::Synthetic => "synthetic",
             Self::Pending => "pending",
         }
+    }
+}
+
+impl Serialize for Mark {
+    /// As its word.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
     }
 }

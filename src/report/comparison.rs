@@ -5,6 +5,8 @@
 
 mod fields;
 
+use serde::Serialize;
+
 use super::escape::{printable, printable_bytes};
 use super::evidence::{Evidence, Text, pretty};
 use crate::facts::Leg;
@@ -23,7 +25,7 @@ const LINES: usize = 1_000;
 const LONGEST: usize = 2_000;
 
 /// Texts side by side.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Comparison {
     /// What is compared: `StopTransaction seq 10561`.
     pub title: String,
@@ -34,7 +36,7 @@ pub struct Comparison {
 }
 
 /// One part of a comparison.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Section {
     /// `request`, `answer`, `command`, ...
     pub title: String,
@@ -49,7 +51,7 @@ pub struct Section {
 }
 
 /// One field.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Row {
     /// What came out.
     pub mark: Mark,
@@ -66,7 +68,7 @@ pub struct Row {
 }
 
 /// A whole text.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Raw {
     /// Who sent it: `charger`, `legacy`, `candidate` or `stand-in`.
     pub who: &'static str,

@@ -25,6 +25,37 @@ pub fn printable_bytes(bytes: &[u8]) -> String {
     shown
 }
 
+/// Text for HTML and XML, inside elements and quoted attributes; characters that XML does not have become question marks.
+pub fn markup(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\n' | '\t' => out.push(c),
+            '\u{fffe}' | '\u{ffff}' => out.push('?'),
+            c if c.is_control() => out.push('?'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Text for a line of Markdown: whatever would be read as a mark is escaped, and lines are not broken.
+pub fn markdown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in printable(text).chars() {
+        if matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '#' | '~' | '&') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
 fn push(shown: &mut String, c: char) {
     if c.is_control() || deceives(c) {
         shown.extend(c.escape_default());
@@ -58,6 +89,12 @@ mod tests {
         assert_eq!(printable("a\u{1b}[2Jb\n"), "a\\u{1b}[2Jb\\n");
         assert_eq!(printable("tag\u{202e}gat"), "tag\\u{202e}gat");
         assert_eq!(printable("Ladesäule 充电"), "Ladesäule 充电");
+    }
+
+    #[test]
+    fn foreign_text_is_no_markup() {
+        assert_eq!(markup("<b a='1'>&\u{1b}"), "&lt;b a=&#39;1&#39;&gt;&amp;?");
+        assert_eq!(markdown("a|b\n[x](y) <i>"), "a\\|b\\\\n\\[x\\](y) \\<i\\>");
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub enum Ask {
     Decision(Box<RawValue>),
     /// Write down what the program did that a decision ran: [`crate::facts::Kind::HookRan`], whose body this is.
     Hook(Box<RawValue>),
+    /// Write down that somebody asked whose a pseudonym is: [`crate::facts::Kind::Revealed`], whose body this is.
+    Revealed(Box<RawValue>),
     /// Move chargers to a backend, or back.
     Switch(Box<switch::Request>),
 }

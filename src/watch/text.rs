@@ -1,11 +1,11 @@
 //! Text for cells: foreign text made harmless, numbers and times as people read them.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use chrono::{DateTime, FixedOffset, Local, Offset as _, TimeZone as _};
 
 use crate::clock::Micros;
+pub use crate::report::words::{counted as count_of, grouped};
 
 /// In which zone times are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,19 +79,6 @@ pub fn width(text: &str) -> usize {
     ratatui::text::Span::raw(text).width()
 }
 
-/// A count with its thousands set apart.
-pub fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// How long, in the largest unit that says enough: `0.4s`, `42s`, `7m03`, `2h14`, `21d`.
 pub fn span(us: Micros) -> String {
     let us = us.max(0);
@@ -124,14 +111,6 @@ pub fn bytes(count: u64) -> String {
     } else {
         format!("{value:.1} {}", units[unit])
     }
-}
-
-/// A noun with its number: `1 charger`, `12 chargers`.
-pub fn count_of(count: u64, noun: &str) -> String {
-    let mut out = grouped(count);
-    // Writing into a string cannot fail.
-    let _ = write!(out, " {noun}{}", if count == 1 { "" } else { "s" });
-    out
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::counted;
 use crate::cli::printable;
 use crate::ledger::row::State;
 use crate::ledger::views::{Cause, Finding, Triage, Unstable};
+use crate::report::words::grouped;
 
 /// The list of findings.
 pub(super) fn list(findings: &[Finding]) -> String {
@@ -134,28 +135,4 @@ fn likely(cause: &Cause) -> String {
         grouped(cause.without.divergent),
         grouped(cause.without.of),
     )
-}
-
-/// A count with its thousands set apart.
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        let said = [0, 999, 1_000, 1_234_567].map(grouped);
-        assert_eq!(said, ["0", "999", "1,000", "1,234,567"]);
-    }
 }

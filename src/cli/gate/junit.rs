@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::estate::gate::{Outcome, Report};
+use crate::report::escape::markup as escaped;
 
 /// The report as a test suite.
 pub(super) fn write(report: &Report) -> String {
@@ -61,22 +62,4 @@ fn fault(
         out,
         "<{element} type=\"{kind}\" message=\"{why}\">{said}</{element}>"
     )
-}
-
-/// Text for XML; characters that XML does not have become question marks.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&apos;"),
-            '\u{fffe}' | '\u{ffff}' => out.push('?'),
-            c if c.is_control() => out.push('?'),
-            c => out.push(c),
-        }
-    }
-    out
 }

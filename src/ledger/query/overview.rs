@@ -187,6 +187,58 @@ impl Reader {
         )
     }
 
+    /// How often a finding was seen in each `part` µs from `from` on: the part's number and how often.
+    pub fn sightings_over_time(
+        &self,
+        finding: &str,
+        (from, part): (Micros, Micros),
+    ) -> Result<Vec<(i64, u64)>, LedgerError> {
+        let mut parts = Vec::new();
+        self.each(
+            "SELECT (at - ?2) / ?3, count(*) FROM divergences WHERE finding = ?1 GROUP BY 1 ORDER BY 1",
+            params![finding, from, part.max(1)],
+            |row| {
+                parts.push((row.get(0)?, count(row, 1)?));
+                Ok(())
+            },
+        )?;
+        Ok(parts)
+    }
+
+    /// Exchanges in each `part` µs from `from` on: the part's number, the outcome and how many.
+    pub fn outcomes_over_time(
+        &self,
+        from: Micros,
+        part: Micros,
+    ) -> Result<Vec<(i64, String, u64)>, LedgerError> {
+        let mut parts = Vec::new();
+        self.each(
+            "SELECT (at - ?1) / ?2, outcome, count(*) FROM exchanges GROUP BY 1, 2 ORDER BY 1, 2",
+            params![from, part.max(1)],
+            |row| {
+                parts.push((row.get(0)?, row.get(1)?, count(row, 2)?));
+                Ok(())
+            },
+        )?;
+        Ok(parts)
+    }
+
+    /// The rules that explained exchanges and commands, with commas between them, and how many of these each set explained.
+    pub fn explained_by(&self) -> Result<Vec<(String, u64)>, LedgerError> {
+        let mut rules = Vec::new();
+        self.each(
+            "SELECT rules, count(*) FROM \
+                (SELECT rules FROM exchanges WHERE rules <> '' UNION ALL SELECT rules FROM commands WHERE rules <> '') \
+             GROUP BY 1 ORDER BY 1",
+            params![],
+            |row| {
+                rules.push((row.get(0)?, count(row, 1)?));
+                Ok(())
+            },
+        )?;
+        Ok(rules)
+    }
+
     fn by_hour(&self, sql: &str, since: Micros) -> Result<Vec<(Micros, u64)>, LedgerError> {
         let mut hours = Vec::new();
         self.each(sql, params![since], |row| {

@@ -96,6 +96,7 @@ pub fn note(dir: &Path, kind: Kind, body: String) -> Result<u64, NoteError> {
     let wanted = match kind {
         Kind::Decision => Ask::Decision(raw.clone()),
         Kind::HookRan => Ask::Hook(raw.clone()),
+        Kind::Revealed => Ask::Revealed(raw.clone()),
         _ => Ask::Triage(raw.clone()),
     };
     match ask(dir, wanted) {

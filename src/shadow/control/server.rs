@@ -142,6 +142,7 @@ impl Control {
         match ask {
             Ask::Triage(body) => self.note(Kind::Triage, body.get()).await,
             Ask::Decision(body) => self.note(Kind::Decision, body.get()).await,
+            Ask::Revealed(body) => self.note(Kind::Revealed, body.get()).await,
             Ask::Hook(body) => self.note(Kind::HookRan, body.get()).await,
             Ask::Switch(request) => self.switch(&request),
         }

@@ -1,4 +1,8 @@
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::*;
+use crate::ledger::query::Item;
+use crate::ledger::row::Subject;
 use crate::watch::text::Zone;
 use crate::watch::theme::{Colours, Theme};
 

@@ -1,7 +1,5 @@
 //! What a trace is made of: the ledger's rows of one charger, the texts near what is selected, and what else happened.
 
-use std::collections::BTreeMap;
-
 use super::{Data, Detail, Question, Scope};
 use crate::facts::{Fact, Kind, Reader};
 use crate::ledger::query::{self, Item};
@@ -10,7 +8,8 @@ use crate::ledger::sessions::View;
 use crate::ledger::views::rfc3339;
 use crate::ocpp::Envelope;
 use crate::report::comparison::{Row, Section};
-use crate::report::evidence::{Fate, gist};
+use crate::report::evidence::gist;
+use crate::report::ladder::read::texts;
 use crate::report::{Comparison, Evidence, printable};
 use crate::watch::books::{Books, BooksError};
 use crate::watch::ladder::{Event, Story, mark};
@@ -27,9 +26,6 @@ const AFTERMATH: usize = 3;
 
 /// Texts are read of so many items before and after the selected one.
 const NEAR: usize = 60;
-
-/// How far a word about the fate of a copy is looked for, in facts; of the selected item it is looked for further.
-const WITHIN: u64 = 2_000;
 
 /// Events that are looked through at most for those of one charger.
 const EVENTS: usize = 2_000;
@@ -53,7 +49,7 @@ pub fn read(books: &Books, question: &Question) -> Result<Data, BooksError> {
         .items
         .partition_point(|item| item.id < chosen.unwrap_or_default());
     let near = at.saturating_sub(NEAR)..(at + NEAR).min(base.items.len());
-    let (said, fates) = texts(books.facts(), &base.items[near])?;
+    let (said, fates) = texts(books.facts(), &base.items[near], gist)?;
     let selected = base.items.get(at).filter(|item| Some(item.id) == chosen);
     Ok(Data {
         charger: base.charger.clone(),
@@ -261,35 +257,6 @@ fn records(session: &Session) -> Vec<Event> {
         }));
     }
     found
-}
-
-type Words = BTreeMap<u64, String>;
-
-/// What the texts of these items come down to, and what became of their copies.
-fn texts(facts: &Reader, items: &[Item]) -> Result<(Words, Words), BooksError> {
-    let (mut said, mut fates) = (Words::new(), Words::new());
-    for item in items {
-        for seq in item.facts[1..].iter().copied().filter(|seq| *seq != 0) {
-            if item.subject != Subject::Handshake
-                && let Some(fact) = facts.by_seq(seq)?
-            {
-                said.insert(seq, gist(&fact.body));
-            }
-        }
-        let [call, _, shadow] = item.facts;
-        let open = match item.subject {
-            Subject::Exchange => call != 0 && shadow == 0,
-            Subject::Command => shadow != 0,
-            Subject::Handshake | Subject::Session => false,
-        };
-        if open {
-            let fate = Fate::of(facts, ([call, shadow], item.sent), WITHIN)?.says();
-            if !fate.is_empty() {
-                fates.insert(item.id, fate);
-            }
-        }
-    }
-    Ok((said, fates))
 }
 
 /// One item with all that there is to know of it.
