@@ -26,7 +26,11 @@ impl Terms {
     #[must_use]
     pub fn is_one_of(mut self, field: &str, values: &[String]) -> Self {
         let listed: Vec<String> = values.iter().map(|value| quoted(value)).collect();
-        let listed = if listed.is_empty() { quoted("") } else { listed.join(",") };
+        let listed = if listed.is_empty() {
+            quoted("")
+        } else {
+            listed.join(",")
+        };
         let _ = write!(self.0, "{field}:{listed} ");
         self
     }

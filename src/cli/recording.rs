@@ -1,6 +1,6 @@
 //! How verbs are told which recording they are about.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -18,16 +18,17 @@ pub struct RecordingArg {
 }
 
 impl RecordingArg {
+    /// The path that was given, whatever is there.
+    pub fn given(&self) -> Option<&Path> {
+        self.place.as_deref().or(self.named.as_deref())
+    }
+
     /// The directory of an existing recording.
     pub fn existing(&self) -> Result<PathBuf, CliError> {
-        let dir = self
-            .place
-            .clone()
-            .or_else(|| self.named.clone())
-            .ok_or_else(|| {
-                CliError::new(Exit::Usage, "REC-001", "no recording named")
-                    .help("give its directory as last argument or with --recording DIR")
-            })?;
+        let dir = self.given().map(Path::to_owned).ok_or_else(|| {
+            CliError::new(Exit::Usage, "REC-001", "no recording named")
+                .help("give its directory as last argument or with --recording DIR")
+        })?;
         if dir.join("facts.db").is_file() {
             return Ok(dir);
         }

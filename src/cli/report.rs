@@ -41,7 +41,11 @@ pub struct Options {
     #[command(flatten)]
     recording: RecordingArg,
     /// Whom it is for.
-    #[arg(long = "for", value_name = "READER", required_unless_present = "reveal")]
+    #[arg(
+        long = "for",
+        value_name = "READER",
+        required_unless_present = "reveal"
+    )]
     audience: Option<Reading>,
     /// The directory to write the archive into.
     #[arg(long, value_name = "DIR", required_unless_present = "reveal")]
@@ -62,7 +66,7 @@ pub struct Options {
     /// recording, and never with a report.
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Shift all times by this constant, for example 3d7h.
+    /// Shift all times by this constant, for example 72h.
     #[arg(long, value_name = "TIME", value_parser = shift, default_value = "0s")]
     shift_times: i64,
     /// Sign the manifest with this Ed25519 key (PEM, as `openssl genpkey -algorithm ed25519` makes it).
@@ -93,7 +97,7 @@ fn shift(text: &str) -> Result<i64, String> {
         text => parse_duration(text),
     };
     let micros = time.and_then(|time| i64::try_from(time.as_secs() * 1_000_000).ok());
-    micros.ok_or_else(|| "a duration such as 3d or 7h".to_owned())
+    micros.ok_or_else(|| "a duration such as 72h".to_owned())
 }
 
 /// Runs the verb.
@@ -106,7 +110,8 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         options.recipient(),
         options.shift_times,
         survey.originals.clone(),
-    );
+    )
+    .knowing(&render::words());
     if let Some(pseudonym) = &options.reveal {
         return reveal::run(&dir, &veil, pseudonym, options);
     }
@@ -114,9 +119,8 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let files = render::files(&report).map_err(crate::report::ReportError::from)?;
     let searched = refuse_leaks(&veil, &files)?;
     let signer = options.sign.as_deref().map(keys::signer).transpose()?;
-    let archive = package::pack(&files, signer.as_ref()).map_err(|error| {
-        CliError::new(Exit::Environment, "RPT-004", super::chain(&error))
-    })?;
+    let archive = package::pack(&files, signer.as_ref())
+        .map_err(|error| CliError::new(Exit::Environment, "RPT-004", super::chain(&error)))?;
     let place = options.place(&report);
     write(&place, &archive)?;
     super::say(&format!("{}\n", place.display()))?;
@@ -145,11 +149,21 @@ impl Options {
     /// The archive's path: what it is about is in its name.
     fn place(&self, report: &Report) -> PathBuf {
         let word = |text: &str| -> String {
-            let plain = |c: char| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '_' };
+            let plain = |c: char| {
+                if c.is_ascii_alphanumeric() || ".-_".contains(c) {
+                    c
+                } else {
+                    '_'
+                }
+            };
             text.chars().map(plain).collect()
         };
         let about = report.head.group.as_deref().unwrap_or("all");
-        let build = report.head.candidate_builds.last().map_or("", String::as_str);
+        let build = report
+            .head
+            .candidate_builds
+            .last()
+            .map_or("", String::as_str);
         let parts = [
             match report.audience {
                 Audience::Vendor => "report",
@@ -159,18 +173,17 @@ impl Options {
             build,
             report.head.to.get(..10).unwrap_or_default(),
         ];
-        let name: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).map(word).collect();
+        let name: Vec<String> = parts
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .map(word)
+            .collect();
         let out = self.out.clone().unwrap_or_default();
         out.join(format!("{}.zip", name.join("-")))
     }
 }
 
-fn read(
-    options: &Options,
-    dir: &Path,
-    survey: &Survey,
-    veil: &Veil,
-) -> Result<Report, CliError> {
+fn read(options: &Options, dir: &Path, survey: &Survey, veil: &Veil) -> Result<Report, CliError> {
     let ledger = Reader::open(dir)?;
     let facts = facts::Reader::open(dir)?;
     let rules = rules::of_recording(dir)?;
@@ -225,8 +238,13 @@ fn refuse_leaks(veil: &Veil, files: &[File]) -> Result<Searched, CliError> {
         .iter()
         .map(|file| (file.name.as_str(), file.bytes.as_slice()))
         .collect();
-    let (searched, found) = leaks(veil, &contents, &render::words());
-    let Some(Leak { file, at, pseudonym }) = found.first() else {
+    let (searched, found) = leaks(veil, &contents);
+    let Some(Leak {
+        file,
+        at,
+        pseudonym,
+    }) = found.first()
+    else {
         return Ok(searched);
     };
     let message = format!(

@@ -1,6 +1,9 @@
-//! `evenkeel verify`: is this recording what it claims to be?
+//! `evenkeel verify`: is this recording, or this report, what it claims to be?
+
+mod archive;
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
@@ -13,14 +16,20 @@ use crate::facts::chain::Chain;
 use crate::facts::{self};
 use crate::ledger::query;
 
-/// Re-judges a recording and checks containment and accounting.
+/// Re-judges a recording and checks containment and accounting; or checks the archive of a report.
+///
+/// Of a report: every byte, the hash of every file and, with --signed-by, who vouches for it. Exit code 5 if anything is not as
+/// it was written.
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(flatten)]
     recording: RecordingArg,
-    /// Print JSON (schema evenkeel.verify/1).
+    /// Print JSON (schema evenkeel.verify/1; of a report evenkeel.verify-report/1).
     #[arg(long)]
     json: bool,
+    /// A report must be signed by this Ed25519 key (PEM, public).
+    #[arg(long, value_name = "FILE")]
+    signed_by: Option<PathBuf>,
     #[command(flatten)]
     threads: Threads,
 }
@@ -66,6 +75,9 @@ struct ContainmentCheck {
 
 /// Runs the verb. Exit 5 if anything does not add up.
 pub fn run(options: &Options) -> Result<Exit, CliError> {
+    if let Some(path) = options.recording.given().filter(|path| path.is_file()) {
+        return archive::run(path, options);
+    }
     let dir = options.recording.existing()?;
     super::judging::bring_up_to_date_on(options.threads, &dir)?;
     let cursor = query::Reader::open(&dir)?.cursor()?;

@@ -10,12 +10,7 @@ use super::{Fact, Kind, Reader, Recorder, RecordingError};
 use crate::clock::Micros;
 
 /// Kinds of facts that are notes: what people decide, say and ask, and what the programs did that decisions run.
-const CHAINED: [Kind; 4] = [
-    Kind::Decision,
-    Kind::Triage,
-    Kind::HookRan,
-    Kind::Revealed,
-];
+const CHAINED: [Kind; 4] = [Kind::Decision, Kind::Triage, Kind::HookRan, Kind::Revealed];
 
 /// What the first note names as the one before it.
 pub const BEGIN: &str = "0000000000000000000000000000000000000000000000000000000000000000";

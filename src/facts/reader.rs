@@ -95,10 +95,9 @@ impl Reader {
         let mut seq = self.last_seq()?;
         while seq > 0 {
             match self.by_seq(seq)? {
-                Some(fact) if !matches!(
-                    fact.kind,
-                    Kind::Decision | Kind::Triage | Kind::Revealed
-                ) => {
+                Some(fact)
+                    if !matches!(fact.kind, Kind::Decision | Kind::Triage | Kind::Revealed) =>
+                {
                     return Ok(Some(fact.at));
                 }
                 _ => seq -= 1,

@@ -148,6 +148,12 @@ impl Report {
     pub fn of(world: &World<'_>, wanted: &Wanted) -> Result<Self, ReportError> {
         let mut findings = views::diffs(world.ledger, &wanted.findings)?;
         causes::add(world.dir, world.ledger, &mut findings.findings)?;
+        if wanted.audience == Audience::SignOff {
+            // Who signs must read what the group is called.
+            for group in world.ledger.groups()? {
+                world.veil.spare(&group.name);
+            }
+        }
         let matrix = world.ledger.matrix()?;
         let (open, closed): (Vec<_>, Vec<_>) = (findings.findings.iter())
             .partition(|finding| finding.counts() || finding.is_undecided());
@@ -205,12 +211,20 @@ fn attempt(attempt: &views::Attempt, veil: &Veil) -> views::Attempt {
     let fields = attempt.fields.split(' ').map(|field| {
         let (name, value) = field.split_once('=').unwrap_or(("", field));
         let value = veil.value(name, value);
-        if name.is_empty() { value } else { format!("{name}={value}") }
+        if name.is_empty() {
+            value
+        } else {
+            format!("{name}={value}")
+        }
     });
     views::Attempt {
         fields: fields.collect::<Vec<_>>().join(" "),
         notice: attempt.notice.as_deref().map(|it| veil.prose(it)),
-        chargers: attempt.chargers.iter().map(|it| veil.pseudonym(it)).collect(),
+        chargers: attempt
+            .chargers
+            .iter()
+            .map(|it| veil.pseudonym(it))
+            .collect(),
         first_seen: veil.prose(&attempt.first_seen),
         last_seen: veil.prose(&attempt.last_seen),
         ..attempt.clone()
@@ -223,10 +237,14 @@ fn veiled(mut gate: gate::Report, veil: &Veil) -> gate::Report {
     gate.why.iter_mut().for_each(prose);
     gate.to_go.iter_mut().for_each(prose);
     for criterion in &mut gate.criteria {
-        [&mut criterion.seen, &mut criterion.why, &mut criterion.to_go]
-            .into_iter()
-            .chain(&mut criterion.blame)
-            .for_each(prose);
+        [
+            &mut criterion.seen,
+            &mut criterion.why,
+            &mut criterion.to_go,
+        ]
+        .into_iter()
+        .chain(&mut criterion.blame)
+        .for_each(prose);
     }
     for told in &mut gate.decisions {
         prose(&mut told.reason);
@@ -238,6 +256,3 @@ fn veiled(mut gate: gate::Report, veil: &Veil) -> gate::Report {
 pub(super) fn told(veil: &Veil, at: Micros) -> String {
     views::rfc3339(veil.time(at))
 }
-
-#[cfg(test)]
-mod tests;

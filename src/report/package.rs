@@ -126,7 +126,11 @@ fn commented(mut archive: Vec<u8>) -> Vec<u8> {
 
 /// Whether every byte of an archive is the one that was written.
 fn is_unaltered(archive: &[u8]) -> bool {
-    let Some(end) = archive.len().checked_sub(COMMENT_BYTES).filter(|end| *end >= END) else {
+    let Some(end) = archive
+        .len()
+        .checked_sub(COMMENT_BYTES)
+        .filter(|end| *end >= END)
+    else {
         return false;
     };
     let (body, comment) = archive.split_at(end);
@@ -156,8 +160,10 @@ pub fn check(archive: &[u8], witness: Option<&Witness>) -> Checked {
 }
 
 fn contents(files: &[File], witness: Option<&Witness>, checked: &mut Checked) {
-    let by_name: BTreeMap<&str, &[u8]> =
-        files.iter().map(|file| (file.name.as_str(), file.bytes.as_slice())).collect();
+    let by_name: BTreeMap<&str, &[u8]> = files
+        .iter()
+        .map(|file| (file.name.as_str(), file.bytes.as_slice()))
+        .collect();
     let Some(listed) = by_name.get(MANIFEST) else {
         checked.broken.push(format!("it holds no {MANIFEST}"));
         return;
@@ -174,13 +180,17 @@ fn contents(files: &[File], witness: Option<&Witness>, checked: &mut Checked) {
         match unlisted.remove(name) {
             None => checked.broken.push(format!("{name} is missing")),
             Some(bytes) if hash(bytes) != expected => {
-                checked.broken.push(format!("{name} is not what the manifest says"));
+                checked
+                    .broken
+                    .push(format!("{name} is not what the manifest says"));
             }
             Some(_) => checked.files += 1,
         }
     }
     for name in unlisted.keys() {
-        checked.broken.push(format!("{name} is not in the manifest"));
+        checked
+            .broken
+            .push(format!("{name} is not in the manifest"));
     }
     checked.signature = match (by_name.get(SIGNATURE), witness) {
         (None, None) => Signature::None,
@@ -191,7 +201,9 @@ fn contents(files: &[File], witness: Option<&Witness>, checked: &mut Checked) {
         (Some(_), None) => Signature::Unchecked,
         (Some(signature), Some(witness)) if witness.confirms(listed, signature) => Signature::Holds,
         (Some(_), Some(_)) => {
-            checked.broken.push("the signature is not that of the key that was named".to_owned());
+            checked
+                .broken
+                .push("the signature is not that of the key that was named".to_owned());
             Signature::Broken
         }
     };
@@ -235,7 +247,11 @@ mod tests {
         let mut turned = files();
         turned.reverse();
         assert_eq!(pack(&turned, None).unwrap(), packed);
-        let names: Vec<String> = unpack(&packed).unwrap().into_iter().map(|file| file.name).collect();
+        let names: Vec<String> = unpack(&packed)
+            .unwrap()
+            .into_iter()
+            .map(|file| file.name)
+            .collect();
         assert_eq!(names, [MANIFEST, "a.txt", "b.txt", "c/d.bin"]);
         let checked = check(&packed, None);
         assert_eq!((checked.files, checked.signature), (3, Signature::None));
@@ -248,7 +264,11 @@ mod tests {
         for at in 0..packed.len() {
             let mut altered = packed.clone();
             altered[at] ^= 1;
-            assert!(!check(&altered, None).broken.is_empty(), "byte {at} of {}", packed.len());
+            assert!(
+                !check(&altered, None).broken.is_empty(),
+                "byte {at} of {}",
+                packed.len()
+            );
         }
         assert!(!check(&packed[..packed.len() - 1], None).broken.is_empty());
         assert!(!check(b"", None).broken.is_empty());

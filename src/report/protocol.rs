@@ -52,7 +52,11 @@ pub fn clause(
             && row.action == action
             && (path.starts_with(&row.path) || row.path == format!("#{kind}"))
     };
-    let best = table.clause.iter().filter(fits).max_by_key(|row| row.path.len());
+    let best = table
+        .clause
+        .iter()
+        .filter(fits)
+        .max_by_key(|row| row.path.len());
     Ok(best.map(|row| Clause {
         section: row.section.clone(),
         says: row.says.trim().to_owned(),
@@ -69,22 +73,54 @@ mod tests {
         let status = of("1.6", "Authorize", "/idTagInfo/status").unwrap();
         let whole = of("1.6", "Authorize", "/idTagInfo/parentIdTag").unwrap();
         assert!(status.section.contains("1.6") && status != whole);
-        assert_ne!(of("2.0.1", "Authorize", "/idTokenInfo/status").unwrap().section, status.section);
+        assert_ne!(
+            of("2.0.1", "Authorize", "/idTokenInfo/status")
+                .unwrap()
+                .section,
+            status.section
+        );
         assert_eq!(of("1.6", "NoSuchAction", ""), None);
-        let books = clause("1.6", "Session", "", "missing-cdr").unwrap().unwrap();
+        let books = clause("1.6", "Session", "", "missing-cdr")
+            .unwrap()
+            .unwrap();
         assert!(books.section.contains("OCPI"));
     }
 
     #[test]
     fn every_action_of_a_charger_is_spoken_of() {
         for (version, actions) in [
-            ("1.6", &["Authorize", "BootNotification", "DataTransfer", "Heartbeat", "MeterValues",
-                "StartTransaction", "StatusNotification", "StopTransaction"][..]),
-            ("2.0.1", &["Authorize", "BootNotification", "DataTransfer", "Heartbeat", "MeterValues",
-                "TransactionEvent", "StatusNotification", "NotifyReport"][..]),
+            (
+                "1.6",
+                &[
+                    "Authorize",
+                    "BootNotification",
+                    "DataTransfer",
+                    "Heartbeat",
+                    "MeterValues",
+                    "StartTransaction",
+                    "StatusNotification",
+                    "StopTransaction",
+                ][..],
+            ),
+            (
+                "2.0.1",
+                &[
+                    "Authorize",
+                    "BootNotification",
+                    "DataTransfer",
+                    "Heartbeat",
+                    "MeterValues",
+                    "TransactionEvent",
+                    "StatusNotification",
+                    "NotifyReport",
+                ][..],
+            ),
         ] {
             for action in actions {
-                assert!(clause(version, action, "", "").unwrap().is_some(), "{version} {action}");
+                assert!(
+                    clause(version, action, "", "").unwrap().is_some(),
+                    "{version} {action}"
+                );
             }
         }
     }

@@ -25,7 +25,14 @@ pub enum RenderError {
 
 /// What the program itself says in every report: words that are nobody's name.
 pub fn words() -> String {
-    let mut words = [SCHEMA, html::WORDS[0], html::WORDS[1], html::WORDS[2], html::WORDS[3]].join("\n");
+    let mut words = [
+        SCHEMA,
+        html::WORDS[0],
+        html::WORDS[1],
+        html::WORDS[2],
+        html::WORDS[3],
+    ]
+    .join("\n");
     words.push_str(super::protocol::TABLE);
     for (_, text) in crate::judge::rules::BUILT_IN {
         words.push_str(text);

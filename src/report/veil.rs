@@ -39,18 +39,22 @@ pub struct Veil {
     key: hmac::Key,
     shift: Micros,
     originals: Originals,
+    /// What the program itself says, in lower case.
+    words: String,
     given: RefCell<Given>,
 }
 
 /// What was given out so far.
 #[derive(Default)]
 struct Given {
-    /// Pseudonyms, by what they stand for.
+    /// Pseudonyms, by what they stand for, both in lower case.
     pseudonyms: BTreeMap<String, String>,
     /// What they are, so that no two values share one.
     taken: BTreeSet<String>,
     /// Values that were let through because their members are kept, in lower case.
     kept: HashSet<String>,
+    /// Words that the operator uses for groups of chargers, and wants to be read, in lower case.
+    spared: HashSet<String>,
 }
 
 impl std::fmt::Debug for Veil {
@@ -74,21 +78,34 @@ impl Veil {
             key: hmac::Key::new(hmac::HMAC_SHA256, own.as_ref()),
             shift,
             originals,
+            words: String::new(),
             given: RefCell::default(),
         }
+    }
+
+    /// The same veil, which lets stand what the program itself says: a word of it in somebody's data names nobody.
+    #[must_use]
+    pub fn knowing(mut self, words: &str) -> Self {
+        self.words = words.to_lowercase();
+        self
     }
 
     /// Eight hexadecimal digits that tell keys apart and say nothing about them.
     pub fn key_id(&self) -> String {
         let tag = hmac::sign(&self.key, b"key id");
-        tag.as_ref()[..4].iter().fold(String::new(), |text, byte| {
-            text + &format!("{byte:02x}")
-        })
+        tag.as_ref()[..4]
+            .iter()
+            .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
     }
 
     /// Whether times are shifted.
     pub const fn shifts(&self) -> bool {
         self.shift != 0
+    }
+
+    /// Lets a word of the operator's stand, though something in the recording is called the same.
+    pub fn spare(&self, word: &str) {
+        self.given.borrow_mut().spared.insert(word.to_lowercase());
     }
 
     /// A point in time as it may be told, µs.
@@ -165,9 +182,22 @@ impl Veil {
         &self.originals
     }
 
-    /// Whether a value was let through somewhere because its member is kept.
-    fn was_kept(&self, value: &str) -> bool {
-        self.given.borrow().kept.contains(value)
+    /// Whether a value may be read all the same: its member is kept somewhere, or it is a word of the operator's or the
+    /// program's.
+    fn is_common(&self, value: &str) -> bool {
+        self.given.borrow().kept.contains(value) || self.is_spared(value)
+    }
+
+    fn is_spared(&self, word: &str) -> bool {
+        self.given.borrow().spared.contains(word)
+            || leaks::stands(self.words.as_bytes(), word.as_bytes()).is_some()
+    }
+
+    /// Whether a word in prose is somebody's name.
+    fn is_name(&self, word: &str) -> bool {
+        word.len() >= SHORTEST
+            && self.originals.contains(word)
+            && !self.is_spared(&word.to_lowercase())
     }
 
     /// The literal that takes the place of a scalar; none if it stays.
@@ -205,21 +235,32 @@ impl Veil {
         value.to_owned()
     }
 
+    /// A word with the names in it replaced, the longest first: `charger:CP-1`, `CP-1/2`.
     fn word<'t>(&self, word: &'t str) -> Cow<'t, str> {
-        let ends = |c: char| matches!(c, '.' | ':' | '/' | '-');
-        let core = word.trim_end_matches(ends);
+        let core = word.trim_end_matches(['.', ':', '/', '-']);
         if self.shift != 0
             && let Some(shifted) = shifted(core, self.shift)
         {
             return Cow::Owned(shifted + &word[core.len()..]);
         }
-        for (head, name) in [("", word), ("", core)].into_iter().chain(parts(core)) {
-            if name.len() >= SHORTEST && self.originals.contains(name) {
-                let tail = &word[head.len() + name.len()..];
-                return Cow::Owned(format!("{head}{}{tail}", self.pseudonym(name)));
+        let edges = edges(word);
+        let (mut out, mut at) = (String::new(), 0);
+        for (place, start) in edges.iter().enumerate() {
+            if *start < at {
+                continue;
+            }
+            let ends = edges[place + 1..].iter().rev();
+            if let Some(end) = ends.copied().find(|end| self.is_name(&word[*start..*end])) {
+                out.push_str(&word[at..*start]);
+                out.push_str(&self.pseudonym(&word[*start..end]));
+                at = end;
             }
         }
-        Cow::Borrowed(word)
+        if at == 0 {
+            return Cow::Borrowed(word);
+        }
+        out.push_str(&word[at..]);
+        Cow::Owned(out)
     }
 
     fn spelled(&self, value: &str, spelling: Spelling) -> String {
@@ -227,46 +268,54 @@ impl Veil {
         if core.is_empty() {
             return value.to_owned();
         }
-        let known = self.given.borrow().pseudonyms.get(core).cloned();
-        let name = known.unwrap_or_else(|| self.give(core, spelling));
+        let folded = core.to_lowercase();
+        let known = self.given.borrow().pseudonyms.get(&folded).cloned();
+        let name = known.unwrap_or_else(|| self.give(folded, spelling));
+        let name = shape::cased(&name, core);
         let start = value.len() - value.trim_start().len();
         format!("{}{name}{}", &value[..start], &value[start + core.len()..])
     }
 
-    /// A new pseudonym: nobody's name, and nobody else's pseudonym.
-    fn give(&self, core: &str, spelling: Spelling) -> String {
+    /// A new pseudonym: nobody's name, and nobody else's pseudonym. Both are in lower case.
+    fn give(&self, folded: String, spelling: Spelling) -> String {
         let mut given = self.given.borrow_mut();
         let mut name = String::new();
         for attempt in 0..TRIES {
-            let lower = self.attempt(core, spelling, attempt);
-            let is_free = !self.originals.contains(&lower) && !given.taken.contains(&lower);
-            name = shape::cased(&lower, core);
-            if is_free {
-                given.taken.insert(lower);
+            name = self.attempt(&folded, spelling, attempt);
+            if !self.originals.contains(&name) && given.taken.insert(name.clone()) {
                 break;
             }
         }
-        given.pseudonyms.insert(core.to_owned(), name.clone());
+        given.pseudonyms.insert(folded, name.clone());
         name
     }
 
     /// The pseudonym that comes at this attempt, in lower case.
-    fn attempt(&self, core: &str, spelling: Spelling, attempt: u32) -> String {
-        shaped(&core.to_lowercase(), spelling, |block| {
-            let message = format!("{attempt}\n{block}\n{}", core.to_lowercase());
+    fn attempt(&self, folded: &str, spelling: Spelling, attempt: u32) -> String {
+        shaped(folded, spelling, |block| {
+            let message = format!("{attempt}\n{block}\n{folded}");
             let tag = hmac::sign(&self.key, message.as_bytes());
             tag.as_ref().to_vec()
         })
     }
 }
 
-/// What follows a colon or slash in a word, with what stands before it: `charger:CP1`, `CP1/2`.
-fn parts(word: &str) -> impl Iterator<Item = (&str, &str)> {
-    let after = word
-        .match_indices([':', '/', '='])
-        .map(|(at, _)| (&word[..=at], &word[at + 1..]));
-    let before = word.match_indices([':', '/']).map(|(at, _)| ("", &word[..at]));
-    after.chain(before)
+/// Parts of a word are looked at up to so many: a word of more is no name.
+const PARTS: usize = 24;
+
+/// Where parts of a word begin or end: at its ends, and where letters or digits meet anything else.
+fn edges(word: &str) -> Vec<usize> {
+    let mut edges = vec![0];
+    let mut before = None;
+    for (at, c) in word.char_indices() {
+        let is_part = c.is_alphanumeric();
+        if before.is_some_and(|before| before != is_part) && edges.len() < PARTS {
+            edges.push(at);
+        }
+        before = Some(is_part);
+    }
+    edges.push(word.len());
+    edges
 }
 
 /// An RFC 3339 time moved by so many µs; none if it is no time. What stands behind its seconds stays as it is spelled.
@@ -276,7 +325,11 @@ fn shifted(text: &str, by: Micros) -> Option<String> {
     }
     let at = chrono::DateTime::parse_from_rfc3339(text).ok()?;
     let moved = at.checked_add_signed(chrono::TimeDelta::microseconds(by))?;
-    Some(format!("{}{}", moved.format("%Y-%m-%dT%H:%M:%S"), &text[19..]))
+    Some(format!(
+        "{}{}",
+        moved.format("%Y-%m-%dT%H:%M:%S"),
+        &text[19..]
+    ))
 }
 
 #[cfg(test)]

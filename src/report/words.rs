@@ -15,7 +15,11 @@ pub fn grouped(count: u64) -> String {
 
 /// `1 charger`, `2,000 chargers`.
 pub fn counted(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
+    format!(
+        "{} {noun}{}",
+        grouped(count),
+        if count == 1 { "" } else { "s" }
+    )
 }
 
 /// A share as per cent with two digits that say something: `0.34 %`, `7.8 %`, `100 %`.
@@ -40,7 +44,10 @@ mod tests {
     fn numbers_are_read_at_a_glance() {
         let said = [0, 999, 1_000, 1_234_567].map(grouped);
         assert_eq!(said, ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([counted(1, "tag"), counted(2_000, "tag")], ["1 tag", "2,000 tags"]);
+        assert_eq!(
+            [counted(1, "tag"), counted(2_000, "tag")],
+            ["1 tag", "2,000 tags"]
+        );
         let shares = [0.000_12, 0.0034, 0.078, 0.5, 1.0].map(percent);
         assert_eq!(shares, ["0.01 %", "0.34 %", "7.8 %", "50 %", "100 %"]);
     }

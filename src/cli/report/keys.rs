@@ -20,7 +20,10 @@ pub(super) fn of(dir: &Path, file: Option<&Path>) -> Result<[u8; KEY_BYTES], Cli
     let path = file.unwrap_or(&own);
     match std::fs::read_to_string(path) {
         Ok(text) => parsed(&text).ok_or_else(|| {
-            let message = format!("{} is no key: 64 hexadecimal digits are expected", path.display());
+            let message = format!(
+                "{} is no key: 64 hexadecimal digits are expected",
+                path.display()
+            );
             CliError::new(Exit::Usage, "RPT-002", message)
                 .help("name another file with --key; one that is not there is made")
         }),
@@ -45,7 +48,11 @@ fn parsed(text: &str) -> Option<[u8; KEY_BYTES]> {
 fn made(path: &Path) -> Result<[u8; KEY_BYTES], CliError> {
     let mut key = [0; KEY_BYTES];
     SystemRandom::new().fill(&mut key).map_err(|_| {
-        CliError::new(Exit::Environment, "RPT-003", "the system gives no random numbers for a key")
+        CliError::new(
+            Exit::Environment,
+            "RPT-003",
+            "the system gives no random numbers for a key",
+        )
     })?;
     let text = super::super::hex(&key) + "\n";
     let mut open = OpenOptions::new();
@@ -55,7 +62,10 @@ fn made(path: &Path) -> Result<[u8; KEY_BYTES], CliError> {
         file.sync_all()
     })
     .map_err(|error| unusable(path, &error))?;
-    eprintln!("made the key of the pseudonyms, {}: it stays here, and whoever has it can tell who is who", path.display());
+    eprintln!(
+        "made the key of the pseudonyms, {}: it stays here, and whoever has it can tell who is who",
+        path.display()
+    );
     Ok(key)
 }
 

@@ -31,7 +31,10 @@ pub(super) fn run(
         crate::cli::say(&format!("{}\n", crate::cli::printable(value)))?;
     }
     if found.is_empty() {
-        eprintln!("nobody of this recording has that pseudonym for {:?}", options.recipient());
+        eprintln!(
+            "nobody of this recording has that pseudonym for {:?}",
+            options.recipient()
+        );
         return Ok(Exit::Evidence);
     }
     Ok(Exit::Parity)

@@ -146,7 +146,9 @@ fn lines(story: &Story, item: &Item, what: &What) -> Vec<Drawn> {
         )],
         What::Withheld => vec![words(
             theirs_lane,
-            format!("withheld {}", story.fate(item, "")).trim_end().to_owned(),
+            format!("withheld {}", story.fate(item, ""))
+                .trim_end()
+                .to_owned(),
             true,
         )],
         What::Answer => vec![live(

@@ -89,7 +89,11 @@ impl From<Side> for Sums {
             records: side.records,
             missing: side.missing,
             energy_wh: exact(&side.energy_wh),
-            cost: side.cost.iter().map(|(currency, amount)| (currency.clone(), exact(amount))).collect(),
+            cost: side
+                .cost
+                .iter()
+                .map(|(currency, amount)| (currency.clone(), exact(amount)))
+                .collect(),
         }
     }
 }
@@ -105,7 +109,11 @@ pub fn veiled(session: View, veil: &Veil) -> View {
     };
     let names = |names: Vec<String>| names.iter().map(|name| veil.prose(name)).collect();
     let mut verdict = session.verdict;
-    verdict.checks = verdict.checks.into_iter().map(|it| check(it, veil)).collect();
+    verdict.checks = verdict
+        .checks
+        .into_iter()
+        .map(|it| check(it, veil))
+        .collect();
     View {
         at: veil.prose(&session.at),
         charger: veil.pseudonym(&session.charger),
@@ -128,7 +136,13 @@ const PERSONAL: [&str; 4] = ["token", "tag", "contract", "authorization"];
 fn check(check: Check, veil: &Veil) -> Check {
     let is_personal = PERSONAL.iter().any(|word| check.name.contains(word));
     let value = |value: Option<String>| {
-        value.map(|value| if is_personal { veil.pseudonym(&value) } else { veil.prose(&value) })
+        value.map(|value| {
+            if is_personal {
+                veil.pseudonym(&value)
+            } else {
+                veil.prose(&value)
+            }
+        })
     };
     Check {
         wire: value(check.wire),

@@ -120,12 +120,8 @@ impl Card {
     ) -> Result<Self, ReportError> {
         let veil = world.veil;
         let seen = exemplar::of(world, finding)?;
-        let clause = protocol::clause(
-            &seen.version,
-            &finding.action,
-            &finding.path,
-            &finding.kind,
-        )?;
+        let clause =
+            protocol::clause(&seen.version, &finding.action, &finding.path, &finding.kind)?;
         let exposure = Exposure::of(finding);
         Ok(Self {
             severity: finding.severity,
@@ -154,7 +150,10 @@ impl Card {
             trend: trend(world, &finding.id)?,
             state: finding.state,
             triage: finding.triage.clone().map(|triage| said(triage, veil)),
-            likely: finding.cause.as_ref().map(|cause| reasons::likely(cause, veil)),
+            likely: finding
+                .cause
+                .as_ref()
+                .map(|cause| reasons::likely(cause, veil)),
             after: (finding.triggers.iter())
                 .map(|trigger| reasons::after(trigger, veil))
                 .collect(),
@@ -235,7 +234,10 @@ fn closes(finding: &Finding, exposure: &Exposure) -> String {
     } else {
         format!("It must not be seen in {} more", grouped(left))
     };
-    format!("{more} {} on one build, and a replay of it must say FIXED.", exposure.unit)
+    format!(
+        "{more} {} on one build, and a replay of it must say FIXED.",
+        exposure.unit
+    )
 }
 
 impl Exposure {
@@ -255,7 +257,11 @@ impl Exposure {
                 percent(count as f64 / of as f64),
                 percent(bound),
             ),
-            None => format!("{} times in {} {unit}, on {on}", grouped(count), grouped(of)),
+            None => format!(
+                "{} times in {} {unit}, on {on}",
+                grouped(count),
+                grouped(of)
+            ),
         };
         Self {
             count,

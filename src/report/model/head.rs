@@ -79,7 +79,10 @@ impl Head {
     ) -> Result<Self, ReportError> {
         let survey = world.survey;
         let listed = |words: &std::collections::BTreeSet<String>| {
-            words.iter().map(|word| crate::report::printable(word)).collect()
+            words
+                .iter()
+                .map(|word| crate::report::printable(word))
+                .collect()
         };
         let time = |at: Option<i64>| at.map_or_else(String::new, |at| told(world.veil, at));
         let groups = world.ledger.groups()?.into_iter().map(|group| group.name);
@@ -93,8 +96,10 @@ impl Head {
             candidate_builds: listed(&survey.builds),
             from: time(survey.window.map(|(first, _)| first)),
             to: time(survey.window.map(|(_, last)| last)),
-            group: wanted.group.clone(),
-            groups: groups.filter(|name| name != EVERYBODY).collect(),
+            group: wanted.group.as_deref().map(|name| world.veil.prose(name)),
+            groups: (groups.filter(|name| name != EVERYBODY))
+                .map(|name| world.veil.prose(&name))
+                .collect(),
             chargers: kinds(world)?,
             ocpp: world.ledger.matrix()?.versions,
             facts: survey.facts,

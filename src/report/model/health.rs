@@ -99,13 +99,18 @@ impl Health {
 fn times(world: &World<'_>) -> Result<Vec<Times>, ReportError> {
     let mut times: Vec<Times> = Vec::new();
     for latency in world.ledger.latencies()? {
-        if times.last().is_none_or(|last| last.action != latency.action) {
+        if times
+            .last()
+            .is_none_or(|last| last.action != latency.action)
+        {
             times.push(Times {
                 action: latency.action.clone(),
                 ..Times::default()
             });
         }
-        let Some(last) = times.last_mut() else { continue };
+        let Some(last) = times.last_mut() else {
+            continue;
+        };
         let told = Some([latency.p50, latency.p95]);
         match latency.what.as_str() {
             "authority" => last.authority = told,

@@ -55,7 +55,10 @@ impl Settled {
     pub(super) fn of(world: &World<'_>, closed: &[&Finding]) -> Result<Self, ReportError> {
         Ok(Self {
             rules: rules(world)?,
-            findings: closed.iter().map(|finding| accepted(world, finding)).collect(),
+            findings: closed
+                .iter()
+                .map(|finding| accepted(world, finding))
+                .collect(),
         })
     }
 }
@@ -90,6 +93,9 @@ fn accepted(world: &World<'_>, finding: &Finding) -> Accepted {
         count: finding.count,
         without: finding.without,
         stopped: finding.stopped,
-        triage: finding.triage.clone().map(|triage| said(triage, world.veil)),
+        triage: finding
+            .triage
+            .clone()
+            .map(|triage| said(triage, world.veil)),
     }
 }

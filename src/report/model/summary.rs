@@ -82,9 +82,16 @@ fn words(world: &World<'_>, summary: &Summary, cards: &[Card]) -> Vec<String> {
     let exchanges = comparable(&summary.exchanges);
     let sessions = comparable(&summary.sessions);
     if exchanges + sessions + comparable(&summary.commands) == 0 {
-        return vec!["Nothing could be compared: this report says nothing about the candidate.".to_owned()];
+        return vec![
+            "Nothing could be compared: this report says nothing about the candidate.".to_owned(),
+        ];
     }
-    let not = summary.exchanges.not_comparable.get("total").copied().unwrap_or(0);
+    let not = summary
+        .exchanges
+        .not_comparable
+        .get("total")
+        .copied()
+        .unwrap_or(0);
     let mut words = vec![format!(
         "{} of chargers and {} were compared; {} of chargers could not be, and say nothing either way.",
         counted(exchanges, "message"),
@@ -101,7 +108,10 @@ fn words(world: &World<'_>, summary: &Summary, cards: &[Card]) -> Vec<String> {
         0 => "Nothing was found that counts against the candidate.".to_owned(),
         _ => format!("{} open: {}.", be(open, "finding"), by_severity.join(", ")),
     });
-    let severe = cards.iter().filter(|card| card.counts && card.severity <= Severity::S1).count();
+    let severe = cards
+        .iter()
+        .filter(|card| card.counts && card.severity <= Severity::S1)
+        .count();
     if severe > 0 {
         words.push(format!(
             "{} decide whether a driver can charge, and come first.",
@@ -109,13 +119,20 @@ fn words(world: &World<'_>, summary: &Summary, cards: &[Card]) -> Vec<String> {
         ));
     }
     if !world.survey.accounting.broken.is_empty() {
-        words.push("The recording is not whole: see the health of the instrument before anything else.".to_owned());
+        words.push(
+            "The recording is not whole: see the health of the instrument before anything else."
+                .to_owned(),
+        );
     }
     words
 }
 
 fn be(count: u64, noun: &str) -> String {
-    format!("{} {}", counted(count, noun), if count == 1 { "is" } else { "are" })
+    format!(
+        "{} {}",
+        counted(count, noun),
+        if count == 1 { "is" } else { "are" }
+    )
 }
 
 fn timeline(world: &World<'_>) -> Result<Timeline, ReportError> {

@@ -5,7 +5,9 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 
 /// What stands before the 32 bytes of a public Ed25519 key (RFC 8410, section 4).
-const PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+const PREFIX: [u8; 12] = [
+    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+];
 
 /// Why a key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +74,9 @@ impl Witness {
 
     /// Whether the signature of these bytes is the signer's.
     pub fn confirms(&self, bytes: &[u8], signature: &[u8]) -> bool {
-        UnparsedPublicKey::new(&ED25519, &self.0).verify(bytes, signature).is_ok()
+        UnparsedPublicKey::new(&ED25519, &self.0)
+            .verify(bytes, signature)
+            .is_ok()
     }
 }
 

@@ -21,7 +21,11 @@ pub fn outcomes(name: &str, outcomes: &Outcomes) -> String {
     let says: Vec<String> = (parts.iter())
         .map(|(name, count)| format!("{} {}", grouped(*count), name.replace('-', " ")))
         .collect();
-    let mut out = svg("bar", (WIDTH, 14.0), &format!("{name}: {}", says.join(", ")));
+    let mut out = svg(
+        "bar",
+        (WIDTH, 14.0),
+        &format!("{name}: {}", says.join(", ")),
+    );
     let mut x = 0.0_f64;
     for (class, count) in parts {
         let width = WIDTH * count as f64 / all.max(1) as f64;
@@ -43,8 +47,17 @@ pub fn outcomes(name: &str, outcomes: &Outcomes) -> String {
 /// What came in when: matching, divergent and not comparable messages.
 pub fn timeline(timeline: &Timeline) -> String {
     const SIZE: (f64, f64) = (720.0, 90.0);
-    let most = timeline.parts.iter().map(|part| part.iter().sum::<u64>()).max().unwrap_or(0);
-    let divergent: u64 = timeline.parts.iter().map(|[_, divergent, _]| divergent).sum();
+    let most = timeline
+        .parts
+        .iter()
+        .map(|part| part.iter().sum::<u64>())
+        .max()
+        .unwrap_or(0);
+    let divergent: u64 = timeline
+        .parts
+        .iter()
+        .map(|[_, divergent, _]| divergent)
+        .sum();
     let says = format!(
         "messages of chargers over the recording, in {} parts of {} s; at most {} in one, {} divergent in all",
         timeline.parts.len(),
@@ -83,10 +96,17 @@ pub fn timeline(timeline: &Timeline) -> String {
 pub fn strip(counts: &[u64]) -> String {
     const SIZE: (f64, f64) = (160.0, 22.0);
     let most = counts.iter().copied().max().unwrap_or(0);
-    let says = format!("seen over the recording; at most {} in one part of {}", grouped(most), counts.len());
+    let says = format!(
+        "seen over the recording; at most {} in one part of {}",
+        grouped(most),
+        counts.len()
+    );
     let mut out = svg("strip", SIZE, &says);
     let width = SIZE.0 / counts.len().max(1) as f64;
-    let _ = write!(out, "<line class=\"ground\" x1=\"0\" y1=\"21.5\" x2=\"160\" y2=\"21.5\"/>");
+    let _ = write!(
+        out,
+        "<line class=\"ground\" x1=\"0\" y1=\"21.5\" x2=\"160\" y2=\"21.5\"/>"
+    );
     for (at, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
         let height = (20.0 * *count as f64 / most.max(1) as f64).max(2.0);
         let _ = write!(
@@ -121,8 +141,14 @@ mod tests {
             pending: 0,
         };
         let bar = outcomes("messages", &counts);
-        assert!(bar.contains("1,000,000 equal, 0 explained, 1 divergent"), "{bar}");
-        assert!(bar.contains("class=\"divergent\" x=\"598.0\" y=\"0\" width=\"2.0\""), "{bar}");
+        assert!(
+            bar.contains("1,000,000 equal, 0 explained, 1 divergent"),
+            "{bar}"
+        );
+        assert!(
+            bar.contains("class=\"divergent\" x=\"598.0\" y=\"0\" width=\"2.0\""),
+            "{bar}"
+        );
         assert_eq!(strip(&[0, 3, 0, 1]).matches("<rect").count(), 2);
         assert!(!strip(&[]).contains("NaN") && !timeline(&Timeline::default()).contains("NaN"));
     }

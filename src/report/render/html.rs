@@ -68,7 +68,9 @@ fn page(report: &Report, name: &str, script: &str) -> Result<String, RenderError
     environment.add_filter("mark", mark);
     environment.add_filter("ms", |us: i64| format!("{:.1}", us as f64 / 1e3));
     environment.add_filter("day", |at: &str| at.get(..10).unwrap_or(at).to_owned());
-    environment.add_filter("minute", |at: &str| at.get(..16).unwrap_or(at).replace('T', " "));
+    environment.add_filter("minute", |at: &str| {
+        at.get(..16).unwrap_or(at).replace('T', " ")
+    });
     let drawings: BTreeMap<&str, Drawings> = (report.findings.iter())
         .map(|card| (card.id.as_str(), drawings(card)))
         .collect();
@@ -104,7 +106,10 @@ fn page(report: &Report, name: &str, script: &str) -> Result<String, RenderError
 fn drawings(card: &crate::report::model::Card) -> Drawings {
     let ladders = card.exemplars.iter().map(|exemplar| {
         let ladder = exemplar.ladder.as_ref()?;
-        let title = format!("what was said around fact {}; the same in words follows", exemplar.fact);
+        let title = format!(
+            "what was said around fact {}; the same in words follows",
+            exemplar.fact
+        );
         Some((picture::svg(ladder, &title), picture::text(ladder)))
     });
     Drawings {
@@ -121,11 +126,17 @@ fn blocks(report: &Report) -> Vec<Block> {
     columns
         .chunks(MODELS)
         .map(|columns| Block {
-            models: columns.iter().map(|at| coverage.models[*at].clone()).collect(),
+            models: columns
+                .iter()
+                .map(|at| coverage.models[*at].clone())
+                .collect(),
             actions: (coverage.actions.iter())
                 .map(|action| Action {
                     name: action.name.clone(),
-                    cells: columns.iter().filter_map(|at| action.cells.get(*at).copied()).collect(),
+                    cells: columns
+                        .iter()
+                        .filter_map(|at| action.cells.get(*at).copied())
+                        .collect(),
                 })
                 .collect(),
         })

@@ -31,7 +31,10 @@ pub fn write(report: &Report) -> String {
         case(&mut out, card);
     }
     for finding in &report.settled.findings {
-        let reason = finding.triage.as_ref().map_or("", |triage| triage.reason.as_str());
+        let reason = finding
+            .triage
+            .as_ref()
+            .map_or("", |triage| triage.reason.as_str());
         let _ = writeln!(
             out,
             "<testcase classname=\"{}\" name=\"{} {}\"><skipped message=\"{}: {}\"/></testcase>",
@@ -63,7 +66,11 @@ fn case(out: &mut String, card: &Card) {
     let _ = writeln!(
         out,
         "<testcase classname=\"{}\" name=\"{} {}\"><{element} type=\"{} {}\" message=\"{}\">{}</{element}></testcase>",
-        markup(if card.action.is_empty() { "handshake" } else { &card.action }),
+        markup(if card.action.is_empty() {
+            "handshake"
+        } else {
+            &card.action
+        }),
         markup(&card.id),
         markup(&card.title),
         card.severity,
@@ -75,9 +82,17 @@ fn case(out: &mut String, card: &Card) {
 
 /// Actions that were compared and show nothing, and how often they were.
 fn passed(report: &Report) -> Vec<(&str, u64)> {
-    let shown: BTreeSet<&str> = report.findings.iter().map(|card| card.action.as_str()).collect();
+    let shown: BTreeSet<&str> = report
+        .findings
+        .iter()
+        .map(|card| card.action.as_str())
+        .collect();
     let actions = report.coverage.actions.iter().map(|action| {
-        let compared = action.cells.iter().map(|cell| cell.matching + cell.divergent).sum();
+        let compared = action
+            .cells
+            .iter()
+            .map(|cell| cell.matching + cell.divergent)
+            .sum();
         (action.name.as_str(), compared)
     });
     actions

@@ -50,7 +50,11 @@ pub fn summary(report: &Report) -> String {
          Names of chargers, tags and everything else that may lead to a person are pseudonyms (key {}): the same name has \
          the same pseudonym throughout. Models, firmware and error codes are real.{}\n",
         report.head.pseudonyms.key,
-        if report.head.pseudonyms.times_shifted { " All times are shifted by one constant." } else { "" }
+        if report.head.pseudonyms.times_shifted {
+            " All times are shifted by one constant."
+        } else {
+            ""
+        }
     );
     out
 }
@@ -109,7 +113,12 @@ fn list(out: &mut String, report: &Report) {
 
 /// One finding, to be pasted into a tracker.
 pub fn card(card: &Card) -> String {
-    let mut out = format!("## {} {}: {}\n\n", card.severity, card.id, escaped(&card.title));
+    let mut out = format!(
+        "## {} {}: {}\n\n",
+        card.severity,
+        card.id,
+        escaped(&card.title)
+    );
     for (name, text) in [
         ("Where", &card.place),
         ("How often", &card.exposure.says),
@@ -119,16 +128,27 @@ pub fn card(card: &Card) -> String {
         let _ = writeln!(out, "- **{name}:** {}", escaped(text));
     }
     if let Some(clause) = &card.protocol {
-        let _ = writeln!(out, "- **{}:** {}", escaped(&clause.section), escaped(&clause.says));
+        let _ = writeln!(
+            out,
+            "- **{}:** {}",
+            escaped(&clause.section),
+            escaped(&clause.says)
+        );
     }
     let Some(first) = card.exemplars.first() else {
         return out;
     };
     out.push_str("\n| | Field | Legacy | Candidate |\n|---|---|---|---|\n");
-    let rows = first.comparison.sections.iter().flat_map(|section| &section.rows);
+    let rows = first
+        .comparison
+        .sections
+        .iter()
+        .flat_map(|section| &section.rows);
     for row in rows.filter(|row| row.mark != Mark::Equal).take(ROWS) {
         let value = |value: &Option<String>| {
-            value.as_deref().map_or_else(|| "(absent)".to_owned(), escaped)
+            value
+                .as_deref()
+                .map_or_else(|| "(absent)".to_owned(), escaped)
         };
         let _ = writeln!(
             out,
@@ -140,7 +160,11 @@ pub fn card(card: &Card) -> String {
         );
     }
     if let Some(ladder) = &first.ladder {
-        let _ = write!(out, "\n```text\n{}```\n", picture::text(ladder).replace("```", "'''"));
+        let _ = write!(
+            out,
+            "\n```text\n{}```\n",
+            picture::text(ladder).replace("```", "'''")
+        );
     }
     out
 }

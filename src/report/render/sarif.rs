@@ -79,7 +79,10 @@ fn result(card: &Card, rule: Option<usize>) -> Value {
 
 /// A finding that does not count, with who says so.
 fn accepted(finding: &Accepted) -> Value {
-    let reason = finding.triage.as_ref().map_or("", |triage| triage.reason.as_str());
+    let reason = finding
+        .triage
+        .as_ref()
+        .map_or("", |triage| triage.reason.as_str());
     let mut result = json!({
         "ruleId": "settled",
         "kind": "fail",

@@ -170,13 +170,7 @@ const KEPT: &[&str] = &[
 ];
 
 /// Members that stay if they hold a number or a truth value: others hold settings that may be secrets, or names.
-const MEASURED: &[&str] = &[
-    "attributevalue",
-    "id",
-    "instance",
-    "setvalue",
-    "value",
-];
+const MEASURED: &[&str] = &["attributevalue", "id", "instance", "setvalue", "value"];
 
 /// Members whose value is the name of a setting or a kind of message.
 const NAMES: &[&str] = &["key", "messageid"];
@@ -236,7 +230,9 @@ fn is_measure(value: &str) -> bool {
     let digits = value.bytes().filter(u8::is_ascii_digit).count();
     let is_number = digits > 0
         && digits <= 18
-        && value.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte))
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte))
         && value.parse::<f64>().is_ok();
     is_number || matches!(value, "true" | "false" | "True" | "False" | "")
 }
@@ -263,7 +259,16 @@ mod tests {
         assert!(fate("value").keeps("230.4") && fate("value").keeps("true"));
         assert!(!fate("value").keeps("open sesame") && !fate("id").keeps("LEG-17"));
         assert_eq!(super::fate("name", "variable"), Fate::Kept);
-        for name in ["idTag", "idToken", "customField", "iccid", "address", "latitude", "name", ""] {
+        for name in [
+            "idTag",
+            "idToken",
+            "customField",
+            "iccid",
+            "address",
+            "latitude",
+            "name",
+            "",
+        ] {
             assert_eq!(fate(name), Fate::Hidden, "{name}");
         }
         assert_eq!(fate(&"x".repeat(90)), Fate::Hidden);

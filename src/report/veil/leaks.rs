@@ -36,10 +36,9 @@ pub struct Searched {
     pub common: usize,
 }
 
-/// Looks through `files`, each a name and its content. `words` is what the program itself says.
-pub fn leaks(veil: &Veil, files: &[(&str, &[u8])], words: &str) -> (Searched, Vec<Leak>) {
+/// Looks through `files`, each a name and its content.
+pub fn leaks(veil: &Veil, files: &[(&str, &[u8])]) -> (Searched, Vec<Leak>) {
     let haystack = Haystack::new(files);
-    let words = words.to_lowercase();
     let mut searched = Searched::default();
     let mut found = Vec::new();
     let mut originals: Vec<&str> = veil.originals().iter().collect();
@@ -53,7 +52,7 @@ pub fn leaks(veil: &Veil, files: &[(&str, &[u8])], words: &str) -> (Searched, Ve
         let Some(at) = spellings(original).iter().find_map(|it| haystack.find(it)) else {
             continue;
         };
-        if veil.was_kept(original) || stands(words.as_bytes(), original.as_bytes()).is_some() {
+        if veil.is_common(original) {
             searched.common += 1;
             continue;
         }
@@ -97,7 +96,7 @@ impl<'f> Haystack<'f> {
         let mut begins = Vec::new();
         for (name, content) in files {
             begins.push((bytes.len(), *name));
-            bytes.extend_from_slice(name.as_bytes());
+            bytes.extend_from_slice(name.to_lowercase().as_bytes());
             bytes.push(0);
             // As originals are put in lower case, so is what they are looked for in.
             bytes.extend_from_slice(String::from_utf8_lossy(content).to_lowercase().as_bytes());
@@ -120,7 +119,11 @@ impl<'f> Haystack<'f> {
             let bit = hash(window);
             self.grams[(bit / 64) as usize] & (1 << (bit % 64)) != 0
         });
-        if may { stands(&self.bytes, needle.as_bytes()) } else { None }
+        if may {
+            stands(&self.bytes, needle.as_bytes())
+        } else {
+            None
+        }
     }
 
     fn place(&self, at: usize) -> (String, usize) {
@@ -128,7 +131,10 @@ impl<'f> Haystack<'f> {
         let Some((begin, name)) = file.checked_sub(1).and_then(|file| self.files.get(file)) else {
             return (String::new(), at);
         };
-        ((*name).to_owned(), (at - begin).saturating_sub(name.len() + 1))
+        (
+            (*name).to_owned(),
+            (at - begin).saturating_sub(name.len() + 1),
+        )
     }
 }
 
@@ -138,7 +144,7 @@ fn hash(window: &[u8]) -> u32 {
 }
 
 /// Where a value is first: anywhere if it is long, else where it is a word of its own.
-fn stands(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+pub(super) fn stands(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     let alone = |at: usize| {
         let part = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
         let before = at.checked_sub(1).and_then(|at| haystack.get(at));

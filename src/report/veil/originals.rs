@@ -76,7 +76,9 @@ impl Originals {
     pub fn contains(&self, value: &str) -> bool {
         let value = value.trim();
         self.values.contains(value)
-            || value.bytes().any(|byte| byte.is_ascii_uppercase() || byte > 127)
+            || value
+                .bytes()
+                .any(|byte| byte.is_ascii_uppercase() || byte > 127)
                 && self.values.contains(value.to_lowercase().as_str())
     }
 

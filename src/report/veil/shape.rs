@@ -16,11 +16,7 @@ const FAR: [char; 8] = ['ä', 'é', 'ñ', 'ø', 'ß', 'ü', 'å', 'ç'];
 const HEX: usize = 4;
 
 /// A text of the shape of `value`, which is in lower case. `random` gives the bytes of each block of it.
-pub(super) fn shaped(
-    value: &str,
-    spelling: Spelling,
-    random: impl Fn(usize) -> Vec<u8>,
-) -> String {
+pub(super) fn shaped(value: &str, spelling: Spelling, random: impl Fn(usize) -> Vec<u8>) -> String {
     let letters: u8 = if value.len() >= HEX && value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         6
     } else {

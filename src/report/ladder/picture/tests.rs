@@ -47,7 +47,11 @@ fn the_drawing_and_its_twin_say_the_same() {
     );
     let drawn = svg(&picture, "a & b");
     for line in &picture.lines {
-        assert!(drawn.contains(&crate::report::escape::markup(&line.label)), "{}", line.label);
+        assert!(
+            drawn.contains(&crate::report::escape::markup(&line.label)),
+            "{}",
+            line.label
+        );
     }
     assert!(drawn.contains("aria-label=\"a &amp; b\"") && !drawn.contains("<Blocked>"));
     assert_eq!(drawn.matches("class=\"step").count(), picture.lines.len());
@@ -58,7 +62,14 @@ fn runs_of_equal_steps_are_counted_instead_of_drawn() {
     let mut story = story();
     let first = story.items.remove(0);
     for id in [11_u64, 12, 13, 14, 15] {
-        story.items.insert(0, Item { id: 16 - id, facts: [16 - id, 0, 0], ..first.clone() });
+        story.items.insert(
+            0,
+            Item {
+                id: 16 - id,
+                facts: [16 - id, 0, 0],
+                ..first.clone()
+            },
+        );
     }
     story.items.sort_by_key(|item| item.id);
     let picture = Picture::of(&story, 20);

@@ -14,7 +14,11 @@ pub fn text(picture: &Picture) -> String {
         let _ = writeln!(out, "{here}{mark} {:>8}  {}", line.since, says(line));
     }
     if picture.folded > 0 {
-        let _ = writeln!(out, "             {} equal steps are left out", picture.folded);
+        let _ = writeln!(
+            out,
+            "             {} equal steps are left out",
+            picture.folded
+        );
     }
     out
 }
@@ -27,7 +31,13 @@ fn says(line: &Line) -> String {
             return format!("{:<9}     ({})", line.to.word(), line.label);
         }
     };
-    let Line { from, to, label, .. } = line;
+    let Line {
+        from, to, label, ..
+    } = line;
     let widest = Lane::Candidate.word().len();
-    format!("{:<widest$} {arrow} {:<widest$}  {label}", from.word(), to.word())
+    format!(
+        "{:<widest$} {arrow} {:<widest$}  {label}",
+        from.word(),
+        to.word()
+    )
 }

@@ -119,7 +119,8 @@ fn message(
     let evidence = Evidence::of(world.facts, world.rules, judged)?;
     if seen.place.is_none() {
         let wanted = finding.path.as_str();
-        let fits = |place: &&Place| place.decided.id == finding.rule && is_at(&place.pointer, wanted);
+        let fits =
+            |place: &&Place| place.decided.id == finding.rule && is_at(&place.pointer, wanted);
         seen.place = evidence.places.iter().find(fits).cloned();
     }
     let evidence = evidence.veiled(world.veil);
@@ -253,11 +254,16 @@ fn needs(
     let Some(Ok(text)) = text.map(std::str::from_utf8) else {
         return;
     };
-    let Some(node) = Envelope::parse(text).ok().and_then(|it| Node::parse(it.payload).ok()) else {
+    let Some(node) = Envelope::parse(text)
+        .ok()
+        .and_then(|it| Node::parse(it.payload).ok())
+    else {
         return;
     };
     for (pointer, what) in PROVISIONED {
-        let Some(found) = node.at(pointer) else { continue };
+        let Some(found) = node.at(pointer) else {
+            continue;
+        };
         let like = match what {
             "tag" if finding.path.ends_with("/status") => {
                 format!("legacy answers {}", world.veil.prose(&finding.legacy))
@@ -284,7 +290,10 @@ fn trimmed(mut comparison: Comparison) -> Comparison {
         });
         section.more += before - section.rows.len();
         for row in &mut section.rows {
-            for value in [&mut row.wire, &mut row.legacy, &mut row.candidate].into_iter().flatten() {
+            for value in [&mut row.wire, &mut row.legacy, &mut row.candidate]
+                .into_iter()
+                .flatten()
+            {
                 shorten(value);
             }
         }
@@ -314,21 +323,32 @@ impl Evidence {
     pub fn veiled(self, veil: &Veil) -> Self {
         let message = |bytes: &[u8]| match std::str::from_utf8(bytes) {
             Ok(text) => veil.message(text).into_bytes(),
-            Err(_) => veil.pseudonym(&crate::report::printable_bytes(bytes)).into_bytes(),
+            Err(_) => veil
+                .pseudonym(&crate::report::printable_bytes(bytes))
+                .into_bytes(),
         };
         let sides = [self.authority.as_ref(), self.shadow.as_ref()]
             .map(|text| text.map(|text| text.bytes.clone()));
         let mut veiled = self;
         for place in &mut veiled.places {
             let [ours, theirs] = &sides;
-            place.authority = quoted(veil, place.authority.take(), &place.pointer, ours.as_deref());
+            place.authority = quoted(
+                veil,
+                place.authority.take(),
+                &place.pointer,
+                ours.as_deref(),
+            );
             place.shadow = quoted(veil, place.shadow.take(), &place.pointer, theirs.as_deref());
         }
         for rewritten in &mut veiled.fate.rewrites {
             rewritten.from = veil.value(&rewritten.class, &rewritten.from);
             rewritten.to = veil.value(&rewritten.class, &rewritten.to);
         }
-        let texts = [&mut veiled.request, &mut veiled.authority, &mut veiled.shadow];
+        let texts = [
+            &mut veiled.request,
+            &mut veiled.authority,
+            &mut veiled.shadow,
+        ];
         let stand_in = veiled.fate.stand_in.as_mut().map(|it| &mut it.text);
         for text in texts.into_iter().flatten().chain(stand_in) {
             text.bytes = message(&text.bytes);
@@ -355,11 +375,16 @@ fn quoted(
         Node::parse(envelope.payload).ok()?.at(pointer).map(literal)
     };
     let was_there = text.and_then(at).is_some_and(|value| {
-        value == quoted || quoted.strip_suffix("...").is_some_and(|start| value.starts_with(start))
+        value == quoted
+            || quoted
+                .strip_suffix("...")
+                .is_some_and(|start| value.starts_with(start))
     });
     if was_there && let Some(now) = text.and_then(|text| at(&veil.message(text))) {
         return Some(now);
     }
-    let names = pointer.rsplit('/').find(|name| name.parse::<u64>().is_err());
+    let names = pointer
+        .rsplit('/')
+        .find(|name| name.parse::<u64>().is_err());
     Some(veil.value(names.unwrap_or_default(), &quoted))
 }

@@ -28,8 +28,15 @@ pub(super) fn not_noise(finding: &Finding, place: Option<&Place>, veil: &Veil) -
             .collect();
         if !tried.is_empty() {
             let more = place.tried.len().saturating_sub(TRIED);
-            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-            says.push(format!("No rule explains it; tried before: {}{more}.", tried.join(", ")));
+            let more = if more == 0 {
+                String::new()
+            } else {
+                format!(" and {more} more")
+            };
+            says.push(format!(
+                "No rule explains it; tried before: {}{more}.",
+                tried.join(", ")
+            ));
         }
     }
     says.push(match &finding.unstable {
@@ -64,7 +71,11 @@ pub(super) fn likely(cause: &Cause, veil: &Veil) -> String {
     let value = match cause.value.strip_prefix("is ") {
         _ if OPEN.contains(&cause.attribute.as_str()) => crate::report::printable(&cause.value),
         Some(value) => {
-            let name = cause.attribute.rsplit(['.', '/', ' ']).next().unwrap_or_default();
+            let name = cause
+                .attribute
+                .rsplit(['.', '/', ' '])
+                .next()
+                .unwrap_or_default();
             format!("is {}", veil.value(name, value))
         }
         None => veil.prose(&cause.value),

@@ -1,0 +1,430 @@
+//! Reports: what is in them, who is not, and that nobody can alter one.
+
+#![allow(clippy::unwrap_used, reason = "a failed step of a test should end it")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use evenkeel::facts::{Dir, Fact, Kind, Leg, Limits, Recorder};
+use evenkeel::replay::sim::world::{BLOCKED_TAG, SEEDED, SEEDED_BOOKS, SPACED_TAG};
+use evenkeel::report::package;
+use serde_json::{Value, json};
+
+#[path = "reports/canary.rs"]
+mod canary;
+#[path = "common/tap.rs"]
+mod tap;
+
+use tap::evenkeel;
+
+/// A demo of a few seconds, recorded once for all tests.
+fn demo() -> &'static Path {
+    static DEMO: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let place = DEMO.get_or_init(|| {
+        let place = tempfile::tempdir().unwrap();
+        let recording = place.path().join("demo");
+        let args = [
+            "demo",
+            "--headless",
+            "--seed",
+            "7",
+            "--for",
+            "5s",
+            "--recording",
+        ]
+        .map(OsStr::new);
+        let output = evenkeel(args.into_iter().chain([recording.as_os_str()]));
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        place
+    });
+    // The recording is removed with the process that made it: nobody drops what is static.
+    Box::leak(place.path().join("demo").into_boxed_path())
+}
+
+/// Runs a verb on a recording, which is named last.
+fn on(recording: &Path, args: &[&str]) -> Output {
+    evenkeel(args.iter().map(OsStr::new).chain([recording.as_os_str()]))
+}
+
+/// A report, written and unpacked.
+struct Written {
+    archive: PathBuf,
+    files: BTreeMap<String, Vec<u8>>,
+    _place: tempfile::TempDir,
+}
+
+impl Written {
+    #[track_caller]
+    fn of(recording: &Path, args: &[&str]) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let out = place.path().join("out").display().to_string();
+        let args: Vec<&str> = ["report", "--out", &out]
+            .iter()
+            .chain(args)
+            .copied()
+            .collect();
+        let output = on(recording, &args);
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        let archive = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
+        let bytes = std::fs::read(&archive).unwrap();
+        let files = package::unpack(&bytes).unwrap();
+        Self {
+            archive,
+            files: files
+                .into_iter()
+                .map(|file| (file.name, file.bytes))
+                .collect(),
+            _place: place,
+        }
+    }
+
+    #[track_caller]
+    fn text(&self, name: &str) -> &str {
+        std::str::from_utf8(&self.files[name]).unwrap()
+    }
+
+    fn json(&self, name: &str) -> Value {
+        serde_json::from_str(self.text(name)).unwrap()
+    }
+
+    /// The files in which a word stands, in whatever case.
+    fn with(&self, word: &str) -> Vec<&str> {
+        let word = word.to_lowercase();
+        let holds = |bytes: &[u8]| {
+            String::from_utf8_lossy(bytes)
+                .to_lowercase()
+                .contains(&word)
+        };
+        (self.files.iter())
+            .filter(|(name, bytes)| name.to_lowercase().contains(&word) || holds(bytes))
+            .map(|(name, _)| name.as_str())
+            .collect()
+    }
+}
+
+const VENDOR: [&str; 4] = ["--for", "vendor", "--recipient", "Norvik"];
+
+#[test]
+fn a_report_finds_what_diffs_finds_and_only_what_was_seeded() {
+    let written = Written::of(demo(), &VENDOR);
+    let report = written.json("report.json");
+    let diffs: Value = serde_json::from_slice(&on(demo(), &["diffs", "--json"]).stdout).unwrap();
+    let ids = |findings: &Value| -> Vec<(String, u64)> {
+        let of = |it: &Value| {
+            let count = it.pointer("/exposure/count").unwrap_or(&it["count"]);
+            (
+                it["id"].as_str().unwrap().to_owned(),
+                count.as_u64().unwrap(),
+            )
+        };
+        findings.as_array().unwrap().iter().map(of).collect()
+    };
+    assert_eq!(ids(&report["findings"]), ids(&diffs["findings"]));
+    let lines = SEEDED.iter().map(|it| (it.severity, it.action, it.path));
+    let books = SEEDED_BOOKS
+        .iter()
+        .map(|it| (it.severity, "Session", it.path));
+    let seeded: BTreeSet<_> = lines.chain(books).collect();
+    let text = |it: &Value, key: &str| it[key].as_str().unwrap().to_owned();
+    for finding in diffs["findings"].as_array().unwrap() {
+        let [severity, action, path] = ["severity", "action", "path"].map(|key| text(finding, key));
+        assert!(
+            seeded.contains(&(severity.as_str(), &action, &path)),
+            "{finding:#}"
+        );
+    }
+    // What shows within the first seconds is what is on the line.
+    let found: BTreeSet<(String, String)> = (diffs["findings"].as_array().unwrap().iter())
+        .map(|it| (text(it, "action"), text(it, "path")))
+        .collect();
+    for it in &SEEDED {
+        assert!(
+            found.contains(&(it.action.to_owned(), it.path.to_owned())),
+            "{}",
+            it.name
+        );
+    }
+    for card in report["findings"].as_array().unwrap() {
+        assert_ne!(card["exemplars"], json!([]), "{card:#}");
+        assert_ne!(card["not_noise"], json!([]), "{card:#}");
+        assert!(
+            !card["protocol"].is_null() && !text(card, "why").is_empty(),
+            "{card:#}"
+        );
+        let page = written.text("report.html");
+        assert!(page.contains(&format!("id=\"{}\"", text(card, "id"))));
+    }
+}
+
+#[test]
+fn law_9_no_name_of_the_demo_is_in_any_byte() {
+    let written = Written::of(demo(), &VENDOR);
+    let chargers = SEEDED.iter().flat_map(|it| it.chargers.iter().copied());
+    let tags = [
+        BLOCKED_TAG,
+        SPACED_TAG.trim(),
+        "04A1B2C3D4",
+        "04D15EA5E5",
+        "04FACADE01",
+    ];
+    for name in chargers.chain(tags) {
+        assert_eq!(written.with(name), [""; 0], "{name}");
+    }
+    // What is no name is real.
+    for kept in [
+        "Kerb 22",
+        "3.2.4",
+        "TypeConstraintViolation",
+        "UnknownVendorId",
+    ] {
+        assert!(written.with(kept).contains(&"report.html"), "{kept}");
+    }
+    // The space behind a tag is what one finding is about: its pseudonym has it too.
+    let report = written.json("report.json");
+    let needs = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|card| card["needs"].as_array().unwrap());
+    assert!(
+        needs
+            .clone()
+            .any(|need| need["value"].as_str().unwrap().ends_with(" \""))
+    );
+}
+
+#[test]
+fn the_same_recording_gives_the_same_bytes_and_another_recipient_other_names() {
+    let bytes = |args: &[&str]| std::fs::read(Written::of(demo(), args).archive).unwrap();
+    assert_eq!(bytes(&VENDOR), bytes(&VENDOR));
+    let [ours, theirs] = ["Norvik", "Tallow"].map(|name| {
+        Written::of(demo(), &["--for", "vendor", "--recipient", name]).json("report.json")
+    });
+    let chargers = |report: &Value| report["findings"][0]["chargers"].clone();
+    assert_ne!(chargers(&ours), chargers(&theirs));
+    assert_ne!(ours["head"]["pseudonyms"], theirs["head"]["pseudonyms"]);
+}
+
+#[test]
+fn times_are_shifted_by_one_constant() {
+    let real = Written::of(demo(), &VENDOR).json("report.json");
+    let args = [&VENDOR[..], &["--shift-times", "2400h"]].concat();
+    let shifted = Written::of(demo(), &args);
+    let moved = shifted.json("report.json");
+    assert_eq!(moved["head"]["pseudonyms"]["times_shifted"], json!(true));
+    let at = |report: &Value, pointer: &str| {
+        let text = report.pointer(pointer).unwrap().as_str().unwrap();
+        chrono::DateTime::parse_from_rfc3339(text).unwrap()
+    };
+    for pointer in [
+        "/head/from",
+        "/findings/0/first_seen",
+        "/findings/0/exemplars/0/at",
+    ] {
+        assert_eq!(
+            (at(&moved, pointer) - at(&real, pointer)).num_days(),
+            100,
+            "{pointer}"
+        );
+    }
+    let day = real["head"]["to"].as_str().unwrap()[..10].to_owned();
+    assert_eq!(shifted.with(&day), [""; 0]);
+}
+
+#[test]
+fn one_altered_byte_is_noticed() {
+    let written = Written::of(demo(), &VENDOR);
+    let verify = |args: &[&str]| on(&written.archive, &[&["verify"], args].concat());
+    assert_eq!(verify(&[]).status.code(), Some(0));
+    let said: Value = serde_json::from_slice(&verify(&["--json"]).stdout).unwrap();
+    assert_eq!(
+        (&said["ok"], &said["signature"]),
+        (&json!(true), &json!("none"))
+    );
+    let bytes = std::fs::read(&written.archive).unwrap();
+    for at in (0..bytes.len()).step_by(bytes.len() / 7) {
+        let mut altered = bytes.clone();
+        altered[at] ^= 0x20;
+        std::fs::write(&written.archive, altered).unwrap();
+        let output = verify(&["--json"]);
+        assert_eq!(output.status.code(), Some(5), "byte {at}");
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_ne!(said["broken"], json!([]));
+    }
+}
+
+#[test]
+fn a_page_is_whole_without_network_and_scripts() {
+    let written = Written::of(demo(), &VENDOR);
+    let page = written.text("report.html");
+    assert!(page.contains("default-src 'none'"));
+    assert!(!page.contains("src=\"") && !page.contains("@import") && !page.contains("url("));
+    let links = page.match_indices("href=\"").map(|(at, _)| &page[at + 6..]);
+    for link in links {
+        assert!(link.starts_with('#'), "{}", &link[..40]);
+    }
+    // Everything stands in the page itself: scripts only hide and copy.
+    let without = page.split("<script>").next().unwrap();
+    let report = written.json("report.json");
+    for card in report["findings"].as_array().unwrap() {
+        assert!(without.contains(card["id"].as_str().unwrap()));
+        for line in card["exemplars"][0]["ladder"]["lines"]
+            .as_array()
+            .into_iter()
+            .flatten()
+        {
+            let label = line["label"].as_str().unwrap();
+            assert!(
+                without.contains(&evenkeel::report::escape::markup(label)),
+                "{label}"
+            );
+        }
+    }
+}
+
+#[test]
+fn programs_count_what_people_read() {
+    let written = Written::of(demo(), &VENDOR);
+    let findings = written.json("report.json")["findings"]
+        .as_array()
+        .unwrap()
+        .len();
+    let junit = written.text("junit.xml");
+    assert_eq!(junit.matches("<failure ").count(), findings);
+    assert_eq!(junit.matches("</failure></testcase>").count(), findings);
+    assert!(junit.contains(&format!("failures=\"{findings}\" errors=\"0\"")));
+    assert_eq!(junit.matches("<testcase ").count(), {
+        let tests = junit.split("tests=\"").nth(1).unwrap();
+        tests.split('"').next().unwrap().parse::<usize>().unwrap()
+    });
+    let sarif = written.json("report.sarif");
+    assert_eq!(sarif["version"], json!("2.1.0"));
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    assert_eq!(results.len(), findings);
+    for result in results {
+        let rule = result["ruleIndex"].as_u64().unwrap() as usize;
+        assert_eq!(
+            sarif["runs"][0]["tool"]["driver"]["rules"][rule]["id"],
+            result["ruleId"]
+        );
+    }
+}
+
+#[test]
+fn who_is_meant_is_told_to_the_holder_of_the_key_and_noted() {
+    let place = tempfile::tempdir().unwrap();
+    let recording = place.path().join("night");
+    canary::record(&recording, "CANARY-7731");
+    let written = Written::of(&recording, &VENDOR);
+    let report = written.json("report.json");
+    let pseudonym = report["findings"][0]["chargers"][0]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let ask = |recipient: &str| {
+        let args = [
+            "report",
+            "--reveal",
+            &pseudonym,
+            "--by",
+            "Ines",
+            "--recipient",
+            recipient,
+        ];
+        on(&recording, &args)
+    };
+    let output = ask("Norvik");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap().trim(),
+        canary::CHARGER
+    );
+    assert_eq!(ask("Tallow").status.code(), Some(3));
+    let facts = String::from_utf8(on(&recording, &["export", "facts"]).stdout).unwrap();
+    let noted: Vec<&str> = facts
+        .lines()
+        .filter(|line| line.contains("\"revealed\""))
+        .collect();
+    assert_eq!(noted.len(), 2, "{facts}");
+    assert!(noted[0].contains("Ines") && !noted[0].contains("CANARY"));
+    assert_eq!(on(&recording, &["verify"]).status.code(), Some(0));
+    let refused = on(&recording, &["report", "--reveal", &pseudonym]);
+    assert_eq!(refused.status.code(), Some(2));
+}
+
+#[test]
+fn law_9_a_canary_planted_everywhere_is_in_no_byte() {
+    let place = tempfile::tempdir().unwrap();
+    let recording = place.path().join("night");
+    canary::record(&recording, "CANARY-7731");
+    for audience in ["vendor", "sign-off"] {
+        let written = Written::of(&recording, &["--for", audience]);
+        assert_ne!(written.json("report.json")["findings"], json!([]));
+        for word in ["CANARY-7731", "canary-7731", canary::CHARGER, "7731"] {
+            assert_eq!(written.with(word), [""; 0], "{word}");
+        }
+    }
+}
+
+#[test]
+fn law_9_a_name_that_people_wrote_down_stops_a_report() {
+    let place = tempfile::tempdir().unwrap();
+    let recording = place.path().join("night");
+    canary::record(&recording, "Jo van der Berg");
+    let diffs: Value =
+        serde_json::from_slice(&on(&recording, &["diffs", "--json"]).stdout).unwrap();
+    let id = diffs["findings"][0]["id"].as_str().unwrap();
+    let note = [
+        "triage",
+        "--finding",
+        id,
+        "--state",
+        "known",
+        "--reason",
+        "it is Jo van der Berg again",
+        "--owner",
+        "Ines",
+    ];
+    assert_eq!(on(&recording, &note).status.code(), Some(0));
+    let out = place.path().join("out");
+    let shown = out.display().to_string();
+    let output = on(&recording, &["report", "--for", "vendor", "--out", &shown]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(
+        said.contains("RPT-001") && !said.contains("van der Berg"),
+        "{said}"
+    );
+    assert!(!out.exists());
+}
+
+#[test]
+fn a_report_for_sign_off_begins_with_the_decision() {
+    let written = Written::of(demo(), &["--for", "sign-off"]);
+    let report = written.json("report.json");
+    let says = report["gate"]["says"].as_str().unwrap();
+    let page = written.text("report.html");
+    let body = page.split("<body").nth(1).unwrap();
+    let verdict = body.find(&format!("<strong>{says}</strong>")).unwrap();
+    assert!(verdict < body.find("What it rests on").unwrap());
+    for criterion in report["gate"]["criteria"].as_array().unwrap() {
+        let row = format!("<th scope=\"row\">{} ", criterion["id"].as_str().unwrap());
+        assert!(body.contains(&row), "{row}");
+    }
+    assert!(
+        report.get("gate").is_some()
+            && Written::of(demo(), &VENDOR)
+                .json("report.json")
+                .get("gate")
+                .is_none()
+    );
+}
