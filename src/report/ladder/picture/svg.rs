@@ -105,14 +105,10 @@ fn arrow(out: &mut String, line: &Line, y: u32) {
     );
     // Beside the lane in the middle, never on it.
     let (left, right) = (from.min(to), from.max(to));
-    let middle = if right - left > 300 {
-        if line.from == Lane::Charger {
-            (LANES[0] + LANES[1]) / 2
-        } else {
-            (LANES[1] + LANES[2]) / 2
-        }
-    } else {
-        u32::midpoint(left, right)
+    let middle = match (right - left > LANES[1] - LANES[0], line.from) {
+        (true, Lane::Charger) => u32::midpoint(LANES[0], LANES[1]),
+        (true, _) => u32::midpoint(LANES[1], LANES[2]),
+        (false, _) => u32::midpoint(left, right),
     };
     let _ = write!(
         out,

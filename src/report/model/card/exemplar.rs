@@ -1,5 +1,7 @@
 //! Cases that show a finding: the texts side by side, and the ladder around them.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use super::super::{ReportError, World, told};
@@ -313,7 +315,8 @@ fn shorten(text: &mut String) {
     if let Some((at, _)) = text.char_indices().nth(LONGEST) {
         let whole = text.len();
         text.truncate(at);
-        text.push_str(&format!("... ({whole} bytes)"));
+        // Writing into a string cannot fail.
+        let _ = write!(text, "... ({whole} bytes)");
     }
 }
 
