@@ -91,16 +91,21 @@ impl Judge {
 
     /// Takes the next fact; `out` gets the rows that follow from it.
     pub fn feed(&mut self, fact: &Fact, out: &mut impl FnMut(Row)) {
-        self.states.hear(fact, out);
+        let mut monitors = std::mem::take(&mut self.monitors);
+        self.states.hear(fact, &mut |row| {
+            monitors.row(&row);
+            out(row);
+        });
         if matches!(
             fact.kind,
             Kind::Decision | Kind::Triage | Kind::HookRan | Kind::Revealed
         ) {
             // A human note may come days after the traffic: nobody has been silent all the while.
             self.groups.hear(fact, out);
+            monitors.told(out);
+            self.monitors = monitors;
             return;
         }
-        let mut monitors = std::mem::take(&mut self.monitors);
         monitors.pass(fact, out);
         self.groups.hear(fact, &mut |row| {
             monitors.row(&row);

@@ -159,6 +159,10 @@ Get15118EVCertificate | {} | {"status":"Accepted"} | {"status":"Failed"} | /stat
 Get15118EVCertificate | {} | {"exiResponse":"a"} | {} | /exiResponse S1
 Get15118EVCertificate | {} | {"exiResponse":"a"} | {"exiResponse":"b"} | /exiResponse ~contract-response
 GetCertificateStatus | {} | {"status":"Accepted"} | {"status":"Failed"} | /status S1
+GetCertificateStatus | {} | {"ocspResult":"MGQKAQCgXzBdBgkrBgEFBQcwAQEEUDBOMDmiBQQDa2V5GA8yMDI3MDEwMTAwMDAwMFowHzAdMAgEBnNlcmlhbIAAGA8yMDI3MDEwMTAwMDAwMFowAAMPMjAyNzAxMDEwMDAwMDBa"} | {"ocspResult":"MGQKAQCgXzBdBgkrBgEFBQcwAQEEUDBOMDmiBQQDa2V5GA8yMDI3MDEwMjAwMDAwMFowHzAdMAgEBnNlcmlhbIAAGA8yMDI3MDEwMjAwMDAwMFowAAMPMjAyNzAxMDIwMDAwMDBa"} | /ocspResult ~ocsp-result
+GetCertificateStatus | {} | {"ocspResult":"MGQKAQCgXzBdBgkrBgEFBQcwAQEEUDBOMDmiBQQDa2V5GA8yMDI3MDEwMTAwMDAwMFowHzAdMAgEBnNlcmlhbIAAGA8yMDI3MDEwMTAwMDAwMFowAAMPMjAyNzAxMDEwMDAwMDBa"} | {"ocspResult":"MHUKAQCgcDBuBgkrBgEFBQcwAQEEYTBfMEqiBQQDa2V5GA8yMDI3MDEwMjAwMDAwMFowMDAuMAgEBnNlcmlhbKERGA8yMDI3MDEwMTAwMDAwMFoYDzIwMjcwMTAyMDAwMDAwWjAAAw8yMDI3MDEwMjAwMDAwMFo="} | /ocspResult S1
+GetCertificateStatus | {} | {"ocspResult":"MGQKAQCgXzBdBgkrBgEFBQcwAQEEUDBOMDmiBQQDa2V5GA8yMDI3MDEwMTAwMDAwMFowHzAdMAgEBnNlcmlhbIAAGA8yMDI3MDEwMTAwMDAwMFowAAMPMjAyNzAxMDEwMDAwMDBa"} | {"ocspResult":"?"} | /ocspResult S1
+GetCertificateStatus | {} | {"ocspResult":"MGQKAQCgXzBdBgkrBgEFBQcwAQEEUDBOMDmiBQQDa2V5GA8yMDI3MDEwMTAwMDAwMFowHzAdMAgEBnNlcmlhbIAAGA8yMDI3MDEwMTAwMDAwMFowAAMPMjAyNzAxMDEwMDAwMDBa"} | {} | /ocspResult S1
 "#;
 
 /// The same for 2.1 alone.

@@ -153,7 +153,21 @@ fn the_noise_floors_are_no_findings() {
         |books: &mut Vec<Value>| price(&mut books[1], "5.2311", "6.3275"),
         |books: &mut Vec<Value>| books[1]["cdr_token"]["uid"] = "t1".into(),
         |books: &mut Vec<Value>| books[1]["tariffs"][0]["id"] = "other".into(),
-        |books: &mut Vec<Value>| books[1]["remark"] = "hello".into(),
+        |books: &mut Vec<Value>| books[1]["cdr_location"]["evse_id"] = "nlabce1".into(),
+        |books: &mut Vec<Value>| books[1]["cdr_location"]["city"] = Value::Null,
+        |books: &mut Vec<Value>| {
+            books[1]["cdr_location"]["coordinates"]["latitude"] = "52.011574".into();
+        },
+        |books: &mut Vec<Value>| {
+            for part in [
+                "total_fixed_cost",
+                "total_energy_cost",
+                "total_parking_cost",
+            ] {
+                books[1][part] = Value::Null;
+            }
+        },
+        |books: &mut Vec<Value>| books[1]["end_date_time"] = "1970-01-01T00:00:00Z".into(),
     ] {
         let rows = judged(|books| change(&mut books.candidate));
         assert_eq!(kinds(&rows), Vec::<String>::new());
@@ -356,6 +370,36 @@ fn a_session_that_no_charger_told_of_is_extra_where_the_charger_is_known() {
     assert_eq!(
         judged("CP1", "2026-01-01T08:00:00Z"),
         (vec![], Some(Reason::ColdStart))
+    );
+}
+
+#[test]
+fn the_reason_for_the_end_is_the_chargers_word() {
+    let judged = |legacy: &str, candidate: &str| {
+        let mut story = Story::open("CP1");
+        let start = evenkeel::ledger::views::rfc3339(charge(&mut story, 1));
+        let stop = story.rfc3339();
+        for (leg, name, reason) in [
+            (Leg::Legacy, "101", legacy),
+            (Leg::Candidate, "701", candidate),
+        ] {
+            let record = json!({"id":name,"chargeBoxId":"CP1","connectorId":1,"ocppIdTag":"T1","startValue":"1000",
+                "startTimestamp":start,"stopValue":"11346","stopTimestamp":stop,"stopReason":reason});
+            story.record(leg, "steve", "session", &record);
+        }
+        wait(&mut story, DAY);
+        let rows = judge(&story.facts);
+        let found = divergences(&rows).into_iter();
+        let titles = found.map(|row| row.title.clone()).collect::<Vec<_>>();
+        (kinds(&rows), titles)
+    };
+    assert_eq!(judged("Local", "local").0, Vec::<String>::new());
+    assert_eq!(judged("Reboot", "Reboot").0, Vec::<String>::new());
+    let (kinds, titles) = judged("Local", "PowerLoss");
+    assert_eq!(kinds, ["stop-reason"]);
+    assert_eq!(
+        titles,
+        ["candidate gives another reason for the end; legacy is right"]
     );
 }
 
@@ -563,6 +607,9 @@ fn places_lie_where_the_operator_says() {
     };
     assert_eq!(kinds_by(settings("1"), &story.facts), Vec::<String>::new());
     assert_eq!(kinds_by(settings("2"), &story.facts), ["place"]);
+    // The EVSE is compared only where both count it.
+    let counted = settings("7/1");
+    assert_eq!(kinds_by(counted, &story.facts), Vec::<String>::new());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::ledger::monitors::{Books, Count, Measured, Monitors, Series, Share, Time};
+use crate::ledger::monitors::{Books, Costs, Count, Measured, Monitors, Series, Share, Time};
 
 /// The monitors, one block each.
 pub fn summary(view: &Monitors) -> String {
@@ -108,20 +108,35 @@ fn cdrs(books: &Books) -> String {
         "books{model}\n  {} sessions judged, CDRs: legacy {}, candidate {}\n",
         books.sessions, books.legacy_cdrs, books.candidate_cdrs
     );
+    if books.legacy_credits + books.candidate_credits > 0 {
+        let _ = writeln!(
+            out,
+            "  CDRs taken back: legacy {}, candidate {}",
+            books.legacy_credits, books.candidate_credits
+        );
+    }
     for (flaw, count) in &books.flaws {
         let _ = writeln!(out, "  {flaw} {count}");
     }
     for (currency, costs) in &books.costs {
-        let _ = writeln!(
-            out,
-            "  cost {}: {} compared, candidate higher {}, lower {}, sum {}, largest {}",
-            super::printable(currency),
-            costs.compared,
-            costs.higher,
-            costs.lower,
-            costs.difference,
-            costs.largest
-        );
+        out.push_str(&cost("cost", currency, costs));
+    }
+    // One tariff says what its currency has said.
+    for (tariff, costs) in books.tariffs.iter().filter(|_| books.tariffs.len() > 1) {
+        let named = if tariff.is_empty() { "none" } else { tariff };
+        out.push_str(&cost("tariff", named, costs));
     }
     out
+}
+
+fn cost(what: &str, name: &str, costs: &Costs) -> String {
+    format!(
+        "  {what} {}: {} compared, candidate higher {}, lower {}, sum {}, largest {}\n",
+        super::printable(name),
+        costs.compared,
+        costs.higher,
+        costs.lower,
+        costs.difference,
+        costs.largest
+    )
 }

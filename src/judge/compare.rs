@@ -1,5 +1,6 @@
 //! Two JSON texts side by side: what differs, which rule decides, and whether it explains the difference.
 
+mod ocsp;
 mod trace;
 mod values;
 

@@ -7,6 +7,7 @@
 mod access;
 mod clocks;
 mod fleet;
+mod inquiries;
 mod orders;
 mod sheet;
 mod starts;
@@ -23,6 +24,7 @@ use crate::ledger::row::{self, Row};
 use crate::ocpp::MessageType;
 pub(super) use access::Settled;
 use fleet::Fleet;
+use inquiries::Inquiries;
 use sheet::{Entry, Sheet};
 use station::Station;
 
@@ -43,6 +45,7 @@ const BACKLOG: &str = "backlog";
 const TIMEOUTS: &str = "timeouts";
 const COMMANDS: &str = "commands";
 const SHADOW_HEALTH: &str = "shadow-health";
+const INVESTIGATION: &str = "investigation";
 
 /// All monitors of a recording.
 #[derive(Debug, Default)]
@@ -50,6 +53,7 @@ pub(super) struct Monitors {
     sheet: Sheet,
     stations: Roll<Station>,
     fleet: Fleet,
+    inquiries: Inquiries,
     /// What happens when nothing else does: a time and a charger, one entry for each.
     due: BTreeSet<(Micros, Arc<str>)>,
 }
@@ -94,6 +98,11 @@ impl Monitors {
             Row::Session(row) => self.session(row),
             Row::Charger(row) => self.names(row),
             Row::Member(row) => self.joins(row),
+            Row::Divergence(row) => {
+                let crowd = self.crowd(&row.charger);
+                self.inquiries.seen(row, crowd, &mut self.sheet);
+            }
+            Row::Standing(row) => self.inquiries.decided(row, &mut self.sheet),
             _ => {}
         }
     }
@@ -120,13 +129,18 @@ impl Monitors {
         }
     }
 
+    /// People said something, maybe long after the traffic: what that counts becomes rows, and no time passes.
+    pub(super) fn told(&mut self, out: &mut dyn FnMut(Row)) {
+        self.sheet.flush(out);
+    }
+
     /// Nothing more comes for a while: what was counted becomes rows.
     pub(super) fn flush(&mut self, out: &mut dyn FnMut(Row)) {
         self.fleet.integrate(self.sheet.now, &mut self.sheet);
         self.sheet.flush(out);
     }
 
-    fn crowd(&self, charger: &Arc<str>) -> sheet::Crowd {
+    fn crowd(&self, charger: &str) -> sheet::Crowd {
         let station = self.stations.get(charger);
         station.map_or(0, |station| station.crowd)
     }
@@ -215,8 +229,7 @@ impl Monitors {
     }
 
     fn exchange(&mut self, row: &row::Exchange) {
-        let station = self.stations.get(row.charger.as_str());
-        let crowd = station.map_or(0, |station| station.crowd);
+        let crowd = self.crowd(&row.charger);
         self.sheet.exchange(crowd, row.outcome, row.reason);
         if row.outcome.is_comparable() {
             access::timeouts(row, crowd, &mut self.sheet);

@@ -159,6 +159,17 @@ pub struct Token {
     pub party: Option<String>,
 }
 
+/// A CDR's copy of the place, as it was then. Empty where the backend keeps none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Site {
+    /// Parts of the address, by OCPI's name (`address`, `city`, ...).
+    pub address: Vec<(&'static str, String)>,
+    /// Latitude and longitude, degrees.
+    pub coordinates: Option<(Decimal, Decimal)>,
+    /// What kind of connector it is, by OCPI's name (`connector_standard`, ...): tariffs may depend on it.
+    pub socket: Vec<(&'static str, String)>,
+}
+
 /// A stretch of a session in which nothing that is priced changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Period {
@@ -197,6 +208,8 @@ pub struct Record {
     pub evse_id: Option<String>,
     /// The connector.
     pub connector: Option<String>,
+    /// The place as it was then.
+    pub site: Site,
     /// Who charged.
     pub token: Token,
     /// When it began.
@@ -237,6 +250,10 @@ pub struct Record {
     pub credit: bool,
     /// The CDR that it takes back.
     pub credit_reference: Option<String>,
+    /// The driver is paid back for charging at home; `None` where the backend knows no such thing.
+    pub home_charging: Option<bool>,
+    /// Words for whoever receives it.
+    pub remark: Option<String>,
     /// Signed meter values, as they came.
     pub signed_data: Option<Value>,
     /// When the backend changed it last.
@@ -260,6 +277,7 @@ impl Record {
             evse: None,
             evse_id: None,
             connector: None,
+            site: Site::default(),
             token: Token::default(),
             start: None,
             end: None,
@@ -280,6 +298,8 @@ impl Record {
             stop_reason: None,
             credit: false,
             credit_reference: None,
+            home_charging: None,
+            remark: None,
             signed_data: None,
             last_updated: None,
             doubts: Vec::new(),

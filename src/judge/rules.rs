@@ -71,6 +71,8 @@ pub enum Comparator {
     FileName,
     /// PEM text: the same but for white space.
     Certificate,
+    /// What a certificate authority answers about certificates (OCSP): the same states, whenever and however signed.
+    Ocsp,
     /// Vendor content: equal as JSON if it is JSON (also JSON inside a string), else as text.
     Opaque,
     /// Not compared.
@@ -229,9 +231,12 @@ fn fingerprint(rules: &[Rule], sessions: &Settings) -> String {
     format!("{:x}", hash.finalize())
 }
 
+/// Name of the rule for what no rule names.
+pub(super) const FALLBACK: &str = "unlisted";
+
 fn fallback() -> Rule {
     Rule {
-        id: "unlisted".to_owned(),
+        id: FALLBACK.to_owned(),
         versions: Vec::new(),
         actions: Vec::new(),
         part: Part::Answer,
@@ -286,6 +291,7 @@ impl Comparator {
             Self::Setting { ordered: true } => "setting-ordered",
             Self::FileName => "file-name",
             Self::Certificate => "certificate",
+            Self::Ocsp => "ocsp",
             Self::Opaque => "opaque",
             Self::Ignore => "ignore",
         }

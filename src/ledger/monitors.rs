@@ -13,14 +13,14 @@ use crate::clock::Micros;
 
 mod books;
 
-pub use books::Books;
+pub use books::{Books, Costs};
 
 /// Name and version of the form.
 pub const SCHEMA: &str = "evenkeel.monitors/1";
 
 /// Shares: monitor, what is good (or bad) about how many, and what the share is called. An empty `of` means all that the
 /// monitor counted with one of the words behind it.
-const SHARES: [(&str, &str, &str, &[&str]); 7] = [
+const SHARES: [(&str, &str, &str, &[&str]); 9] = [
     (
         "availability",
         "available",
@@ -58,6 +58,13 @@ const SHARES: [(&str, &str, &str, &[&str]); 7] = [
         "accepted",
         &["accepted", "refused", "error", "unanswered"],
     ),
+    (
+        "shadow-health",
+        "contained",
+        "contained",
+        &["contained", "not contained"],
+    ),
+    ("investigation", "named", "named", &["findings"]),
 ];
 
 /// What `diffs --monitors --json` prints.

@@ -290,8 +290,22 @@ pub struct Book {
     pub incl_vat: Option<String>,
     /// Currency of the cost.
     pub currency: Option<String>,
+    /// Names of the tariffs that the record brings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tariffs: Vec<String>,
+    /// CDRs of the session that were taken back by a credit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub credits: u64,
     /// What is to be known of these numbers: how they came about, why one is missing.
     pub notes: Vec<String>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form that serde asks for"
+)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// One quantity of a session, three ways.

@@ -8,7 +8,7 @@ use super::row::{Command, Divergence, Exchange, Handshake, Row, Session, StandIn
 use crate::ocpp::Severity;
 
 /// Changes whenever a table does: an older ledger is judged again rather than migrated.
-const VERSION: &str = "9";
+const VERSION: &str = "10";
 
 /// Memory for pages, KiB: most rows are appended, and the tables of counts are small.
 const CACHE_KIB: i64 = 512;

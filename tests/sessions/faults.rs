@@ -71,17 +71,51 @@ pub(crate) const FAULTS: &[Fault] = &[
     ("S2", "vat", |books| {
         price(&mut books[1], "5.2211", "6.2131");
     }),
+    ("S2", "cost-part", |books| {
+        books[1]["total_energy_cost"]["excl_vat"] = parse("3.5211");
+        books[1]["total_fixed_cost"]["excl_vat"] = parse("0.60");
+    }),
+    ("S2", "cost-part", |books| {
+        books[1]["total_parking_cost"] = Value::Null;
+    }),
+    ("S4", "cost-part-absent", |books| {
+        books[1]["total_time_cost"] = parse(r#"{"excl_vat":0}"#);
+    }),
     ("S2", "token", |books| {
         books[1]["cdr_token"]["uid"] = "T9".into();
     }),
     ("S2", "token-party", |books| {
         books[1]["cdr_token"]["party_id"] = "XYZ".into();
     }),
+    ("S2", "token-type", |books| {
+        books[1]["cdr_token"]["type"] = "APP_USER".into();
+    }),
     ("S2", "contract", |books| {
         books[1]["cdr_token"]["contract_id"] = "NL-ABC-C9".into();
     }),
     ("S4", "contract-separator", |books| {
         books[1]["cdr_token"]["contract_id"] = "NLABCC1".into();
+    }),
+    ("S2", "evse", |books| {
+        books[1]["cdr_location"]["evse_id"] = "NL*ABC*E2".into();
+    }),
+    ("S2", "connector-kind", |books| {
+        books[1]["cdr_location"]["connector_standard"] = "CHADEMO".into();
+    }),
+    ("S2", "connector-kind", |books| {
+        books[1]["cdr_location"]["connector_format"] = "CABLE".into();
+    }),
+    ("S2", "connector-kind", |books| {
+        books[1]["cdr_location"]["connector_power_type"] = "DC".into();
+    }),
+    ("S4", "coordinates", |books| {
+        books[1]["cdr_location"]["coordinates"]["longitude"] = "4.35716".into();
+    }),
+    ("S4", "address", |books| {
+        books[1]["cdr_location"]["city"] = "Den Haag".into();
+    }),
+    ("S2", "party", |books| {
+        books[1]["party_id"] = "XYZ".into();
     }),
     ("S2", "meter", |books| books[1]["meter_id"] = "M2".into()),
     ("S3", "auth-method", |books| {
@@ -90,6 +124,13 @@ pub(crate) const FAULTS: &[Fault] = &[
     ("S2", "authorization-reference", |books| {
         books[1]["authorization_reference"] = "R".into();
     }),
+    ("S3", "session-reference", |books| {
+        books[1]["session_id"] = "elsewhere".into();
+    }),
+    ("S2", "home-charging", |books| {
+        books[1]["home_charging_compensation"] = true.into();
+    }),
+    ("S4", "remark", |books| books[1]["remark"] = "hello".into()),
     ("S3", "session-only-dimension", |books| {
         books[1]["charging_periods"][0]["dimensions"]
             .as_array_mut()

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use chrono::{DateTime, NaiveDateTime};
 use rust_decimal::Decimal;
 
+use super::ocsp;
 use crate::clock::Micros;
 use crate::judge::rules::{Comparator, Rule, literal};
 use crate::judge::tree::{Node, decimal};
@@ -57,6 +58,11 @@ pub(super) fn weigh(
         Comparator::Setting { ordered } => explained_if(same_setting(ours, theirs, *ordered)),
         Comparator::FileName => explained_if(match (ours.text(), theirs.text()) {
             (Some(a), Some(b)) => file_name(a) == file_name(b),
+            _ => false,
+        }),
+        Comparator::Ocsp => explained_if(match (ours.text(), theirs.text()) {
+            // Of what neither says, nobody can be blamed.
+            (Some(a), Some(b)) => ocsp::read(a) == ocsp::read(b),
             _ => false,
         }),
         Comparator::Certificate => explained_if(match (ours.text(), theirs.text()) {

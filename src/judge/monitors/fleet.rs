@@ -8,7 +8,7 @@ use super::sheet::{Crowd, Entry, Sheet};
 use super::station::Station;
 use super::{AVAILABILITY, RECONNECTS, SHADOW_HEALTH};
 use crate::clock::Micros;
-use crate::facts::{Fact, Kind, Leg};
+use crate::facts::{Fact, Flow, Kind, Leg};
 use crate::judge::notes;
 use crate::judge::roll::Roll;
 
@@ -53,6 +53,8 @@ struct Opened {
 struct Closed {
     by: String,
     how: String,
+    /// What went through, from the charger and to it; none where nobody could tell.
+    flows: Option<[Flow; 2]>,
 }
 
 /// Note of a `Tick`.
@@ -131,6 +133,11 @@ impl Fleet {
         let code = code.map_or_else(|| "no close frame".to_owned(), spelt);
         let how = [known(&note.by), known(&note.how), &code].join(" ");
         sheet.count(Entry::new(station.crowd, RECONNECTS, "closes").detail(how));
+        if let Some(flows) = note.flows {
+            let whole = flows.iter().all(Flow::is_contained);
+            let what = if whole { "contained" } else { "not contained" };
+            sheet.count(Entry::new(station.crowd, SHADOW_HEALTH, what));
+        }
         if station.conn == fact.conn {
             station.conn = 0;
             station.left = Some(fact.at);

@@ -129,7 +129,12 @@ impl Sheet {
 
     /// Counts a measured value, µs or another unit.
     pub(super) fn measure(&mut self, entry: Entry, value: i64) {
-        self.add(self.now, entry, Some(bucket(value)), 1);
+        self.measure_at(self.now, entry, value);
+    }
+
+    /// The same, of something that was measured at another time.
+    pub(super) fn measure_at(&mut self, at: Micros, entry: Entry, value: i64) {
+        self.add(at, entry, Some(bucket(value)), 1);
     }
 
     /// Adds a stretch of time, µs, of each of `many`, to the hours in which it lies.

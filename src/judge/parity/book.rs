@@ -18,6 +18,8 @@ pub(super) struct Book<'a> {
     pub(super) cdrs: Vec<&'a Record>,
     /// Session objects, oldest first.
     pub(super) sessions: Vec<&'a Record>,
+    /// How many CDRs a credit took back.
+    credits: u64,
     /// A credit refers to nothing, or not to the whole amount.
     pub(super) odd_credit: bool,
 }
@@ -41,7 +43,10 @@ impl<'a> Book<'a> {
                 .iter()
                 .position(|cdr| Some(cdr.source.id.as_str()) == of);
             match taken.map(|place| book.cdrs.remove(place)) {
-                Some(cdr) => book.odd_credit |= !negates(credit, cdr),
+                Some(cdr) => {
+                    book.credits += 1;
+                    book.odd_credit |= !negates(credit, cdr);
+                }
                 None => book.odd_credit = true,
             }
         }
@@ -92,6 +97,7 @@ impl<'a> Book<'a> {
             .map(|record| record.fact)
             .filter(|fact| *fact != main.fact);
         book.facts.extend(others);
+        book.credits = self.credits;
         Some(book)
     }
 }
@@ -111,8 +117,26 @@ pub(super) fn row_of(record: &Record) -> row::Book {
         excl_vat: text(cost.excl_vat),
         incl_vat: text(cost.incl_vat),
         currency: record.currency.clone(),
+        tariffs: tariffs(record),
+        credits: 0,
         notes: record.doubts.clone(),
     }
+}
+
+/// Names of a record's tariffs, each once.
+fn tariffs(record: &Record) -> Vec<String> {
+    let named = record
+        .tariffs
+        .iter()
+        .filter_map(|tariff| tariff["id"].as_str());
+    let of_periods = record
+        .periods
+        .iter()
+        .filter_map(|period| period.tariff.as_deref());
+    let mut names: Vec<String> = named.chain(of_periods).map(str::to_owned).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// Whether a session object says that the session is over.

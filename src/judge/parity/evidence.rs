@@ -1,5 +1,7 @@
 //! Whom, where, how and with what proof: what is not an amount.
 
+use rust_decimal::Decimal;
+
 use super::book::{Book, appeared, is_over};
 use super::fault::Fault;
 use super::join::{Places, folded};
@@ -73,26 +75,19 @@ pub(super) fn circumstances(
 ) {
     token(trial, legacy, candidate);
     contract(trial, legacy, candidate);
-    let connector = |record: &Record| {
-        let connector = places.of(record)?.connector?;
-        let last = connector.rsplit('/').next().unwrap_or_default();
-        Some(last.to_owned())
-    };
-    let told = trial.told.connector.rsplit('/').next().map(str::to_owned);
-    let told = told.filter(|connector| !connector.is_empty());
-    stated(
-        trial,
-        Fault::Place,
-        &[told, connector(legacy), connector(candidate)],
-    );
-    let meters = [None, legacy.meter.clone(), candidate.meter.clone()];
-    stated(trial, Fault::Meter, &meters);
-    let methods = [
-        None,
-        legacy.auth_method.clone(),
-        candidate.auth_method.clone(),
+    place(trial, (legacy, candidate), places);
+    let told = trial.told.reason.clone();
+    let texts: [(Fault, Option<String>, fn(&Record) -> Option<String>); 4] = [
+        (Fault::Party, None, |it| {
+            party(it.country.as_ref(), it.party.as_ref())
+        }),
+        (Fault::Meter, None, |it| it.meter.clone()),
+        (Fault::AuthMethod, None, |it| it.auth_method.clone()),
+        (Fault::StopReason, told, |it| it.stop_reason.clone()),
     ];
-    stated(trial, Fault::AuthMethod, &methods);
+    for (fault, wire, of) in texts {
+        stated(trial, fault, &[wire, of(legacy), of(candidate)]);
+    }
     let is_ocpi = |record: &Record| matches!(record.source.form, Form::Ocpi | Form::OcpiPatch);
     let refers = |record: &Record| record.authorization_reference.is_some();
     if is_ocpi(legacy) && is_ocpi(candidate) && refers(legacy) != refers(candidate) {
@@ -116,16 +111,93 @@ fn token(trial: &mut Trial<'_>, legacy: &Record, candidate: &Record) {
     let wire = trial.told.token.clone();
     let texts = [wire, legacy.token.uid.clone(), candidate.token.uid.clone()];
     stated(trial, Fault::Token, &texts);
-    let party = |record: &Record| {
-        let token = &record.token;
-        let party = token.country.as_ref().zip(token.party.as_ref());
-        party.map(|(country, party)| folded(country) + &folded(party))
-    };
-    if let (Some(ours), Some(theirs)) = (party(legacy), party(candidate))
+    let kinds = [
+        None,
+        legacy.token.kind.clone(),
+        candidate.token.kind.clone(),
+    ];
+    if legacy.source.form == candidate.source.form {
+        stated(trial, Fault::TokenType, &kinds);
+    }
+    let issuer =
+        |record: &Record| party(record.token.country.as_ref(), record.token.party.as_ref());
+    if let (Some(ours), Some(theirs)) = (issuer(legacy), issuer(candidate))
         && ours != theirs
     {
         trial.flaw(Fault::TokenParty, Who::Differ);
     }
+}
+
+/// Country and party in one, as OCPI writes them.
+fn party(country: Option<&String>, party: Option<&String>) -> Option<String> {
+    let (country, party) = country.zip(party)?;
+    Some(folded(country) + &folded(party))
+}
+
+/// Compares the connector, where places are known: as far as both the charger and the backends count. Some name the
+/// EVSE too, some do not.
+fn place(trial: &mut Trial<'_>, (legacy, candidate): (&Record, &Record), places: &Places) {
+    let connector = |record: &Record| places.of(record)?.connector;
+    let (Some(ours), Some(theirs)) = (connector(legacy), connector(candidate)) else {
+        return;
+    };
+    let same = |a: &str, b: &str| {
+        let mut steps = a.rsplit('/').zip(b.rsplit('/'));
+        steps.all(|(a, b)| folded(a) == folded(b))
+    };
+    let told = Some(trial.told.connector.clone()).filter(|told| !told.is_empty());
+    let right = |connector: &str| told.as_deref().map(|told| same(told, connector));
+    let who = Who::of(same(&ours, &theirs), right(&ours), right(&theirs));
+    trial.check(Fault::Place.name(), [told, Some(ours), Some(theirs)], who);
+    trial.find(Fault::Place, who);
+}
+
+/// Compares what only CDRs say of place and purpose.
+pub(super) fn copies(trial: &mut Trial<'_>, (legacy, candidate): (&Record, &Record)) {
+    let (ours, theirs) = (&legacy.site, &candidate.site);
+    // The separators of an EVSE's public identifier may be left out.
+    let evse = |record: &Record| record.evse_id.as_ref().map(|id| id.replace('*', ""));
+    stated(trial, Fault::Evse, &[None, evse(legacy), evse(candidate)]);
+    if differ(&ours.socket, &theirs.socket) {
+        trial.flaw(Fault::Socket, Who::Differ);
+    }
+    if differ(&ours.address, &theirs.address) {
+        trial.flaw(Fault::Address, Who::Differ);
+    }
+    let far = |a: Decimal, b: Decimal| (a - b).abs() > Decimal::new(1, 5);
+    if let (Some(ours), Some(theirs)) = (ours.coordinates, theirs.coordinates)
+        && (far(ours.0, theirs.0) || far(ours.1, theirs.1))
+    {
+        trial.flaw(Fault::Coordinates, Who::Differ);
+    }
+    if let (Some(ours), Some(theirs)) = (legacy.home_charging, candidate.home_charging)
+        && ours != theirs
+    {
+        trial.flaw(Fault::HomeCharging, Who::Differ);
+    }
+    let is_ocpi = [legacy, candidate].map(|record| record.source.form == Form::Ocpi);
+    if is_ocpi == [true, true] && legacy.remark != candidate.remark {
+        trial.flaw(Fault::Remark, Who::Differ);
+    }
+    let lost = |book: &Book<'_>| {
+        let named = book.cdrs.last().and_then(|cdr| cdr.session.as_ref());
+        let has = |name: &String| {
+            book.sessions
+                .iter()
+                .any(|session| session.source.id == *name)
+        };
+        !book.sessions.is_empty() && named.is_some_and(|name| !has(name))
+    };
+    let who = Who::of_flaw(lost(trial.legacy), lost(trial.candidate));
+    trial.flaw(Fault::SessionReference, who);
+}
+
+/// Whether two lists of texts say different things of what both name.
+fn differ(ours: &[(&'static str, String)], theirs: &[(&'static str, String)]) -> bool {
+    ours.iter().any(|(name, ours)| {
+        let theirs = theirs.iter().find(|(other, _)| other == name);
+        theirs.is_some_and(|(_, theirs)| folded(ours) != folded(theirs))
+    })
 }
 
 fn contract(trial: &mut Trial<'_>, legacy: &Record, candidate: &Record) {

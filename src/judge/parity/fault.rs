@@ -22,15 +22,26 @@ pub(in crate::judge) enum Fault {
     VatMissing,
     Vat,
     CostPart,
+    CostPartAbsent,
     FloorForRound,
     Token,
     TokenParty,
+    TokenType,
     Contract,
     ContractSeparator,
     Place,
+    Evse,
+    Socket,
+    Coordinates,
+    Address,
+    Party,
     Meter,
     AuthMethod,
     AuthReference,
+    SessionReference,
+    HomeCharging,
+    StopReason,
+    Remark,
     Dimension,
     Periods,
     SignedLost,
@@ -72,6 +83,7 @@ const TIMES: &str = "The charger's clock says when a session began and ended, to
 const COST: &str = "One minor unit of the currency is the noise of rounding.";
 const WHOM: &str = "Whoever is named is billed.";
 const COUNT: &str = "Each session is booked once.";
+const WHERE: &str = "Tariffs depend on where it was and on the kind of connector.";
 const PROOF: &str = "Signed meter values are evidence and pass unchanged.";
 
 impl Fault {
@@ -120,6 +132,12 @@ impl Fault {
                 "splits the cost otherwise",
                 COST,
             ),
+            Self::CostPartAbsent => words(
+                "cost-part-absent",
+                "/total_cost",
+                "states a part of nought where the other states none",
+                "A part that is left out was not applied, which comes to the same.",
+            ),
             Self::FloorForRound => words(
                 "floor-for-round",
                 "/total_cost",
@@ -128,6 +146,12 @@ impl Fault {
             ),
             Self::Token => words("token", "/token", "books another token", WHOM),
             Self::TokenParty => words("token-party", "/token", "names another party", WHOM),
+            Self::TokenType => words(
+                "token-type",
+                "/token/type",
+                "names another type of token",
+                "Providers look a token up by its identifier and type.",
+            ),
             Self::Contract => words("contract", "/contract", "names another contract", WHOM),
             Self::ContractSeparator => words(
                 "contract-separator",
@@ -136,6 +160,31 @@ impl Fault {
                 WHOM,
             ),
             Self::Place => words("place", "/location", "books another connector", WHOM),
+            Self::Evse => words("evse", "/cdr_location/evse_id", "names another EVSE", WHERE),
+            Self::Socket => words(
+                "connector-kind",
+                "/cdr_location/connector_standard",
+                "books another kind of connector",
+                WHERE,
+            ),
+            Self::Coordinates => words(
+                "coordinates",
+                "/cdr_location/coordinates",
+                "puts the place elsewhere on the map",
+                "Drivers see it on their bill.",
+            ),
+            Self::Address => words(
+                "address",
+                "/cdr_location/address",
+                "writes another address",
+                "Drivers see it on their bill.",
+            ),
+            Self::Party => words(
+                "party",
+                "/party_id",
+                "books for another party",
+                "Whoever is named is paid.",
+            ),
             Self::Meter => words("meter", "/meter_id", "names another meter", PROOF),
             Self::AuthMethod => words(
                 "auth-method",
@@ -148,6 +197,30 @@ impl Fault {
                 "/authorization_reference",
                 "differs in whether there is an authorisation reference",
                 "Providers find their session by it.",
+            ),
+            Self::SessionReference => words(
+                "session-reference",
+                "/session_id",
+                "has a CDR that refers to a session that it does not have",
+                "Partners find the session of a CDR by it.",
+            ),
+            Self::HomeCharging => words(
+                "home-charging",
+                "/home_charging_compensation",
+                "says otherwise whether the driver is paid back for charging at home",
+                WHOM,
+            ),
+            Self::StopReason => words(
+                "stop-reason",
+                "/stop_reason",
+                "gives another reason for the end",
+                "Operators tell by it whether chargers are sound.",
+            ),
+            Self::Remark => words(
+                "remark",
+                "/remark",
+                "remarks something else",
+                "A text for people.",
             ),
             Self::Dimension => words(
                 "session-only-dimension",
@@ -215,8 +288,17 @@ impl Fault {
 
     pub(super) const fn severity(self) -> Severity {
         match self {
-            Self::ContractSeparator => Severity::S4,
-            Self::AuthMethod | Self::Dimension | Self::Late | Self::Status => Severity::S3,
+            Self::ContractSeparator
+            | Self::CostPartAbsent
+            | Self::Coordinates
+            | Self::Address
+            | Self::Remark => Severity::S4,
+            Self::AuthMethod
+            | Self::SessionReference
+            | Self::StopReason
+            | Self::Dimension
+            | Self::Late
+            | Self::Status => Severity::S3,
             _ => Severity::S2,
         }
     }

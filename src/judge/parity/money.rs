@@ -157,14 +157,25 @@ fn tax(trial: &mut Trial<'_>, (ours, theirs): (Price, Price), unit: Decimal) {
     }
 }
 
-/// Parts that both state must agree; a part that is absent was not applied.
+/// Parts must agree; one that is left out was not applied, and comes to nought.
 fn parts(trial: &mut Trial<'_>, legacy: &Record, candidate: &Record, unit: Decimal) {
-    let differ = legacy.cost_parts.iter().any(|(name, ours)| {
-        let theirs = candidate.cost_parts.iter().find(|(other, _)| other == name);
-        let theirs = theirs.and_then(|(_, theirs)| theirs.excl_vat);
-        matches!((ours.excl_vat, theirs), (Some(a), Some(b)) if (a - b).abs() > unit)
-    });
+    if legacy.cost_parts.is_empty() || candidate.cost_parts.is_empty() {
+        return;
+    }
+    let of = |record: &Record, name: &str| {
+        let mut parts = record.cost_parts.iter();
+        parts.find(|(part, _)| *part == name)?.1.excl_vat
+    };
+    let (mut differ, mut absent) = (false, false);
+    for (name, _) in legacy.cost_parts.iter().chain(&candidate.cost_parts) {
+        let (ours, theirs) = (of(legacy, name), of(candidate, name));
+        let apart = (ours.unwrap_or_default() - theirs.unwrap_or_default()).abs() > unit;
+        differ |= apart;
+        absent |= !apart && ours.is_some() != theirs.is_some();
+    }
     if differ {
         trial.flaw(Fault::CostPart, Who::Differ);
+    } else if absent {
+        trial.flaw(Fault::CostPartAbsent, Who::Differ);
     }
 }

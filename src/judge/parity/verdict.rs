@@ -158,6 +158,7 @@ impl Court<'_> {
             money::cost(&mut trial, (ours, theirs), expected, self.bias);
             evidence::circumstances(&mut trial, (ours, theirs), &self.settings.places);
             if both_cdrs {
+                evidence::copies(&mut trial, (ours, theirs));
                 evidence::proof(&mut trial);
                 evidence::dimensions(&mut trial);
                 evidence::lateness(&mut trial, self.settings.cdr_slo);

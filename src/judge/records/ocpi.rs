@@ -4,7 +4,8 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::tree::{KILO, Members};
-use super::{Period, Price, Record, RecordKind};
+use super::{Period, Price, Record, RecordKind, Site};
+use crate::clock::Micros;
 
 /// Parts of a CDR's cost.
 const PARTS: [&str; 5] = [
@@ -15,13 +16,23 @@ const PARTS: [&str; 5] = [
     "total_reservation_cost",
 ];
 
+/// Parts of a place's address.
+const ADDRESS: [&str; 6] = ["name", "address", "city", "postal_code", "state", "country"];
+
+/// What kind of connector it is.
+const SOCKET: [&str; 3] = [
+    "connector_standard",
+    "connector_format",
+    "connector_power_type",
+];
+
 /// Reads the object in `body`.
 pub(super) fn read(mut record: Record, body: &Value) -> Record {
     let members = Members::of(body);
     record.country = members.text("country_code");
     record.party = members.text("party_id");
-    record.start = members.instant("start_date_time");
-    record.end = members.instant("end_date_time");
+    record.start = known(members.instant("start_date_time"));
+    record.end = known(members.instant("end_date_time"));
     record.meter = members.text("meter_id");
     record.currency = members.text("currency");
     record.status = members.text("status");
@@ -56,12 +67,19 @@ pub(super) fn read(mut record: Record, body: &Value) -> Record {
     record
 }
 
+/// A time that is known: OCPI lets the epoch stand for one that is not.
+fn known(at: Option<Micros>) -> Option<Micros> {
+    at.filter(|at| *at != 0)
+}
+
 fn cdr(record: &mut Record, members: &Members<'_>) {
     record.session = members.text("session_id");
     record.total_time = members.number("total_time");
     record.total_parking_time = members.number("total_parking_time");
     record.credit = members.flag("credit");
     record.credit_reference = members.text("credit_reference_id");
+    record.home_charging = Some(members.flag("home_charging_compensation"));
+    record.remark = members.text("remark");
     record.cost_parts = PARTS
         .into_iter()
         .filter_map(|part| Some((part, price(members, part)?)))
@@ -71,7 +89,27 @@ fn cdr(record: &mut Record, members: &Members<'_>) {
         record.evse = place.text("evse_uid");
         record.evse_id = place.text("evse_id");
         record.connector = place.text("connector_id");
+        record.site = site(&place);
         members.adopt("cdr_location", place);
+    }
+}
+
+fn site(place: &Members<'_>) -> Site {
+    let texts = |names: &[&'static str]| {
+        let named = names
+            .iter()
+            .filter_map(|name| Some((*name, place.text(name)?)));
+        named.collect()
+    };
+    let coordinates = place.get("coordinates").map(Members::of).and_then(|at| {
+        let read = (at.number("latitude"), at.number("longitude"));
+        place.adopt("coordinates", at);
+        read.0.zip(read.1)
+    });
+    Site {
+        address: texts(&ADDRESS),
+        coordinates,
+        socket: texts(&SOCKET),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::ocpp::{Severity, Version};
 
 const SECOND: i64 = 1_000_000;
 const COMPARATORS: &str = "exact, case-insensitive, number, instant, clock, day, set, map-by, presence, relation, setting, \
-    setting-ordered, file-name, certificate, opaque, ignore";
+    setting-ordered, file-name, certificate, ocsp, opaque, ignore";
 
 /// Why a rule file cannot be used, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -216,6 +216,7 @@ fn comparator(entry: &Entry, at: &Range<usize>) -> Result<Comparator, Problem> {
         "setting-ordered" => Comparator::Setting { ordered: true },
         "file-name" => Comparator::FileName,
         "certificate" => Comparator::Certificate,
+        "ocsp" => Comparator::Ocsp,
         "opaque" => Comparator::Opaque,
         "ignore" => Comparator::Ignore,
         other => {

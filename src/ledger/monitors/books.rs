@@ -22,10 +22,16 @@ pub struct Books {
     pub legacy_cdrs: u64,
     /// Sessions with a CDR of the candidate's.
     pub candidate_cdrs: u64,
+    /// CDRs that legacy took back.
+    pub legacy_credits: u64,
+    /// CDRs that the candidate took back.
+    pub candidate_credits: u64,
     /// Sessions by what is wrong with their records, by the word of the check.
     pub flaws: BTreeMap<String, u64>,
     /// Costs by currency.
     pub costs: BTreeMap<String, Costs>,
+    /// The same by legacy's name of the tariff, or the candidate's where legacy names none; empty where neither does.
+    pub tariffs: BTreeMap<String, Costs>,
 }
 
 /// The candidate's costs beside legacy's.
@@ -45,7 +51,7 @@ pub struct Costs {
 
 /// Reads the books of all models, or of one.
 pub(super) fn books(reader: &Reader, model: Option<&str>) -> Result<Vec<Books>, LedgerError> {
-    let mut by_model: BTreeMap<String, (Books, BTreeMap<String, Delta>)> = BTreeMap::new();
+    let mut by_model: BTreeMap<String, (Books, Deltas)> = BTreeMap::new();
     reader.each(
         "SELECT coalesce(c.model, ''), s.body FROM sessions s LEFT JOIN stations c ON c.charger = s.charger \
          WHERE s.outcome IS NOT NULL AND (?1 IS NULL OR coalesce(c.model, '') = ?1)",
@@ -56,15 +62,23 @@ pub(super) fn books(reader: &Reader, model: Option<&str>) -> Result<Vec<Books>, 
             Ok(())
         },
     )?;
+    let costs = |deltas: BTreeMap<String, Delta>| {
+        let named = deltas.into_iter().map(|(name, it)| (name, it.into()));
+        named.collect()
+    };
     let finished = by_model.into_iter().map(|(model, (books, deltas))| Books {
         model,
-        costs: deltas
-            .into_iter()
-            .map(|(currency, it)| (currency, it.into()))
-            .collect(),
+        costs: costs(deltas.currencies),
+        tariffs: costs(deltas.tariffs),
         ..books
     });
     Ok(finished.collect())
+}
+
+#[derive(Default)]
+struct Deltas {
+    currencies: BTreeMap<String, Delta>,
+    tariffs: BTreeMap<String, Delta>,
 }
 
 #[derive(Default)]
@@ -84,11 +98,24 @@ impl From<Delta> for Costs {
     }
 }
 
-fn count(session: &Session, books: &mut Books, deltas: &mut BTreeMap<String, Delta>) {
+impl Delta {
+    fn add(&mut self, difference: Decimal) {
+        self.costs.compared += 1;
+        self.costs.higher += u64::from(difference > Decimal::ZERO);
+        self.costs.lower += u64::from(difference < Decimal::ZERO);
+        self.sum += difference;
+        self.largest = self.largest.max(difference.abs());
+    }
+}
+
+fn count(session: &Session, books: &mut Books, deltas: &mut Deltas) {
     let has_cdr = |book: &Option<Book>| book.as_ref().is_some_and(|book| book.source == "cdr");
+    let credits = |book: &Option<Book>| book.as_ref().map_or(0, |book| book.credits);
     books.sessions += 1;
     books.legacy_cdrs += u64::from(has_cdr(&session.legacy));
     books.candidate_cdrs += u64::from(has_cdr(&session.candidate));
+    books.legacy_credits += credits(&session.legacy);
+    books.candidate_credits += credits(&session.candidate);
     for check in &session.checks {
         if !matches!(check.verdict.as_ref(), "equal" | "unknown") {
             let flaw = format!("{}: {}", check.name, check.verdict);
@@ -102,15 +129,15 @@ fn count(session: &Session, books: &mut Books, deltas: &mut BTreeMap<String, Del
     let (Some(legacy), Some(candidate)) = (number(&check.legacy), number(&check.candidate)) else {
         return;
     };
-    let currency = [&session.legacy, &session.candidate]
-        .into_iter()
-        .flatten()
-        .find_map(|book| book.currency.clone());
-    let delta = deltas.entry(currency.unwrap_or_default()).or_default();
-    let difference = candidate - legacy;
-    delta.costs.compared += 1;
-    delta.costs.higher += u64::from(difference > Decimal::ZERO);
-    delta.costs.lower += u64::from(difference < Decimal::ZERO);
-    delta.sum += difference;
-    delta.largest = delta.largest.max(difference.abs());
+    let told = || [&session.legacy, &session.candidate].into_iter().flatten();
+    let currency = told().find_map(|book| book.currency.clone());
+    let tariffs = told().map(|book| book.tariffs.join(", "));
+    let tariff = tariffs.into_iter().find(|names| !names.is_empty());
+    for (costs, name) in [
+        (&mut deltas.currencies, currency),
+        (&mut deltas.tariffs, tariff),
+    ] {
+        let delta = costs.entry(name.unwrap_or_default()).or_default();
+        delta.add(candidate - legacy);
+    }
 }
