@@ -20,6 +20,7 @@ mod exchanges;
 mod findings;
 mod handshake;
 mod heard;
+mod mix;
 mod monitors;
 mod notes;
 mod parity;
@@ -59,6 +60,14 @@ type Out<'a> = &'a mut dyn FnMut(Row);
 /// The judge of one recording.
 #[derive(Debug)]
 pub struct Judge {
+    hearing: Hearing,
+    groups: Groups,
+    monitors: Monitors,
+}
+
+/// What is weighed: everything but what only counts.
+#[derive(Debug)]
+struct Hearing {
     rules: Rules,
     now: Micros,
     world: World,
@@ -67,15 +76,13 @@ pub struct Judge {
     stand_in: StandIn,
     parity: Parity,
     states: States,
-    groups: Groups,
-    monitors: Monitors,
 }
 
 impl Judge {
     /// A judge that has seen nothing yet.
     pub fn new(rules: Rules) -> Self {
         let parity = Parity::new(rules.sessions().clone());
-        Self {
+        let hearing = Hearing {
             rules,
             now: Micros::MIN,
             world: World::default(),
@@ -84,6 +91,9 @@ impl Judge {
             stand_in: StandIn::default(),
             parity,
             states: States::default(),
+        };
+        Self {
+            hearing,
             groups: Groups::default(),
             monitors: Monitors::default(),
         }
@@ -91,8 +101,12 @@ impl Judge {
 
     /// Takes the next fact; `out` gets the rows that follow from it.
     pub fn feed(&mut self, fact: &Fact, out: &mut impl FnMut(Row)) {
-        let mut monitors = std::mem::take(&mut self.monitors);
-        self.states.hear(fact, &mut |row| {
+        let Self {
+            hearing,
+            groups,
+            monitors,
+        } = self;
+        hearing.states.hear(fact, &mut |row| {
             monitors.row(&row);
             out(row);
         });
@@ -101,27 +115,37 @@ impl Judge {
             Kind::Decision | Kind::Triage | Kind::HookRan | Kind::Revealed
         ) {
             // A human note may come days after the traffic: nobody has been silent all the while.
-            self.groups.hear(fact, out);
+            groups.hear(fact, out);
             monitors.told(out);
-            self.monitors = monitors;
             return;
         }
         monitors.pass(fact, out);
-        self.groups.hear(fact, &mut |row| {
+        groups.hear(fact, &mut |row| {
             monitors.row(&row);
             out(row);
         });
-        let heard = self.weigh(fact, &mut |row| {
+        let heard = hearing.weigh(fact, &mut |row| {
             monitors.row(&row);
             out(row);
         });
-        monitors.take(fact, heard.as_ref(), &mut self.world.settled);
+        monitors.take(fact, heard.as_ref(), &mut hearing.world.settled);
         if fact.kind == Kind::TapStopped {
             monitors.flush(out);
         }
-        self.monitors = monitors;
     }
 
+    /// Exchanges that are not judged yet.
+    pub fn pending(&self) -> u64 {
+        self.hearing.exchanges.pending()
+    }
+
+    /// Commands that still wait for their twin.
+    pub fn pending_commands(&self) -> u64 {
+        self.hearing.commands.pending()
+    }
+}
+
+impl Hearing {
     /// Judges what follows from a fact; gives back the message in it, if it is one between charger and authority.
     fn weigh<'a>(&mut self, fact: &'a Fact, out: Out<'_>) -> Option<Heard<'a>> {
         let states = &mut self.states;
@@ -205,16 +229,6 @@ impl Judge {
             | Kind::Mediated => {}
         }
         None
-    }
-
-    /// Exchanges that are not judged yet.
-    pub fn pending(&self) -> u64 {
-        self.exchanges.pending()
-    }
-
-    /// Commands that still wait for their twin.
-    pub fn pending_commands(&self) -> u64 {
-        self.commands.pending()
     }
 }
 

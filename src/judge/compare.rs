@@ -74,6 +74,14 @@ pub struct Context<'a> {
     pub heard: Option<(Micros, Micros)>,
 }
 
+impl<'a> Context<'a> {
+    /// The request, if a rule for this action looks into it.
+    fn read_request(&self, rules: &Rules) -> Option<Node<'a>> {
+        let asked = rules.look_into_requests(self.action);
+        asked.then(|| Node::parse(self.request).ok()).flatten()
+    }
+}
+
 /// All differences between two payload texts, in the order of the authority's members. Equal bytes cost nothing.
 pub fn compare<'r>(
     rules: &'r Rules,
@@ -87,7 +95,7 @@ pub fn compare<'r>(
     let (Ok(ours), Ok(theirs)) = (payload(authority), payload(shadow)) else {
         return vec![unreadable(rules, authority, shadow)];
     };
-    let request = Node::parse(context.request).ok();
+    let request = context.read_request(rules);
     let mut walk = Walk {
         rules,
         context,

@@ -17,9 +17,12 @@ pub(super) struct Groups {
     listed: HashMap<String, Arc<str>>,
     /// Chargers that were seen.
     seen: BTreeMap<Arc<str>, Member>,
-    /// The one that was met last: facts about one come in a row.
-    last: Option<Arc<str>>,
+    /// Who was met lately, by connection: looking a name up costs more than most facts are worth.
+    lately: Vec<Option<Arc<str>>>,
 }
+
+/// How many connections are remembered: those whose numbers differ in their lower bits.
+const LATELY: usize = 1_024;
 
 impl Groups {
     /// Takes the next fact, before anything else is made of it.
@@ -41,9 +44,7 @@ impl Groups {
             // Who was not let in is no charger of the estate.
             Kind::ConnRefused => {}
             Kind::ConnOpened if fact.conn != 0 => self.meet(fact, out),
-            _ if fact.conn != 0 && self.last.as_ref() != Some(&fact.charger) => {
-                self.meet(fact, out);
-            }
+            _ if fact.conn != 0 && !self.met_lately(fact) => self.meet(fact, out),
             _ => {}
         }
     }
@@ -78,7 +79,8 @@ impl Groups {
         let version = (fact.kind == Kind::ConnOpened)
             .then(|| version(fact))
             .flatten();
-        self.last = Some(Arc::clone(&fact.charger));
+        self.lately.resize(LATELY, None);
+        self.lately[place_of(fact.conn)] = Some(Arc::clone(&fact.charger));
         if let Some(member) = self.seen.get_mut(&fact.charger) {
             if let Some(version) = version.filter(|version| **version != *member.version) {
                 version.clone_into(&mut member.version);
@@ -96,6 +98,11 @@ impl Groups {
         out(Row::Member(member));
     }
 
+    fn met_lately(&self, fact: &Fact) -> bool {
+        let known = self.lately.get(place_of(fact.conn));
+        known.is_some_and(|known| known.as_ref() == Some(&fact.charger))
+    }
+
     fn group(&self, charger: &str) -> String {
         if self.said.groups.is_empty() {
             return EVERYBODY.to_owned();
@@ -107,6 +114,10 @@ impl Groups {
         let group = self.said.groups.iter().find(takes);
         group.map_or(UNGROUPED, |group| &group.name).to_owned()
     }
+}
+
+const fn place_of(conn: u64) -> usize {
+    conn as usize % LATELY
 }
 
 fn version(fact: &Fact) -> Option<&'static str> {

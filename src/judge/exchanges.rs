@@ -8,6 +8,7 @@ mod open;
 mod settled;
 mod verdict;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::Out;
@@ -355,7 +356,11 @@ impl Answer {
             at: fact.at,
             refused: (envelope.kind == MessageType::CallError)
                 .then(|| envelope.code.clone().into_owned()),
-            payload: envelope.payload.to_owned(),
+            payload: match envelope.payload {
+                // Most answers say nothing.
+                "{}" => Cow::Borrowed("{}"),
+                payload => Cow::Owned(payload.to_owned()),
+            },
         }
     }
 
@@ -364,7 +369,7 @@ impl Answer {
             seq: fact.seq,
             at: fact.at,
             refused: Some("unreadable".to_owned()),
-            payload: String::new(),
+            payload: Cow::Borrowed(""),
         }
     }
 }

@@ -194,23 +194,13 @@ fn model(fact: &Fact, bench: &mut Bench<'_>) -> String {
     }
 }
 
-/// Tells the texts of one charger apart; only ever compared within one run. Quick, since every payload goes through it: who
-/// makes two texts collide on purpose has its own quirks mistaken.
-fn hash(text: &str) -> u64 {
-    let mix =
-        |hash: u64, word: u64| (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
-    let (words, rest) = text.as_bytes().as_chunks();
-    let words = words.iter().map(|word| u64::from_le_bytes(*word));
-    let rest = rest.iter().copied().map(u64::from);
-    words.chain(rest).fold(text.len() as u64, mix)
-}
-
 /// When a message says that it happened, and whether it says so in UTC.
 fn stamp(message: &Heard<'_>) -> Option<(Micros, bool)> {
     const SAMPLED: [Step; 3] = [Step::Key("meterValue"), Step::Each, Step::Key("timestamp")];
     let fields = message.fields();
     let literal = fields
         .first(&[Step::Key("timestamp")])
+        .or_else(|| message.sampled().timestamp)
         .or_else(|| fields.first(&SAMPLED))?
         .trim_matches('"');
     Some((instant::rfc3339(literal)?, literal.ends_with('Z')))

@@ -62,6 +62,11 @@ impl<T: Default> Roll<T> {
     }
 
     /// Every entry.
+    pub(super) fn values(&self) -> impl Iterator<Item = &T> {
+        self.entries.iter().map(|(_, entry)| &**entry)
+    }
+
+    /// Every entry.
     pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
         self.entries.iter_mut().map(|(_, entry)| &mut **entry)
     }
@@ -91,6 +96,7 @@ mod tests {
         assert_eq!((roll.get("a"), roll.get("b")), (Some(&10), Some(&3)));
         assert!(roll.get("z").is_none() && roll.get_mut("z").is_none());
         assert!(roll.names().eq(&names));
+        assert_eq!(roll.values().sum::<u32>(), 16);
         roll.values_mut().for_each(|entry| *entry = 0);
         assert_eq!(roll.get("c"), Some(&0));
     }

@@ -7,8 +7,9 @@
 //! What is remembered of each charger is bounded, and requests that come again are forgotten last. What is forgotten is
 //! missing evidence: a divergence is then not called unstable.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{Hash as _, Hasher as _};
 
+use super::mix::Mix;
 use super::tree::{Node, escape};
 use crate::ledger::row::Unstable;
 
@@ -188,7 +189,7 @@ impl Field {
 }
 
 fn hash(of: &impl std::hash::Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = Mix::default();
     of.hash(&mut hasher);
     hasher.finish().max(1)
 }
@@ -196,14 +197,14 @@ fn hash(of: &impl std::hash::Hash) -> u64 {
 /// `None` if the request cannot be read.
 fn key(action: &str, request: &str) -> Option<u64> {
     let node = Node::parse(request).ok()?;
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = Mix::default();
     action.hash(&mut hasher);
     lasting(&node, &mut hasher);
     Some(hasher.finish())
 }
 
 /// Hashes what does not differ from message to message.
-fn lasting(node: &Node<'_>, hasher: &mut DefaultHasher) {
+fn lasting(node: &Node<'_>, hasher: &mut Mix) {
     match node {
         Node::Object(members) => {
             for (name, value) in members {
@@ -224,7 +225,7 @@ fn lasting(node: &Node<'_>, hasher: &mut DefaultHasher) {
     }
 }
 
-fn put_scalar(node: &Node<'_>, hasher: &mut DefaultHasher) {
+fn put_scalar(node: &Node<'_>, hasher: &mut Mix) {
     match node {
         Node::Bool(value) => value.hash(hasher),
         Node::Number(text) | Node::Raw(text) => text.hash(hasher),
@@ -269,7 +270,7 @@ fn walk(node: &Node<'_>, path: &str, found: &mut Vec<(String, u64)>) {
 /// Elements of an array share a path: their values become one.
 fn field(node: &Node<'_>, path: String, found: &mut Vec<(String, u64)>) {
     walk(node, &path, found);
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = Mix::default();
     put_scalar(node, &mut hasher);
     let value = hasher.finish().max(1);
     match found.iter_mut().find(|(known, _)| *known == path) {

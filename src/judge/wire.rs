@@ -16,6 +16,7 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 
 use super::heard::Heard;
+use super::roll::Roll;
 use super::world::Origin;
 use crate::clock::Micros;
 use crate::facts::{Fact, Leg};
@@ -178,7 +179,7 @@ pub(super) struct Told {
 /// The sessions of all chargers that are not closed.
 #[derive(Debug, Default)]
 pub(super) struct Wires {
-    chargers: BTreeMap<Arc<str>, Charger>,
+    chargers: Roll<Charger>,
     starts: Starts,
     /// When sessions that wait for missing events are closed.
     stragglers: BTreeSet<(Micros, Arc<str>)>,
@@ -225,11 +226,12 @@ impl Wires {
 
     /// Frames were lost on one charger's connection, or anywhere.
     pub(super) fn gap(&mut self, charger: Option<&Arc<str>>) {
-        let touched = self
-            .chargers
-            .iter_mut()
-            .filter(|(name, _)| charger.is_none_or(|charger| charger == *name));
-        for open in touched.flat_map(|(_, charger)| charger.open.iter_mut()) {
+        let one = charger.map(|charger| self.chargers.get_mut(charger));
+        let touched: Vec<&mut Charger> = match one {
+            Some(known) => known.into_iter().collect(),
+            None => self.chargers.values_mut().collect(),
+        };
+        for open in touched.into_iter().flat_map(|it| it.open.iter_mut()) {
             open.defects.insert(Defect::Gap);
         }
     }
@@ -285,7 +287,7 @@ impl Wires {
     fn begin(&mut self, gathering: Gathering) {
         let name = Arc::clone(&gathering.origin.charger);
         let connector = gathering.connector.clone();
-        let charger = self.chargers.entry(Arc::clone(&name)).or_default();
+        let charger = self.chargers.entry(&name);
         let replaced = charger.open.iter().position(|open| {
             (!connector.is_empty() && open.connector == connector) || open.ending.is_some()
         });

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::fields::Fields;
 use super::json::{self, SyntaxError};
 
 /// The first element of the array.
@@ -90,16 +91,43 @@ pub struct Envelope<'a> {
 impl<'a> Envelope<'a> {
     /// Reads the envelope of one message. Lenient where chargers are odd: numeric ids, missing payload, spaces.
     pub fn parse(text: &'a str) -> Result<Self, EnvelopeError> {
+        Self::walk(text, |at| json::skip_value(text.as_bytes(), at))
+    }
+
+    /// Reads the envelope, and the members of its payload in the same walk: most of a message is its payload. Without
+    /// members where the payload is no object, or one that is broken inside.
+    pub fn parse_with_fields(text: &'a str) -> Result<(Self, Option<Fields<'a>>), EnvelopeError> {
+        let mut last = None;
+        let envelope = Self::walk(text, |at| {
+            if text.as_bytes().get(at) == Some(&b'{')
+                && let Ok((fields, end)) = Fields::walk(text, at)
+            {
+                last = Some((at, fields));
+                return Ok(end);
+            }
+            json::skip_value(text.as_bytes(), at)
+        })?;
+        let of_payload = last.filter(|(at, _)| *at == envelope.payload_at.start);
+        Ok((envelope, of_payload.map(|(_, fields)| fields)))
+    }
+
+    /// Reads the envelope; `skip` gives the offset behind the element at an offset.
+    fn walk(
+        text: &'a str,
+        mut skip: impl FnMut(usize) -> Result<usize, SyntaxError>,
+    ) -> Result<Self, EnvelopeError> {
         let bytes = text.as_bytes();
         // No message has more than five elements; what is behind them only counts.
         let mut elements: [Range<usize>; 5] = Default::default();
         let mut count = 0;
         let start = json::skip_space(bytes, 0);
-        let end = json::walk_array(bytes, start, |element| {
+        let end = json::try_elements(bytes, start, |element| {
+            let end = skip(element)?;
             if let Some(place) = elements.get_mut(count) {
-                *place = element;
+                *place = element..end;
             }
             count += 1;
+            Ok(end)
         })?;
         json::at_end(bytes, end)?;
         if !(2..=elements.len()).contains(&count) {
@@ -195,6 +223,29 @@ mod tests {
             MessageType::Send
         );
         assert!(matches!(call.id, Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn the_members_of_the_payload_come_with_the_envelope() {
+        for text in [
+            r#"[2,"1","Authorize", {"idTag":"A","x":{"y":[1]}} ]"#,
+            r#"[3,"1",{}]"#,
+            r#"[4,"1","GenericError","",{"why":1}]"#,
+            r#"[2,{"no":1},"Heartbeat",null]"#,
+            r#"[2,"1","Heartbeat",{"broken" 1}]"#,
+            r#"[2,"1","Heartbeat"]"#,
+            r#"[2,"1","Heartbeat",{},{}]"#,
+            "[2",
+        ] {
+            let with = Envelope::parse_with_fields(text);
+            let plain = Envelope::parse(text);
+            assert_eq!(with.as_ref().map(|(envelope, _)| envelope), plain.as_ref());
+            if let Ok((envelope, Some(fields))) = with {
+                assert_eq!(fields, Fields::read(envelope.payload), "{text}");
+            }
+        }
+        let (_, fields) = Envelope::parse_with_fields(r#"[2,"1","X",{"a":1}]"#).unwrap();
+        assert_eq!(fields.unwrap().last("a"), Some("1"));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::json::{self, Step};
+use super::json::{self, Step, SyntaxError};
 
 /// Room for the members of nearly every OCPP payload.
 const USUAL: usize = 8;
@@ -31,6 +31,19 @@ impl<'a> Fields<'a> {
         });
         let whole = end.and_then(|end| json::at_end(bytes, end)).is_ok();
         Self { members, whole }
+    }
+
+    /// Reads the object at `at`; returns it with the offset behind it.
+    pub(super) fn walk(text: &'a str, at: usize) -> Result<(Self, usize), SyntaxError> {
+        let mut members = Vec::new();
+        let end = json::walk_object(text, at, |name, place| {
+            if members.is_empty() {
+                members.reserve(USUAL);
+            }
+            members.push((name, &text[place]));
+        })?;
+        let whole = true;
+        Ok((Self { members, whole }, end))
     }
 
     /// Whether the text was an object and nothing else. The insides of its values are not checked.

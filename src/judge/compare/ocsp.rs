@@ -16,7 +16,7 @@ const CONTEXT_0: u8 = 0xa0;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Said {
     /// 0 if the authority answered, else why it did not.
-    status: u8,
+    response: u8,
     /// The number of each certificate's state: 0 good, 1 revoked, 2 unknown.
     states: Vec<u8>,
 }
@@ -26,16 +26,16 @@ pub(super) fn read(text: &str) -> Option<Said> {
     let bare: String = text.split_whitespace().collect();
     let bytes = STANDARD.decode(bare).ok()?;
     let mut answer = Der(Der(&bytes).take(SEQUENCE)?);
-    let &[status] = answer.take(ENUMERATED)? else {
+    let &[response] = answer.take(ENUMERATED)? else {
         return None;
     };
     let states = match answer.take(CONTEXT_0) {
         Some(body) => states(body)?,
         // Only who did not answer may leave it out.
-        None if status != 0 => Vec::new(),
+        None if response != 0 => Vec::new(),
         None => return None,
     };
-    Some(Said { status, states })
+    Some(Said { response, states })
 }
 
 /// The states in `ResponseBytes`: a type, and a `BasicOCSPResponse` in octets.
@@ -144,9 +144,9 @@ mod tests {
 
     #[test]
     fn states_are_read_past_versions_times_and_signatures() {
-        let said = |status, states: &[u8]| {
+        let said = |response, states: &[u8]| {
             Some(Said {
-                status,
+                response,
                 states: states.to_vec(),
             })
         };

@@ -2,7 +2,6 @@
 
 use super::{Context, Difference, Place, Walk, payload, unreadable};
 use crate::judge::rules::{Mismatch, Rule, Rules, Site};
-use crate::judge::tree::Node;
 
 /// The same differences, each with the rules that were tried for it.
 pub fn explain<'r>(
@@ -14,7 +13,7 @@ pub fn explain<'r>(
     let (Ok(ours), Ok(theirs)) = (payload(authority), payload(shadow)) else {
         return vec![(unreadable(rules, authority, shadow), Vec::new())];
     };
-    let request = Node::parse(context.request).ok();
+    let request = context.read_request(rules);
     let mut trace = Vec::new();
     let mut walk = Walk {
         rules,
@@ -41,7 +40,7 @@ pub fn tried_for_whole<'r>(
     context: &Context<'_>,
     decided: Option<&Rule>,
 ) -> Vec<Tried<'r>> {
-    let request = Node::parse(context.request).ok();
+    let request = context.read_request(rules);
     let site = Site {
         version: context.version,
         action: context.action,

@@ -1,5 +1,7 @@
 //! An exchange while it waits for its answers.
 
+use std::borrow::Cow;
+
 use crate::clock::Micros;
 use crate::judge::sessions::{Spoil, Thread};
 use crate::judge::world::Origin;
@@ -13,7 +15,7 @@ pub(super) struct Answer {
     pub(super) at: Micros,
     /// The error code, if it is a CALLERROR.
     pub(super) refused: Option<String>,
-    pub(super) payload: String,
+    pub(super) payload: Cow<'static, str>,
 }
 
 /// The authority's side.

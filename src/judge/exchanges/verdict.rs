@@ -93,7 +93,7 @@ fn hold_against_legacy(open: &Open, verdict: &mut Verdict, bench: &mut Bench<'_>
     }
     let answer = match &legacy.refused {
         Some(code) => Err(code.as_str()),
-        None => Ok(legacy.payload.as_str()),
+        None => Ok(legacy.payload.as_ref()),
     };
     let variance = &mut bench.world.charger(&open.origin.charger).variance;
     let Some(key) = variance.heard(&open.action, &open.request, answer) else {

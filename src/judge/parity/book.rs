@@ -125,15 +125,10 @@ pub(super) fn row_of(record: &Record) -> row::Book {
 
 /// Names of a record's tariffs, each once.
 fn tariffs(record: &Record) -> Vec<String> {
-    let named = record
-        .tariffs
-        .iter()
-        .filter_map(|tariff| tariff["id"].as_str());
-    let of_periods = record
-        .periods
-        .iter()
-        .filter_map(|period| period.tariff.as_deref());
-    let mut names: Vec<String> = named.chain(of_periods).map(str::to_owned).collect();
+    let brought = record.tariffs.iter().filter_map(|it| it["id"].as_str());
+    let periods = record.periods.iter();
+    let applied = periods.filter_map(|period| period.tariff.as_deref());
+    let mut names: Vec<String> = brought.chain(applied).map(str::to_owned).collect();
     names.sort_unstable();
     names.dedup();
     names

@@ -19,6 +19,9 @@ const SESSION_ONLY: [&str; 5] = [
     "STATE_OF_CHARGE",
 ];
 
+/// What a record says of something, if it does.
+type Says = fn(&Record) -> Option<String>;
+
 /// Counts records. False if one side has nothing to compare with, or less than the other.
 pub(super) fn counts(trial: &mut Trial<'_>, gives: [RecordKind; 2]) -> bool {
     let (legacy, candidate) = (trial.legacy, trial.candidate);
@@ -77,7 +80,7 @@ pub(super) fn circumstances(
     contract(trial, legacy, candidate);
     place(trial, (legacy, candidate), places);
     let told = trial.told.reason.clone();
-    let texts: [(Fault, Option<String>, fn(&Record) -> Option<String>); 4] = [
+    let texts: [(Fault, Option<String>, Says); 4] = [
         (Fault::Party, None, |it| {
             party(it.country.as_ref(), it.party.as_ref())
         }),

@@ -353,8 +353,9 @@ impl<'a> Sample<'a> {
     fn first(message: &Heard<'a>) -> Self {
         let fields = message.fields();
         // Nearly always the first sample says it all, and what comes behind it need not be walked.
-        let sample = fields.first(&samples("")[..4]).map(Fields::read);
-        let sample = sample.unwrap_or_default();
+        let first = message.sampled().value;
+        let sample = first.or_else(|| fields.first(&samples("")[..4]));
+        let sample = sample.map(Fields::read).unwrap_or_default();
         let at = |name| {
             let here = sample.first(&[Step::Key(name)]);
             here.or_else(|| fields.first(&samples(name))).map(bare)

@@ -3,10 +3,11 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::history::History;
-use super::{hash, stamp};
+use super::stamp;
 use crate::clock::Micros;
 use crate::facts::Fact;
 use crate::judge::heard::Heard;
+use crate::judge::mix::Mix;
 use crate::ocpp::json::Step;
 use crate::ocpp::quirks::{Effect, Quirk, Quirks};
 use crate::ocpp::{Envelope, MessageType};
@@ -134,7 +135,7 @@ impl Line {
         if self.whole && self.first("called") && !boot && !history.booted {
             odd.insert(37);
         }
-        let (id, payload) = (hash(&envelope.id), hash(envelope.payload));
+        let (id, payload) = (Mix::of(&envelope.id), Mix::of(envelope.payload));
         if self.calls.iter().any(|(known, _)| *known == id) {
             odd.insert(5);
         }
@@ -226,7 +227,7 @@ impl Line {
     }
 
     fn reused(&mut self, side: usize, envelope: &Envelope<'_>) -> bool {
-        let id = hash(&envelope.id);
+        let id = Mix::of(&envelope.id);
         let reused = self.used[side].contains(&id);
         push(&mut self.used[side], id);
         reused
@@ -234,7 +235,7 @@ impl Line {
 
     /// An answer of the authority to a CALL of the charger.
     pub(super) fn answer(&mut self, at: Micros, envelope: &Envelope<'_>, history: &mut History) {
-        let id = hash(&envelope.id);
+        let id = Mix::of(&envelope.id);
         let call = self.calls.iter().rev().find(|(known, _)| *known == id);
         if let Some((_, payload)) = call {
             history.answered(*payload, envelope.kind == MessageType::CallError);

@@ -103,6 +103,15 @@ impl Rules {
             .find(|rule| rule.mismatch(site).is_none())
     }
 
+    /// Whether a rule that may be about this action has a condition on the request.
+    pub(in crate::judge) fn look_into_requests(&self, action: &str) -> bool {
+        let mut rules = self.index.of_action(action).iter();
+        rules.any(|at| {
+            let mut conditions = self.ordered[*at].when.keys();
+            conditions.any(|name| !name.starts_with("*/"))
+        })
+    }
+
     /// Which rule decides at a site and why each earlier one does not match.
     pub fn explain(&self, site: &Site<'_>) -> Explanation<'_> {
         let mut tried = Vec::new();

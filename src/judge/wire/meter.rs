@@ -100,7 +100,8 @@ fn element(
         "sampledValue" => {
             register = Register::default();
             each(text, value, |at| {
-                let (sampled, end) = Sampled::read(text, at)?;
+                let mut sampled = Sampled::default();
+                let end = sampled.read(text, at)?;
                 register.take(version, &sampled, order);
                 Ok(end)
             })
@@ -137,30 +138,28 @@ struct Sampled<'a> {
 }
 
 impl<'a> Sampled<'a> {
-    /// Reads the value at `at`; returns it with the offset behind it.
-    fn read(text: &'a str, at: usize) -> Result<(Self, usize), SyntaxError> {
-        let mut sampled = Self::default();
+    /// Takes the members of the value at `at`; returns the offset behind it.
+    fn read(&mut self, text: &'a str, at: usize) -> Result<usize, SyntaxError> {
         if text.as_bytes().get(at) != Some(&b'{') {
-            return Ok((sampled, tree::pass(text, at)?));
+            return tree::pass(text, at);
         }
-        let end = json::try_members(text, at, |name, value| {
+        json::try_members(text, at, |name, value| {
             let end = tree::pass(text, value)?;
             let member = match &*name {
-                "value" => &mut sampled.value,
-                "measurand" => &mut sampled.measurand,
-                "context" => &mut sampled.context,
-                "format" => &mut sampled.format,
-                "location" => &mut sampled.location,
-                "phase" => &mut sampled.phase,
-                "unit" => &mut sampled.unit,
-                "unitOfMeasure" => &mut sampled.unit_of_measure,
-                "signedMeterValue" => &mut sampled.signed,
+                "value" => &mut self.value,
+                "measurand" => &mut self.measurand,
+                "context" => &mut self.context,
+                "format" => &mut self.format,
+                "location" => &mut self.location,
+                "phase" => &mut self.phase,
+                "unit" => &mut self.unit,
+                "unitOfMeasure" => &mut self.unit_of_measure,
+                "signedMeterValue" => &mut self.signed,
                 _ => return Ok(end),
             };
             *member = Some(&text[value..end]);
             Ok(end)
-        })?;
-        Ok((sampled, end))
+        })
     }
 
     /// Signed values are evidence for others: kept as they are, never read.

@@ -1,7 +1,6 @@
 //! OCPP 1.6: `StartTransaction`, `MeterValues`, `StatusNotification`, `StopTransaction`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
@@ -15,6 +14,7 @@ use crate::judge::heard::Heard;
 use crate::judge::tree::{self, Node};
 use crate::judge::world::Origin;
 use crate::ocpp::identifiers::is_sentinel;
+use crate::ocpp::json;
 use crate::ocpp::relation::Identifier;
 use crate::ocpp::{Class, Fields, MessageType, Version};
 
@@ -36,10 +36,11 @@ impl Starts {
 
 /// A member of a message as text, numbers by their digits.
 fn name(fields: &Fields<'_>, member: &str) -> Option<String> {
-    match Node::parse(fields.last(member)?).ok()? {
-        Node::Text(text) => Some(text.into_owned()),
-        Node::Number(literal) => Some(Identifier::read(literal).text().to_owned()),
-        _ => None,
+    let literal = fields.last(member)?;
+    match json::string_value(literal) {
+        Some(text) => Some(text.into_owned()),
+        None if tree::is_number(literal) => Some(Identifier::read(literal).text().to_owned()),
+        None => None,
     }
 }
 
@@ -106,7 +107,7 @@ impl Wires {
     fn start(&mut self, fact: &Fact, heard: &Heard<'_>, origin: &Origin) {
         let fields = heard.fields();
         let key = (fact.conn, heard.id.clone().into_owned());
-        let charger = self.chargers.entry(Arc::clone(&fact.charger)).or_default();
+        let charger = self.chargers.entry(&fact.charger);
         let again = charger
             .open
             .iter_mut()
@@ -188,7 +189,7 @@ impl Wires {
         let at = stated.unwrap_or(fact.at);
         let status = fields.text("status");
         let blocks = matches!(status.as_deref(), Some("SuspendedEV" | "Finishing"));
-        let charger = self.chargers.entry(Arc::clone(&fact.charger)).or_default();
+        let charger = self.chargers.entry(&fact.charger);
         for open in &mut charger.open {
             if open.connector == connector {
                 open.turn(fact.seq as i64, at, blocks);
@@ -199,7 +200,7 @@ impl Wires {
 
     fn stop(&mut self, fact: &Fact, fields: &Fields<'_>, origin: &Origin) {
         let transaction = name(fields, "transactionId").unwrap_or_default();
-        let charger = self.chargers.entry(Arc::clone(&fact.charger)).or_default();
+        let charger = self.chargers.entry(&fact.charger);
         let unnamed = is_sentinel(Class::TransactionId, &transaction);
         let named = charger.open.iter().position(|open| {
             let names = open.names.of(origin.authority);

@@ -21,7 +21,7 @@ impl Wires {
             return;
         };
         let transaction = transaction.into_owned();
-        let charger = self.chargers.entry(Arc::clone(&fact.charger)).or_default();
+        let charger = self.chargers.entry(&fact.charger);
         let is_known = |open: &Gathering| open.names.legacy.contains(&transaction);
         if !charger.open.iter().any(is_known) {
             if charger.ended.contains(&transaction) {
