@@ -6,16 +6,20 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[path = "sessions/night.rs"]
+mod night;
 #[path = "judging/rows.rs"]
 mod rows;
 #[path = "judging/story.rs"]
 mod story;
 
-use evenkeel::facts::{Dir, Fact, Kind, Leg};
+use evenkeel::facts::{Dir, Fact, Flow, Kind, Leg};
 use evenkeel::ledger::monitors::{self, Monitors, Share};
 use evenkeel::ledger::query::Reader;
+use evenkeel::ledger::row::Row;
 use evenkeel::ledger::{Ledger, Pending};
-use rows::{ACCEPTED, BLOCKED, START, TAG, judge, started};
+use night::{Books, charge, parse};
+use rows::{ACCEPTED, BLOCKED, START, TAG, divergences, judge, started};
 use serde_json::json;
 use story::{Shadow, Story};
 
@@ -332,6 +336,103 @@ fn shadow_health_tells_coverage_losses_and_queues() {
     );
     let compared = share(&view, "shadow-health", "compared");
     assert_eq!((compared.part, compared.of), (1, 2));
+}
+
+#[test]
+fn what_was_carried_whole_is_counted_by_connection() {
+    let mut story = Story::open("CP1");
+    let whole = Flow::default();
+    let lost = Flow { read: 3, ..whole };
+    for (conn, flows) in [
+        (1, Some([whole, whole])),
+        (2, Some([whole, lost])),
+        (3, None),
+    ] {
+        let mut closed = Fact::new(Kind::ConnClosed, story.now());
+        closed.note = json!({"by": "charger", "how": "fin", "flows": flows}).to_string();
+        closed.conn = conn;
+        closed.charger = "CP1".into();
+        closed.seq = story.facts.len() as u64 + 1;
+        story.facts.push(closed);
+    }
+    let view = view(story);
+    let contained = share(&view, "shadow-health", "contained");
+    assert_eq!((contained.part, contained.of), (1, 2));
+}
+
+#[test]
+fn incidents_become_findings_and_people_say_something_about_them() {
+    let mut story = Story::open("CP1");
+    for _ in 0..2 {
+        story.exchange("Authorize", TAG, ACCEPTED, Shadow::Answers(BLOCKED));
+    }
+    // No rule names this field, so somebody has to look what it is.
+    let status = r#"{"connectorId":1,"errorCode":"NoError","status":"Available"}"#;
+    story.exchange(
+        "StatusNotification",
+        status,
+        "{}",
+        Shadow::Answers(r#"{"x":1}"#),
+    );
+    let finding = divergences(&judge(&story.facts))[0].finding.clone();
+    story.pass(600);
+    for state in ["known", "accepted"] {
+        story.said(&json!({"finding": finding, "action": "Authorize", "state": state}));
+    }
+    // The note itself is counted, whether anything follows or not.
+    let rows = judge(&story.facts);
+    let is_decided = |row: &Row| matches!(row, Row::Sample(row) if row.what == "decided_us");
+    assert!(rows.iter().any(is_decided));
+    let view = view(story);
+    assert_eq!(
+        counts(&view, "investigation"),
+        [
+            " decided_us (known) 1",
+            " findings (exchange) 2",
+            " found_us (exchange) 2",
+            " named (rule) 1",
+        ]
+    );
+    let named = share(&view, "investigation", "named");
+    assert_eq!((named.part, named.of), (1, 2));
+    let mut counted = view.counts.iter();
+    let decided = counted.find(|it| it.what == "decided_us").unwrap();
+    let took = decided.measured.unwrap().p50;
+    assert!((500_000_000..700_000_000).contains(&took), "{took}");
+}
+
+#[test]
+fn costs_are_told_by_tariff_and_credits_are_counted() {
+    let mut story = Story::open("CP1");
+    for number in 1..=2 {
+        let start = charge(&mut story, number);
+        story.pass(120);
+        let mut books = Books::of(number, start);
+        if number == 1 {
+            let mut credit = books.candidate[1].clone();
+            credit["id"] = "credit".into();
+            credit["credit"] = true.into();
+            credit["credit_reference_id"] = books.candidate[1]["id"].clone();
+            credit["total_cost"] = parse(r#"{"excl_vat":-5.2211,"incl_vat":-6.3175}"#);
+            let mut again = books.candidate[1].clone();
+            again["id"] = "again".into();
+            books.candidate.extend([credit, again]);
+        } else {
+            books.legacy[1]["tariffs"][0]["id"] = "night".into();
+            books.candidate[1]["total_cost"] = parse(r#"{"excl_vat":5.9,"incl_vat":7.139}"#);
+        }
+        books.read_into(&mut story);
+    }
+    let view = view(story);
+    let books = &view.books[0];
+    assert_eq!((books.legacy_credits, books.candidate_credits), (0, 1));
+    assert_eq!(books.costs["EUR"].compared, 2);
+    let by_tariff = |name: &str| {
+        let costs = &books.tariffs[name];
+        (costs.compared, costs.higher, costs.largest.clone())
+    };
+    assert_eq!(by_tariff("legacy-T"), (1, 0, "0".to_owned()));
+    assert_eq!(by_tariff("night"), (1, 1, "0.6789".to_owned()));
 }
 
 #[test]
