@@ -367,13 +367,10 @@ fn incidents_become_findings_and_people_say_something_about_them() {
         story.exchange("Authorize", TAG, ACCEPTED, Shadow::Answers(BLOCKED));
     }
     // No rule names this field, so somebody has to look what it is.
-    let status = r#"{"connectorId":1,"errorCode":"NoError","status":"Available"}"#;
-    story.exchange(
-        "StatusNotification",
-        status,
-        "{}",
-        Shadow::Answers(r#"{"x":1}"#),
-    );
+    let time = story.rfc3339();
+    let ours = format!(r#"{{"currentTime":"{time}"}}"#);
+    let theirs = format!(r#"{{"currentTime":"{time}","x":1}}"#);
+    story.exchange("Heartbeat", "{}", &ours, Shadow::Answers(&theirs));
     let finding = divergences(&judge(&story.facts))[0].finding.clone();
     story.pass(600);
     for state in ["known", "accepted"] {
