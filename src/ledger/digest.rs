@@ -57,15 +57,15 @@ impl Digest {
 }
 
 /// The canonical serialisation of the rows that come by the thousand, byte for byte. Written out: the general way looks
-/// for characters to escape in each member's name.
+/// for characters to escape in each member's name, and at each character of what hardly ever has any.
 fn write_exchange(row: &Exchange, out: &mut Vec<u8>) -> serde_json::Result<()> {
     put(out, r#"{"Exchange":{"id":"#, &row.id)?;
     put(out, r#","at":"#, &row.at)?;
-    put(out, r#","charger":"#, &row.charger)?;
+    put_text(out, r#","charger":"#, &row.charger)?;
     put(out, r#","conn":"#, &row.conn)?;
-    put(out, r#","version":"#, &row.version)?;
-    put(out, r#","action":"#, &row.action)?;
-    put(out, r#","authority":"#, &row.authority)?;
+    put_text(out, r#","version":"#, &row.version)?;
+    put_text(out, r#","action":"#, &row.action)?;
+    put_text(out, r#","authority":"#, &row.authority)?;
     put(out, r#","outcome":"#, &row.outcome)?;
     put(out, r#","reason":"#, &row.reason)?;
     put(out, r#","root":"#, &row.root)?;
@@ -84,6 +84,19 @@ fn write_exchange(row: &Exchange, out: &mut Vec<u8>) -> serde_json::Result<()> {
 fn put(out: &mut Vec<u8>, name: &str, value: &impl Serialize) -> serde_json::Result<()> {
     out.extend_from_slice(name.as_bytes());
     serde_json::to_writer(out, value)
+}
+
+/// The same of a text, most of which have nothing to escape.
+fn put_text(out: &mut Vec<u8>, name: &str, text: &str) -> serde_json::Result<()> {
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if !text.bytes().all(is_plain) {
+        return put(out, name, &text);
+    }
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+    Ok(())
 }
 
 impl fmt::Display for Digest {
