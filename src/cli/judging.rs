@@ -323,6 +323,7 @@ pub fn rejudge(dir: &Path, up_to: u64, threads: Threads) -> Result<String, CliEr
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::time::Duration;
 
     use super::*;
     use crate::facts::{Dir, Kind, Leg, Limits, Recorder};

@@ -5,19 +5,33 @@
 use std::hash::Hasher;
 
 /// A hash on its way.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Mix(u64);
+
+/// Where each hash begins: any odd number without a pattern would do, here and as the factor.
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+
+const FACTOR: u64 = 0x517c_c1b7_2722_0a95;
+
+impl Default for Mix {
+    fn default() -> Self {
+        Self(SEED)
+    }
+}
 
 impl Mix {
     /// The hash of a text.
     pub(super) fn of(text: &str) -> u64 {
-        let mut mix = Self(text.len() as u64);
+        let mut mix = Self::default();
+        mix.take(text.len() as u64);
         mix.write(text.as_bytes());
         mix.0
     }
 
+    /// Both halves of the product are kept, so that every bit of the word reaches every bit of the hash.
     const fn take(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+        let wide = (self.0 ^ word) as u128 * FACTOR as u128;
+        self.0 = wide as u64 ^ (wide >> 64) as u64;
     }
 }
 

@@ -101,11 +101,21 @@ pub(super) fn circumstances(
 
 /// Compares text that both state; the first of `texts` is the charger's.
 fn stated(trial: &mut Trial<'_>, fault: Fault, texts: &[Option<String>; 3]) {
+    stated_by(trial, fault, texts, |a, b| folded(a) == folded(b));
+}
+
+/// The same by another measure of what is the same.
+fn stated_by(
+    trial: &mut Trial<'_>,
+    fault: Fault,
+    texts: &[Option<String>; 3],
+    same: fn(&str, &str) -> bool,
+) {
     let [wire, Some(ours), Some(theirs)] = texts else {
         return;
     };
-    let right = |text: &String| wire.as_ref().map(|wire| folded(wire) == folded(text));
-    let who = Who::of(folded(ours) == folded(theirs), right(ours), right(theirs));
+    let right = |text: &str| wire.as_ref().map(|wire| same(wire, text));
+    let who = Who::of(same(ours, theirs), right(ours), right(theirs));
     trial.check(fault.name(), texts.clone(), who);
     trial.find(fault, who);
 }
@@ -141,26 +151,22 @@ fn party(country: Option<&String>, party: Option<&String>) -> Option<String> {
 /// EVSE too, some do not.
 fn place(trial: &mut Trial<'_>, (legacy, candidate): (&Record, &Record), places: &Places) {
     let connector = |record: &Record| places.of(record)?.connector;
-    let (Some(ours), Some(theirs)) = (connector(legacy), connector(candidate)) else {
-        return;
-    };
-    let same = |a: &str, b: &str| {
+    let told = Some(trial.told.connector.clone()).filter(|told| !told.is_empty());
+    let texts = [told, connector(legacy), connector(candidate)];
+    stated_by(trial, Fault::Place, &texts, |a, b| {
         let mut steps = a.rsplit('/').zip(b.rsplit('/'));
         steps.all(|(a, b)| folded(a) == folded(b))
-    };
-    let told = Some(trial.told.connector.clone()).filter(|told| !told.is_empty());
-    let right = |connector: &str| told.as_deref().map(|told| same(told, connector));
-    let who = Who::of(same(&ours, &theirs), right(&ours), right(&theirs));
-    trial.check(Fault::Place.name(), [told, Some(ours), Some(theirs)], who);
-    trial.find(Fault::Place, who);
+    });
 }
 
 /// Compares what only CDRs say of place and purpose.
 pub(super) fn copies(trial: &mut Trial<'_>, (legacy, candidate): (&Record, &Record)) {
     let (ours, theirs) = (&legacy.site, &candidate.site);
-    // The separators of an EVSE's public identifier may be left out.
-    let evse = |record: &Record| record.evse_id.as_ref().map(|id| id.replace('*', ""));
-    stated(trial, Fault::Evse, &[None, evse(legacy), evse(candidate)]);
+    let names = [None, legacy.evse_id.clone(), candidate.evse_id.clone()];
+    stated_by(trial, Fault::Evse, &names, |a, b| {
+        // The separators of an EVSE's public identifier may be left out.
+        folded(&a.replace('*', "")) == folded(&b.replace('*', ""))
+    });
     if differ(&ours.socket, &theirs.socket) {
         trial.flaw(Fault::Socket, Who::Differ);
     }
