@@ -162,8 +162,8 @@ fn place(trial: &mut Trial<'_>, (legacy, candidate): (&Record, &Record), places:
 /// Compares what only CDRs say of place and purpose.
 pub(super) fn copies(trial: &mut Trial<'_>, (legacy, candidate): (&Record, &Record)) {
     let (ours, theirs) = (&legacy.site, &candidate.site);
-    let names = [None, legacy.evse_id.clone(), candidate.evse_id.clone()];
-    stated_by(trial, Fault::Evse, &names, |a, b| {
+    let texts = [None, legacy.evse_id.clone(), candidate.evse_id.clone()];
+    stated_by(trial, Fault::Evse, &texts, |a, b| {
         // The separators of an EVSE's public identifier may be left out.
         folded(&a.replace('*', "")) == folded(&b.replace('*', ""))
     });
