@@ -116,7 +116,9 @@ impl Judge {
         ) {
             // A human note may come days after the traffic: nobody has been silent all the while.
             groups.hear(fact, out);
-            monitors.told(out);
+            if fact.kind == Kind::Triage {
+                monitors.told(out);
+            }
             return;
         }
         monitors.pass(fact, out);
