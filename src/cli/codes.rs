@@ -570,6 +570,33 @@ pub const CODES: &[Code] = &[
         "Check the path that --results names, its permissions and the disk.",
     ),
     code(
+        "RPL-007",
+        "Options do not fit what is replayed.",
+        "Bundles have one target. A recording is played alone, against one target or two; --filter, --copies, --storm, --into and \
+         --resume are for recordings.",
+    ),
+    code(
+        "RPL-008",
+        "There is nothing in a recording to replay.",
+        "No charger that the filter names has sent a CALL. `evenkeel estate` lists the chargers of a recording.",
+    ),
+    code(
+        "RPL-009",
+        "A target let no charger in.",
+        "It must be up and know the chargers; the counts say whether it refused them or was not reached. --user and --password-file \
+         log in, --subprotocol offers another version.",
+    ),
+    code(
+        "RPL-010",
+        "A file that says how far a replay was does not fit.",
+        "--resume goes on with the same recording, filter, copies and targets. Remove the file to begin anew.",
+    ),
+    code(
+        "RPL-011",
+        "The recording that a replay shall write is there already.",
+        "Name a new directory with --into, or the file of the interrupted run with --resume.",
+    ),
+    code(
         "RPT-001",
         "Something that must not leave stands in the report.",
         "Every value of the recording that is not kept by the list of members is looked for in every byte before a report is written, \

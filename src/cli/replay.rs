@@ -1,179 +1,104 @@
-//! `evenkeel replay`: plays bundles against a backend, in the charger's place.
+//! `evenkeel replay`: plays bundles, or a whole recording, against a backend, in the chargers' place.
 
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+mod bundles;
+mod rerun;
+
+use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::error::{CliError, Exit};
-use super::interrupt::Interrupt;
-use super::target::{TargetArgs, no_tls};
-use crate::clock::Clock;
-use crate::judge::Rules;
-use crate::ledger::views;
-use crate::replay::bundle::Bundle;
-use crate::replay::play::Target;
-use crate::replay::proof;
-use crate::replay::results::{Came, Results, SCHEMA};
-use crate::replay::verdict::Verdict;
-use crate::report::rules::stacked;
+use super::target::{TargetArgs, duration};
+use crate::replay::rerun::Speed;
 
-/// Plays bundles against a backend and says whether each divergence is fixed.
+/// Plays bundles against a backend and says whether each divergence is fixed; or plays a whole recording once more.
 ///
-/// Vendor:    evenkeel replay bundles/*.json --target URL --build 2.4.1
-/// Operator:  evenkeel import results.json --into RECORDING
+/// Vendor:       evenkeel replay bundles --target URL --build 2.4.1
+/// Operator:     evenkeel import results.json --into RECORDING
+/// New build:    evenkeel replay RECORDING --target URL --speed 60 --into AGAIN, evenkeel diffs AGAIN
+/// Load:         evenkeel replay RECORDING --target URL --speed answered --copies 20
+/// Night storm:  evenkeel replay RECORDING --target URL --storm 10s
 ///
-/// It stands in the charger's place, with nothing but the bundle: no configuration, no recording. FIXED: the backend does as
+/// It stands in the chargers' place, with nothing but the bundle: no configuration, no recording. FIXED: the backend does as
 /// legacy did. STILL DIVERGES: it does not, and in what. NOT REPRODUCED: something that the bundle needs was not there, such
 /// as a tag that the backend must know. ERROR: it cannot be reached, or hung up. Exit code: 4 if any is an ERROR, else 1 if
 /// any STILL DIVERGES, else 3 if any is NOT REPRODUCED, else 0.
+///
+/// Of a recording, each charger says what it said, one CALL at a time, with times of now and the target's own identifiers;
+/// commands are refused. What comes back is counted by the second; with --into it is recorded and judged like a night, the
+/// first of two targets, else the recording's own answers, as legacy. Ctrl-C lets everybody finish; --resume goes on later.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Options {
-    /// Bundles, or directories of them.
-    #[arg(required = true, value_name = "BUNDLE")]
-    bundles: Vec<PathBuf>,
-    /// The backend: ws:// or wss://; the charger's identity goes to the end of its path.
-    #[arg(long, value_name = "URL")]
-    target: String,
+    /// Bundles, or directories of them; or one recording.
+    #[arg(required = true, value_name = "BUNDLE|RECORDING")]
+    places: Vec<PathBuf>,
+    /// The backend: ws:// or wss://; the charger's identity goes to the end of its path. A recording may have two.
+    #[arg(long = "target", value_name = "URL", required = true)]
+    targets: Vec<String>,
     #[command(flatten)]
     how: TargetArgs,
-    /// Wait between steps as long as was recorded, instead of going on when the answer is there.
+    /// Of a bundle: wait between steps as long as was recorded, instead of going on when the answer is there.
     #[arg(long)]
     original_timing: bool,
     /// What the backend's build is called: noted in the results.
     #[arg(long, value_name = "BUILD")]
     build: Option<String>,
-    /// Where the results are written, for `evenkeel import`.
+    /// Where the results of bundles are written, for `evenkeel import`.
     #[arg(long, value_name = "FILE", default_value = "results.json")]
     results: PathBuf,
-    /// Print the results as JSON (schema evenkeel.results/1).
+    /// Of a recording: how many times as fast as it was, or `answered`: as fast as the target answers.
+    #[arg(long, value_name = "TIMES", default_value = "1", value_parser = speed)]
+    speed: Speed,
+    /// Of a recording: only these chargers, such as model:Kerb* or charger:harbour-*.
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+    /// Of a recording: so many chargers take the part of each; further ones have -1, -2, ... behind their identity.
+    #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    copies: u32,
+    /// Of a recording: a reconnect storm. All chargers connect within this time, boot, tell their states, and stay.
+    #[arg(long, value_name = "TIME", value_parser = duration, conflicts_with_all = ["speed", "resume"])]
+    storm: Option<Duration>,
+    /// Of a recording: a new recording of what is said now.
+    #[arg(long, value_name = "DIR")]
+    into: Option<PathBuf>,
+    /// Of a recording: go on where this file says, if it exists; an interrupted run writes it.
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
+    /// Print the results as JSON (schema evenkeel.results/1; of a recording evenkeel.load/1).
     #[arg(long)]
     json: bool,
 }
 
+fn speed(text: &str) -> Result<Speed, String> {
+    if text == "answered" {
+        return Ok(Speed::Answered);
+    }
+    match text.parse::<f64>() {
+        Ok(times) if times.is_finite() && times >= 0.001 => Ok(Speed::Times(times)),
+        _ => Err("a number such as 1 or 60, or `answered`".to_owned()),
+    }
+}
+
 /// Runs the verb.
 pub fn run(options: &Options) -> Result<Exit, CliError> {
-    let target = Target {
-        original_timing: options.original_timing,
-        ..options.how.target(&options.target)?
-    };
-    let bundles = read(&options.bundles)?;
-    let mut results = Results {
-        schema: SCHEMA.to_owned(),
-        tool: format!("evenkeel {}", env!("CARGO_PKG_VERSION")),
-        at: views::rfc3339(Clock::system().now()),
-        target: target.backend.to_string(),
-        build: options.build.clone(),
-        results: Vec::new(),
-    };
-    let mut interrupt = Interrupt::watch()?;
-    let mut interrupted = false;
-    for (file, bundle) in &bundles {
-        let rules = rules_of(bundle, file)?;
-        let Some(came) = interrupt.or(proof::attempt(bundle, &target, &rules)) else {
-            interrupted = true;
-            break;
-        };
-        let came = Came::of(bundle, &name(file), came.map_err(|error| no_tls(&error))?);
-        if !options.json {
-            super::say(&line(&came))?;
-        }
-        results.results.push(came);
+    let recordings = options
+        .places
+        .iter()
+        .filter(|place| place.join("facts.db").is_file());
+    if recordings.count() > 0 {
+        return rerun::run(options);
     }
-    write(&options.results, &results)?;
-    if options.json {
-        super::say(&(super::to_json(&results)? + "\n"))?;
+    let of_recordings = options.filter.is_some()
+        || options.copies > 1
+        || options.storm.is_some()
+        || options.into.is_some()
+        || options.resume.is_some();
+    if of_recordings {
+        let what = "--filter, --copies, --storm, --into and --resume are for recordings";
+        return Err(CliError::new(Exit::Usage, "RPL-007", what)
+            .help("a recording is a directory that holds facts.db"));
     }
-    let place = options.results.display();
-    eprintln!("results: {place}   next, at the operator: evenkeel import {place} --into RECORDING");
-    if interrupted {
-        return Ok(Exit::Interrupted);
-    }
-    Ok(exit(results.worst()))
-}
-
-const fn exit(verdict: Verdict) -> Exit {
-    match verdict {
-        Verdict::Fixed => Exit::Parity,
-        Verdict::StillDiverges => Exit::Divergence,
-        Verdict::NotReproduced => Exit::Evidence,
-        Verdict::Error => Exit::Environment,
-    }
-}
-
-/// What came of a bundle, for people.
-fn line(came: &Came) -> String {
-    let outcome = &came.outcome;
-    let mut text = format!(
-        "{:<14}  {}  {}\n",
-        outcome.verdict.word(),
-        super::printable(&came.finding),
-        super::printable(&outcome.says)
-    );
-    for other in outcome.differs.iter().skip(1) {
-        // Writing to a String cannot fail.
-        let _ = writeln!(text, "{:16}also: {}", "", super::printable(&other.title));
-    }
-    text
-}
-
-/// The rules that a bundle is judged by: its operator's, before the built-in ones.
-fn rules_of(bundle: &Bundle, file: &Path) -> Result<Rules, CliError> {
-    let files: Vec<(String, String)> = (bundle.rules.iter())
-        .map(|rules| (rules.name.clone(), rules.text.clone()))
-        .collect();
-    stacked(&files).map_err(|error| unreadable(file, &error))
-}
-
-/// All bundles, each with its file; those of a directory in the order of their names.
-fn read(places: &[PathBuf]) -> Result<Vec<(PathBuf, Bundle)>, CliError> {
-    let mut found = Vec::new();
-    for place in places {
-        for file in files(place)? {
-            let text = std::fs::read_to_string(&file).map_err(|error| unreadable(&file, &error))?;
-            let bundle = Bundle::read(&text).map_err(|error| unreadable(&file, &error))?;
-            found.push((file, bundle));
-        }
-    }
-    if found.is_empty() {
-        return Err(CliError::new(Exit::Usage, "RPL-004", "there is no bundle")
-            .help("`evenkeel bundle RECORDING --out DIR` writes some"));
-    }
-    Ok(found)
-}
-
-fn files(place: &Path) -> Result<Vec<PathBuf>, CliError> {
-    if !place.is_dir() {
-        return Ok(vec![place.to_owned()]);
-    }
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(place).map_err(|error| unreadable(place, &error))? {
-        let path = entry.map_err(|error| unreadable(place, &error))?.path();
-        if path.to_string_lossy().ends_with(super::bundle::ENDING) {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-fn unreadable(file: &Path, error: &dyn std::error::Error) -> CliError {
-    let what = format!("{} is no bundle: {}", file.display(), super::chain(error));
-    CliError::new(Exit::Usage, "RPL-005", what)
-        .help("a bundle is a file that `evenkeel bundle` wrote; `evenkeel schema bundle` says what is in it")
-}
-
-fn write(file: &Path, results: &Results) -> Result<(), CliError> {
-    let text = serde_json::to_string_pretty(results).map_err(std::io::Error::from);
-    text.and_then(|text| std::fs::write(file, text + "\n"))
-        .map_err(|error| {
-            let what = format!("cannot write {}: {error}", file.display());
-            CliError::new(Exit::Environment, "RPL-006", what)
-        })
-}
-
-fn name(file: &Path) -> String {
-    let name = file.file_name().unwrap_or(file.as_os_str());
-    name.to_string_lossy().into_owned()
+    bundles::run(options)
 }

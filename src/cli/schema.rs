@@ -42,6 +42,8 @@ pub enum Schema {
     Bundle,
     /// `replay --json` and its results file: evenkeel.results/1.
     Results,
+    /// `replay --json` of a recording: evenkeel.load/1.
+    Load,
     /// `verify --json` of a report: evenkeel.verify-report/1.
     VerifyReport,
     /// `pack --json`: evenkeel.pack/1.
@@ -68,6 +70,7 @@ impl Schema {
             Self::Verify => include_str!("verify.schema.json"),
             Self::Bundle => include_str!("../replay/bundle/bundle.schema.json"),
             Self::Results => include_str!("../replay/results.schema.json"),
+            Self::Load => include_str!("replay/load.schema.json"),
             Self::VerifyReport => include_str!("verify/archive.schema.json"),
             Self::Pack => include_str!("pack.schema.json"),
             Self::Health => include_str!("health.schema.json"),

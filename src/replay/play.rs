@@ -5,8 +5,8 @@
 //! played again and again. Commands of the target are answered as the charger was recorded to answer them, else with a
 //! true refusal.
 
-mod line;
-mod prepared;
+pub(super) mod line;
+pub(super) mod prepared;
 
 use std::time::Duration;
 

@@ -10,6 +10,7 @@ pub mod dialect;
 pub mod journal;
 pub mod ocpi;
 pub mod pace;
+pub mod prompt;
 pub mod random;
 pub mod routine;
 pub mod scripted;

@@ -7,22 +7,28 @@ use serde_json::{Value, json};
 
 use super::bundle::Charger;
 use crate::clock::Micros;
-use crate::facts::{Dir, Fact, Kind, Leg};
+use crate::facts::{Dir, Fact, Kind, Leg, Recorder};
 use crate::live::handover::Opened;
 use crate::ocpp::quirks::{Quirks, in_handshake, in_message};
 use crate::ocpp::{Class, Version};
 use crate::shadow::translate::Rewrite;
 
-/// The one connection of a story.
-const CONN: u64 = 1;
-
 /// Facts in the making.
-#[derive(Debug)]
 pub struct Story {
-    facts: Vec<Fact>,
+    teller: Teller,
+    /// Connection epoch.
+    conn: u64,
     charger: Arc<str>,
     version: Version,
     frames: [u64; 2],
+}
+
+/// Where facts go.
+pub enum Teller {
+    /// They are kept here, numbered from 1.
+    Kept(Vec<Fact>),
+    /// Into a recording, which numbers them.
+    Recorded(Recorder),
 }
 
 /// A CALL of the charger's that was told: its own fact, and that of its copy.
@@ -37,8 +43,20 @@ pub struct Told {
 impl Story {
     /// The charger connects, and legacy lets it in with this subprotocol.
     pub fn open(charger: &Charger, subprotocol: Option<&str>, at: Micros) -> Self {
+        Self::begin(Teller::Kept(Vec::new()), 1, charger, subprotocol, at)
+    }
+
+    /// The same as connection `conn` of whoever tells.
+    pub fn begin(
+        teller: Teller,
+        conn: u64,
+        charger: &Charger,
+        subprotocol: Option<&str>,
+        at: Micros,
+    ) -> Self {
         let mut story = Self {
-            facts: Vec::new(),
+            teller,
+            conn,
             charger: Arc::from(charger.identity.as_str()),
             version: Version::from_number(&charger.version).unwrap_or(Version::V16),
             frames: [0, 0],
@@ -138,10 +156,23 @@ impl Story {
         self.push(fact.note(&note));
     }
 
-    /// All that was told. Nothing follows: what still waits has had its time.
+    /// The charger leaves.
+    pub fn leave(&mut self, at: Micros) {
+        let note = json!({"by": "charger", "how": "fin", "flows": null, "seen": self.frames});
+        let fact = self.legacy(Kind::ConnClosed, Dir::FromCharger, at);
+        self.push(fact.note(&note));
+        let note = json!({"why": "charger connection closed"});
+        let fact = self.candidate(Kind::ShadowClosed, Dir::ToCharger, at);
+        self.push(fact.note(&note));
+    }
+
+    /// All that was told and kept. Nothing follows: what still waits has had its time.
     pub fn end(mut self, at: Micros) -> Vec<Fact> {
         self.push(Fact::new(Kind::TapStopped, at));
-        self.facts
+        match self.teller {
+            Teller::Kept(facts) => facts,
+            Teller::Recorded(_) => Vec::new(),
+        }
     }
 
     /// What the tap would have found odd about the fact `cause`.
@@ -155,20 +186,26 @@ impl Story {
 
     fn legacy(&self, kind: Kind, dir: Dir, at: Micros) -> Fact {
         Fact::new(kind, at)
-            .on(&self.charger, CONN)
+            .on(&self.charger, self.conn)
             .via(Leg::Legacy, dir)
     }
 
     fn candidate(&self, kind: Kind, dir: Dir, at: Micros) -> Fact {
         Fact::new(kind, at)
-            .on(&self.charger, CONN)
+            .on(&self.charger, self.conn)
             .via(Leg::Candidate, dir)
     }
 
     fn push(&mut self, mut fact: Fact) -> u64 {
-        fact.seq = self.facts.len() as u64 + 1;
-        let seq = fact.seq;
-        self.facts.push(fact);
-        seq
+        match &mut self.teller {
+            Teller::Kept(facts) => {
+                fact.seq = facts.len() as u64 + 1;
+                let seq = fact.seq;
+                facts.push(fact);
+                seq
+            }
+            // What does not fit becomes a gap that the recorder tells of.
+            Teller::Recorded(recorder) => recorder.record(fact).unwrap_or(0),
+        }
     }
 }

@@ -20,12 +20,12 @@ const MAX_MESSAGE: usize = 16 << 20;
 const CLOSING: Duration = Duration::from_secs(2);
 
 /// An open line.
-pub(super) struct Line {
+pub(in crate::replay) struct Line {
     socket: Socket,
 }
 
 /// What came.
-pub(super) enum Heard {
+pub(in crate::replay) enum Heard {
     /// A text message.
     Text(String),
     /// Nothing in time.
@@ -34,11 +34,11 @@ pub(super) enum Heard {
 
 /// Why a line ended.
 #[derive(Debug)]
-pub(super) struct End {
+pub(in crate::replay) struct End {
     /// In words.
-    pub(super) why: String,
+    pub(in crate::replay) why: String,
     /// The target's close code.
-    pub(super) code: Option<u16>,
+    pub(in crate::replay) code: Option<u16>,
 }
 
 impl From<SocketEnd> for End {
@@ -53,7 +53,7 @@ impl From<SocketEnd> for End {
 }
 
 /// What dials a target.
-pub(super) fn dialler(target: &Target) -> Result<Dialler, TlsError> {
+pub(in crate::replay) fn dialler(target: &Target) -> Result<Dialler, TlsError> {
     let settings = ShadowSettings {
         allows_local: true,
         credentials: target.credentials.clone(),
@@ -64,7 +64,7 @@ pub(super) fn dialler(target: &Target) -> Result<Dialler, TlsError> {
 }
 
 /// Dials, as this charger and with this offer; also says which subprotocol was chosen.
-pub(super) async fn open(
+pub(in crate::replay) async fn open(
     dialler: &Dialler,
     identity: &str,
     offered: Option<&str>,
@@ -82,7 +82,7 @@ pub(super) async fn open(
 
 impl Line {
     /// Sends a text; a target that does not read is given `limit`.
-    pub(super) async fn send(&mut self, text: &str, limit: Duration) -> Result<(), End> {
+    pub(in crate::replay) async fn send(&mut self, text: &str, limit: Duration) -> Result<(), End> {
         match self.socket.send(text, limit) {
             Sending::Done(done) => Ok(done?),
             Sending::Waits(done) => Ok(done.await?),
@@ -90,7 +90,7 @@ impl Line {
     }
 
     /// The next text message before `due`.
-    pub(super) async fn hear(&mut self, due: Micros) -> Result<Heard, End> {
+    pub(in crate::replay) async fn hear(&mut self, due: Micros) -> Result<Heard, End> {
         loop {
             let left = u64::try_from(due - Clock::system().now()).unwrap_or(0);
             let Ok(came) = timeout(Duration::from_micros(left), self.socket.recv()).await else {
@@ -103,7 +103,7 @@ impl Line {
     }
 
     /// Says goodbye.
-    pub(super) async fn close(self) {
+    pub(in crate::replay) async fn close(self) {
         self.socket.finish(None, CLOSING).await;
     }
 }

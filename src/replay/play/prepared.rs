@@ -15,7 +15,7 @@ use crate::replay::instants;
 use crate::replay::sim::random::Random;
 
 /// Where 2.x messages name a transaction, which the charger has named itself.
-const TRANSACTIONS: [&[Key]; 3] = [
+pub(in crate::replay) const TRANSACTIONS: [&[Key]; 3] = [
     &[Key::Key("transactionInfo"), Key::Key("transactionId")],
     &[Key::Key("transactionId")],
     &[Key::Key("chargingProfile"), Key::Key("transactionId")],
@@ -106,7 +106,8 @@ pub(super) fn obedience(bundle: &Bundle, command: &Envelope<'_>) -> String {
     recorded.unwrap_or_else(|| refused(bundle.version(), command))
 }
 
-fn refused(version: Version, command: &Envelope<'_>) -> String {
+/// A true refusal of a command.
+pub(in crate::replay) fn refused(version: Version, command: &Envelope<'_>) -> String {
     let id = serde_json::Value::from(&*command.id);
     match refusals::refuse(version, &command.action, command.payload) {
         Refusal::Result(payload) => format!("[3,{id},{payload}]"),
