@@ -3,6 +3,7 @@
 //! The ledger says what came out; this module fetches the texts behind it and sets them side by side. A report is read into
 //! one [`model`], behind a [`veil`] that hides names, rendered in several forms ([`render`]) and packed ([`package`]).
 
+pub mod bundles;
 pub mod causes;
 pub mod comparison;
 pub mod escape;

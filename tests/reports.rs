@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use evenkeel::facts::{Dir, Fact, Kind, Leg, Limits, Recorder};
+use evenkeel::replay::bundle::Bundle;
 use evenkeel::replay::sim::world::{BLOCKED_TAG, SEEDED, SEEDED_BOOKS, SPACED_TAG};
 use evenkeel::report::package;
 use serde_json::{Value, json};
@@ -113,9 +114,12 @@ impl Written {
 
 const VENDOR: [&str; 4] = ["--for", "vendor", "--recipient", "Norvik"];
 
+/// The same without bundles, which take the longest to make.
+const QUICK: [&str; 5] = ["--for", "vendor", "--recipient", "Norvik", "--no-bundles"];
+
 #[test]
 fn a_report_finds_what_diffs_finds_and_only_what_was_seeded() {
-    let written = Written::of(demo(), &VENDOR);
+    let written = Written::of(demo(), &QUICK);
     let report = written.json("report.json");
     let diffs: Value = serde_json::from_slice(&on(demo(), &["diffs", "--json"]).stdout).unwrap();
     let ids = |findings: &Value| -> Vec<(String, u64)> {
@@ -166,6 +170,74 @@ fn a_report_finds_what_diffs_finds_and_only_what_was_seeded() {
 }
 
 #[test]
+fn every_finding_on_the_line_comes_with_what_reproduces_it() {
+    let written = Written::of(demo(), &VENDOR);
+    let report = written.json("report.json");
+    for card in report["findings"].as_array().unwrap() {
+        let reproduce = &card["reproduce"];
+        if card["action"] == json!("Session") {
+            assert!(
+                reproduce["why"].is_string() && reproduce["file"].is_null(),
+                "{card:#}"
+            );
+            continue;
+        }
+        let file = reproduce["file"].as_str().unwrap();
+        let bundle = Bundle::read(written.text(file)).unwrap();
+        assert_eq!(json!(bundle.finding.id), card["id"]);
+        assert_eq!(json!(bundle.steps.len()), reproduce["steps"]);
+        let command = reproduce["command"].as_str().unwrap();
+        assert!(command.starts_with(&format!("evenkeel replay {file} --target ")));
+        // A bundle and the page call everybody the same.
+        let chargers = card["chargers"].as_array().unwrap();
+        assert!(
+            chargers.contains(&json!(bundle.charger.identity)),
+            "{card:#}"
+        );
+    }
+    let without = Written::of(demo(), &QUICK);
+    assert!(
+        without.json("report.json")["findings"][0]
+            .get("reproduce")
+            .is_none()
+    );
+    assert!(
+        without
+            .files
+            .keys()
+            .all(|name| !name.starts_with("bundles/"))
+    );
+}
+
+#[test]
+fn data_fit_the_schema_that_comes_with_them() {
+    for audience in ["vendor", "sign-off"] {
+        let written = Written::of(demo(), &["--for", audience, "--no-bundles"]);
+        let mut schema = written.json("report.schema.json");
+        assert!(jsonschema::meta::is_valid(&schema));
+        close(&mut schema);
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let report = written.json("report.json");
+        let errors: Vec<String> = (validator.iter_errors(&report))
+            .map(|error| format!("{error} at {}", error.instance_path))
+            .collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+    }
+}
+
+/// Lets a schema refuse keys that it does not name.
+fn close(schema: &mut Value) {
+    if let Some(members) = schema.as_object_mut() {
+        if members.contains_key("properties") {
+            members.insert("additionalProperties".to_owned(), json!(false));
+        }
+        members.values_mut().for_each(close);
+    } else if let Some(elements) = schema.as_array_mut() {
+        elements.iter_mut().for_each(close);
+    }
+}
+
+#[test]
 fn law_9_no_name_of_the_demo_is_in_any_byte() {
     let written = Written::of(demo(), &VENDOR);
     let chargers = SEEDED.iter().flat_map(|it| it.chargers.iter().copied());
@@ -207,7 +279,11 @@ fn the_same_recording_gives_the_same_bytes_and_another_recipient_other_names() {
     let bytes = |args: &[&str]| std::fs::read(Written::of(demo(), args).archive).unwrap();
     assert_eq!(bytes(&VENDOR), bytes(&VENDOR));
     let [ours, theirs] = ["Norvik", "Tallow"].map(|name| {
-        Written::of(demo(), &["--for", "vendor", "--recipient", name]).json("report.json")
+        Written::of(
+            demo(),
+            &["--for", "vendor", "--no-bundles", "--recipient", name],
+        )
+        .json("report.json")
     });
     let chargers = |report: &Value| report["findings"][0]["chargers"].clone();
     assert_ne!(chargers(&ours), chargers(&theirs));
@@ -216,8 +292,8 @@ fn the_same_recording_gives_the_same_bytes_and_another_recipient_other_names() {
 
 #[test]
 fn times_are_shifted_by_one_constant() {
-    let real = Written::of(demo(), &VENDOR).json("report.json");
-    let args = [&VENDOR[..], &["--shift-times", "2400h"]].concat();
+    let real = Written::of(demo(), &QUICK).json("report.json");
+    let args = [&QUICK[..], &["--shift-times", "2400h"]].concat();
     let shifted = Written::of(demo(), &args);
     let moved = shifted.json("report.json");
     assert_eq!(moved["head"]["pseudonyms"]["times_shifted"], json!(true));
@@ -242,7 +318,7 @@ fn times_are_shifted_by_one_constant() {
 
 #[test]
 fn one_altered_byte_is_noticed() {
-    let written = Written::of(demo(), &VENDOR);
+    let written = Written::of(demo(), &QUICK);
     let verify = |args: &[&str]| on(&written.archive, &[&["verify"], args].concat());
     assert_eq!(verify(&[]).status.code(), Some(0));
     let said: Value = serde_json::from_slice(&verify(&["--json"]).stdout).unwrap();
@@ -264,7 +340,7 @@ fn one_altered_byte_is_noticed() {
 
 #[test]
 fn a_page_is_whole_without_network_and_scripts() {
-    let written = Written::of(demo(), &VENDOR);
+    let written = Written::of(demo(), &QUICK);
     let page = written.text("report.html");
     assert!(page.contains("default-src 'none'"));
     assert!(!page.contains("src=\"") && !page.contains("@import") && !page.contains("url("));
@@ -293,7 +369,7 @@ fn a_page_is_whole_without_network_and_scripts() {
 
 #[test]
 fn programs_count_what_people_read() {
-    let written = Written::of(demo(), &VENDOR);
+    let written = Written::of(demo(), &QUICK);
     let findings = written.json("report.json")["findings"]
         .as_array()
         .unwrap()
@@ -324,7 +400,7 @@ fn who_is_meant_is_told_to_the_holder_of_the_key_and_noted() {
     let place = tempfile::tempdir().unwrap();
     let recording = place.path().join("night");
     canary::record(&recording, "CANARY-7731");
-    let written = Written::of(&recording, &VENDOR);
+    let written = Written::of(&recording, &QUICK);
     let report = written.json("report.json");
     let pseudonym = report["findings"][0]["chargers"][0]
         .as_str()
@@ -422,7 +498,7 @@ fn a_report_for_sign_off_begins_with_the_decision() {
     }
     assert!(
         report.get("gate").is_some()
-            && Written::of(demo(), &VENDOR)
+            && Written::of(demo(), &QUICK)
                 .json("report.json")
                 .get("gate")
                 .is_none()

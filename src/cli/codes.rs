@@ -625,6 +625,11 @@ pub const CODES: &[Code] = &[
         "It must be a whole archive as `evenkeel report` wrote it, readable for you.",
     ),
     code(
+        "RPT-006",
+        "A report was interrupted.",
+        "Nothing was written. With --no-bundles it takes less time.",
+    ),
+    code(
         "RULE-001",
         "A rule file cannot be read.",
         "`rules.files` is relative to the configuration file; the file must be UTF-8.",

@@ -1,5 +1,6 @@
 //! `evenkeel report`: what leaves the building, for who makes the candidate or for who signs.
 
+mod bundles;
 mod keys;
 mod reveal;
 
@@ -15,6 +16,7 @@ use super::judging::{self, Threads};
 use super::recording::RecordingArg;
 use super::rules;
 use crate::facts;
+use crate::judge::Rules;
 use crate::ledger::filter::{self, FINDINGS};
 use crate::ledger::query::{Filter, Reader};
 use crate::ledger::row::EVERYBODY;
@@ -72,6 +74,9 @@ pub struct Options {
     /// Sign the manifest with this Ed25519 key (PEM, as `openssl genpkey -algorithm ed25519` makes it).
     #[arg(long, value_name = "FILE")]
     sign: Option<PathBuf>,
+    /// Leave the bundles out, which take the longest to make.
+    #[arg(long)]
+    no_bundles: bool,
     /// The file with the gate's criteria, for sign-off.
     #[arg(long, value_name = "FILE")]
     gate: Option<PathBuf>,
@@ -115,8 +120,16 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     if let Some(pseudonym) = &options.reveal {
         return reveal::run(&dir, &veil, pseudonym, options);
     }
-    let report = read(options, &dir, &survey, &veil)?;
-    let files = render::files(&report).map_err(crate::report::ReportError::from)?;
+    let rules = rules::of_recording(&dir)?;
+    let mut report = read(options, (&dir, &rules), &survey, &veil)?;
+    let bundles = match report.audience {
+        Audience::Vendor if !options.no_bundles => {
+            bundles::of(&dir, &rules, &veil, &mut report.findings)?
+        }
+        _ => Vec::new(),
+    };
+    let mut files = render::files(&report).map_err(crate::report::ReportError::from)?;
+    files.extend(bundles);
     let searched = refuse_leaks(&veil, &files)?;
     let signer = options.sign.as_deref().map(keys::signer).transpose()?;
     let archive = package::pack(&files, signer.as_ref())
@@ -183,10 +196,14 @@ impl Options {
     }
 }
 
-fn read(options: &Options, dir: &Path, survey: &Survey, veil: &Veil) -> Result<Report, CliError> {
+fn read(
+    options: &Options,
+    (dir, rules): (&Path, &Rules),
+    survey: &Survey,
+    veil: &Veil,
+) -> Result<Report, CliError> {
     let ledger = Reader::open(dir)?;
     let facts = facts::Reader::open(dir)?;
-    let rules = rules::of_recording(dir)?;
     let group = options.group.as_deref().filter(|group| *group != EVERYBODY);
     if let Some(group) = group {
         gate::known(&ledger, group)?;
@@ -225,7 +242,7 @@ fn read(options: &Options, dir: &Path, survey: &Survey, veil: &Veil) -> Result<R
         dir,
         facts: &facts,
         ledger: &ledger,
-        rules: &rules,
+        rules,
         survey,
         veil,
     };

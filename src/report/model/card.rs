@@ -91,10 +91,28 @@ pub struct Card {
     pub protocol: Option<Clause>,
     /// What has to be there before it can be seen again.
     pub needs: Vec<Need>,
+    /// How it is seen again; absent where that was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reproduce: Option<Reproduce>,
     /// The first few that show it.
     pub exemplars: Vec<Exemplar>,
     /// What would close it.
     pub closes: String,
+}
+
+/// How a finding is seen again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Reproduce {
+    /// The bundle's file in the archive; none if there is no bundle.
+    pub file: Option<String>,
+    /// The one command, to be run in the unpacked folder.
+    pub command: Option<String>,
+    /// Messages in the bundle.
+    pub steps: u64,
+    /// Messages of the series that it was cut from.
+    pub from: u64,
+    /// Why there is no bundle.
+    pub why: Option<String>,
 }
 
 /// How often, and how often it may still be.
@@ -159,6 +177,7 @@ impl Card {
                 .collect(),
             protocol: clause,
             needs: seen.needs,
+            reproduce: None,
             exemplars: seen.exemplars,
             closes: closes(finding, &exposure),
             exposure,

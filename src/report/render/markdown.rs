@@ -44,7 +44,9 @@ pub fn summary(report: &Report) -> String {
         out,
         "\n## How to read and check it\n\n\
          `report.html` is one file: it opens without a network and without scripts. `report.json` holds the same as data \
-         (`report.schema.json`), `report.sarif` and `junit.xml` the findings for programs.\n\n\
+         (`report.schema.json`), `report.sarif` and `junit.xml` the findings for programs. `bundles/`, if it is there, holds \
+         the smallest series of messages that shows each: `evenkeel replay bundles --target ws://YOUR-TEST/ocpp --results results.json` plays \
+         them against your backend and says FIXED or STILL DIVERGES; send `results.json` back.\n\n\
          `MANIFEST` lists the SHA-256 of every file: `sha256sum -c MANIFEST` in the unpacked folder, or `evenkeel verify` on \
          the archive, says whether anything was altered.\n\n\
          Names of chargers, tags and everything else that may lead to a person are pseudonyms (key {}): the same name has \
@@ -134,6 +136,9 @@ pub fn card(card: &Card) -> String {
             escaped(&clause.section),
             escaped(&clause.says)
         );
+    }
+    if let Some(command) = card.reproduce.as_ref().and_then(|it| it.command.as_ref()) {
+        let _ = writeln!(out, "- **To see it again:** `{command}`");
     }
     let Some(first) = card.exemplars.first() else {
         return out;
