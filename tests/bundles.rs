@@ -4,12 +4,14 @@
 
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use evenkeel::facts;
 use evenkeel::judge::Rules;
 use evenkeel::ledger::query::{self, Filter};
 use evenkeel::ledger::row::{State, Subject};
 use evenkeel::live::Backend;
+use evenkeel::replay::bundle::extract::smallest;
 use evenkeel::replay::bundle::{Bundle, Source, of_finding};
 use evenkeel::replay::play::Target;
 use evenkeel::replay::proof::{attempt, prove, shrink_against};
@@ -254,6 +256,40 @@ async fn each_verdict_says_what_it_rests_on() {
 }
 
 #[tokio::test]
+async fn a_command_is_waited_for_and_a_handshake_weighed() {
+    let rules = Rules::built_in().unwrap();
+    let play = async |bundle: &Bundle, backend: &SimBackend| {
+        let target = Target {
+            command_patience: Duration::from_millis(300),
+            ..Target::new(Backend::parse(&backend.url()).unwrap())
+        };
+        attempt(bundle, &target, &rules).await.unwrap()
+    };
+    let reads = |it: &mut Dialect| *it = it.clone().reads_configuration(Duration::from_millis(30));
+    let (silent, reading) = (backend(|_| {}).await, backend(reads).await);
+    let command = smallest(&series::command_missing(), &rules).unwrap();
+    assert_eq!(command.steps.len(), 2, "{command:?}");
+    let came = play(&command, &silent).await;
+    assert_eq!(came.verdict, Verdict::StillDiverges, "{came:?}");
+    assert_eq!(came.differs[0].finding, command.finding.id);
+    let came = play(&command, &reading).await;
+    assert_eq!(came.verdict, Verdict::Fixed, "{came:?}");
+    let said = reading.log().commands();
+    let known = said.iter().find_map(|it| it.answer.clone()).unwrap();
+    assert!(
+        !known.is_error(),
+        "it was answered as the charger had answered legacy"
+    );
+    let handshake = smallest(&series::turned_away(), &rules).unwrap();
+    prove(&handshake, &rules).await.unwrap();
+    let locked = backend(|it| it.password = Some("secret".to_owned())).await;
+    let came = play(&handshake, &locked).await;
+    assert_eq!(came.verdict, Verdict::StillDiverges, "{came:?}");
+    let came = play(&handshake, &silent).await;
+    assert_eq!(came.verdict, Verdict::Fixed, "{came:?}");
+}
+
+#[tokio::test]
 async fn a_target_that_is_away_or_hangs_up_is_an_error() {
     let rules = Rules::built_in().unwrap();
     let bundle = series::stop_refused();
@@ -303,6 +339,11 @@ fn what_is_no_bundle_is_refused_with_the_reason() {
             "\"step\": 3,\n      \"after_ms\"",
             "\"step\": 4,\n      \"after_ms\"",
             "step 4 stands where 3 is due",
+        ),
+        (
+            "\"after_ms\": 5",
+            "\"after_ms\": 18446744073709551615",
+            "longer than a year",
         ),
         (
             "\"asserts\": {\n    \"step\": 3",

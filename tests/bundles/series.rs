@@ -1,9 +1,9 @@
-//! A session by hand, in which the candidate refuses the stop.
+//! Bundles by hand.
 
 use evenkeel::judge::Rules;
 use evenkeel::replay::bundle::Bundle;
 use evenkeel::replay::bundle::extract::smallest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Boot, status, tag, start, sample, stop: the candidate refuses the stop.
 pub(super) fn whole_session() -> Bundle {
@@ -13,11 +13,7 @@ pub(super) fn whole_session() -> Bundle {
     let started = json!({ "idTagInfo": { "status": "Accepted" }, "transactionId": 4711 });
     let theirs = json!({ "idTagInfo": { "status": "Accepted" }, "transactionId": 1 });
     let refused = json!({ "code": "InternalError", "description": "no such thing" });
-    let step = |step: u32,
-                action,
-                payload,
-                legacy: &serde_json::Value,
-                candidate: &serde_json::Value| {
+    let step = |step: u32, action, payload, legacy: &Value, candidate: &Value| {
         json!({
             "step": step, "after_ms": step * 1_000, "by": "charger", "action": action, "payload": payload,
             "legacy": { "after_ms": 5, "result": legacy }, "candidate": { "after_ms": 9, "result": candidate },
@@ -45,28 +41,65 @@ pub(super) fn whole_session() -> Bundle {
     });
     let status = json!({ "connectorId": 1, "errorCode": "NoError", "status": "Available" });
     let vendor = json!({ "chargePointVendor": "Tallow", "chargePointModel": "Kerb 22" });
+    let steps = json!([
+        step(1, "BootNotification", vendor, &boot, &boot),
+        step(2, "StatusNotification", status, &json!({}), &json!({})),
+        step(
+            3,
+            "Authorize",
+            json!({ "idTag": "TAG-1" }),
+            &accepted,
+            &accepted
+        ),
+        step(4, "StartTransaction", start, &started, &theirs),
+        meter,
+        ended,
+    ]);
+    bundle("exchange", "StopTransaction", &steps, 6, &let_in())
+}
+
+/// A boot after which legacy reads the configuration, and the candidate does not.
+pub(super) fn command_missing() -> Bundle {
+    let boot =
+        json!({ "currentTime": "2026-11-24T06:00:00.000Z", "interval": 300, "status": "Accepted" });
+    let vendor = json!({ "chargePointVendor": "Tallow", "chargePointModel": "Kerb 22" });
+    let known = json!({ "configurationKey": [], "unknownKey": [] });
+    let steps = json!([
+        {
+            "step": 1, "after_ms": 0, "by": "charger", "action": "BootNotification", "payload": vendor,
+            "legacy": { "after_ms": 5, "result": boot }, "candidate": { "after_ms": 9, "result": boot },
+        },
+        {
+            "step": 2, "after_ms": 30, "by": "legacy", "action": "GetConfiguration", "payload": {},
+            "charger": { "after_ms": 3, "result": known },
+        },
+    ]);
+    bundle("command", "GetConfiguration", &steps, 2, &let_in())
+}
+
+/// A candidate that does not know the charger's password.
+pub(super) fn turned_away() -> Bundle {
+    let refused = json!({ "status": 401, "subprotocol": null, "why": "status" });
+    bundle("handshake", "", &json!([]), 0, &refused)
+}
+
+fn let_in() -> Value {
+    json!({ "status": 101, "subprotocol": "ocpp1.6" })
+}
+
+fn bundle(subject: &str, action: &str, steps: &Value, asserted: u32, candidate: &Value) -> Bundle {
     let bundle = json!({
         "schema": "evenkeel.bundle/1",
         "finding": {
-            "id": "F-00000000", "subject": "exchange", "severity": "S1", "action": "StopTransaction", "path": "",
-            "kind": "error", "rule": "", "reason": "", "legacy": "", "candidate": "", "title": "", "models": []
+            "id": "F-00000000", "subject": subject, "severity": "S1", "action": action, "path": "",
+            "kind": "", "rule": "", "reason": "", "legacy": "", "candidate": "", "title": "", "models": []
         },
         "charger": { "identity": "kerb-1", "version": "1.6", "subprotocol": "ocpp1.6" },
         "began": "2026-11-24T06:00:00.000Z",
         "needs": { "boots": [], "tags": [], "vendors": [] },
-        "handshake": {
-            "legacy": { "status": 101, "subprotocol": "ocpp1.6" },
-            "candidate": { "status": 101, "subprotocol": "ocpp1.6" }
-        },
-        "steps": [
-            step(1, "BootNotification", vendor, &boot, &boot),
-            step(2, "StatusNotification", status, &json!({}), &json!({})),
-            step(3, "Authorize", json!({ "idTag": "TAG-1" }), &accepted, &accepted),
-            step(4, "StartTransaction", start, &started, &theirs),
-            meter,
-            ended,
-        ],
-        "asserts": { "step": 6, "says": "the stop is taken" },
+        "handshake": { "legacy": let_in(), "candidate": candidate },
+        "steps": steps,
+        "asserts": { "step": asserted, "says": "as legacy does" },
         "shrunk": { "from": 6, "tries": 0, "against": [] },
     });
     let mut bundle = Bundle::read(&bundle.to_string()).unwrap();
@@ -74,7 +107,7 @@ pub(super) fn whole_session() -> Bundle {
     bundle
 }
 
-/// The finding that the last step shows.
+/// The finding that it shows.
 fn found(bundle: &Bundle) -> String {
     use evenkeel::facts::Leg;
     use evenkeel::replay::recorded::tell;

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat};
 
-use super::{Bundle, By, SCHEMA};
+use super::{Bundle, By, SCHEMA, Step};
 use crate::clock::Micros;
 use crate::ledger::row::Subject;
 use crate::ocpp::Version;
@@ -65,6 +65,7 @@ impl Bundle {
             if step.step != number {
                 return Err(format!("step {} stands where {number} is due", step.step));
             }
+            check_times(step)?;
             if let Some(late) = step
                 .refers
                 .iter()
@@ -76,6 +77,9 @@ impl Bundle {
                 ));
             }
         }
+        if !self.steps.is_sorted_by_key(|step| step.after_ms) {
+            return Err("steps do not follow each other in time".to_owned());
+        }
         let fits = match (self.finding.subject, self.asserted()) {
             (Subject::Session, _) => false,
             (Subject::Handshake, asserted) => asserted.is_none(),
@@ -85,6 +89,23 @@ impl Bundle {
         fits.then_some(())
             .ok_or_else(|| format!("step {} cannot be asserted", self.asserts.step))
     }
+}
+
+/// The longest time that a bundle may name, ms: a year.
+const LONGEST: u64 = 366 * 86_400_000;
+
+fn check_times(step: &Step) -> Result<(), String> {
+    let answers = [&step.legacy, &step.candidate, &step.charger]
+        .into_iter()
+        .flatten();
+    let longest = answers
+        .map(|answer| answer.after_ms)
+        .chain([step.after_ms])
+        .max();
+    if longest > Some(LONGEST) {
+        return Err(format!("step {} takes longer than a year", step.step));
+    }
+    Ok(())
 }
 
 /// An instant as bundles spell it.
