@@ -20,6 +20,7 @@ pub mod outside;
 pub mod pane;
 pub mod personal;
 pub mod rewind;
+pub mod saved;
 pub mod screen;
 pub mod sessions;
 pub mod shelf;
@@ -90,6 +91,8 @@ pub struct Places {
     pub rules: Rules,
     /// How notes are written.
     pub notes: Notes,
+    /// The file of saved filters; none if nothing says where that is.
+    pub filters: Option<PathBuf>,
 }
 
 /// Runs the dashboard on this terminal until somebody leaves; gives back the last screen if it is to stay. Whoever holds
@@ -101,7 +104,8 @@ pub fn run(
     (events, happened): (Sender<Event>, &Receiver<Event>),
 ) -> Result<Option<String>, WatchError> {
     let (rewind, orders) = channel();
-    let rewinder = Rewinder::new(books.dir(), places.rules.clone());
+    let recording = books.dir().to_owned();
+    let rewinder = Rewinder::new(&recording, places.rules.clone());
     let mut screen = Screen::enter(places.log.clone())?;
     let mut app = App::new(setup);
     app.start_slow(places.slow);
@@ -115,6 +119,8 @@ pub fn run(
     let hands = Hands {
         outside: Outside::new(places.evidence.clone()),
         notes: places.notes.clone(),
+        filters: places.filters.clone(),
+        recording,
         events: events.clone(),
         ask,
         rewind,
@@ -192,6 +198,8 @@ fn turn(
 struct Hands {
     outside: Outside,
     notes: Notes,
+    filters: Option<PathBuf>,
+    recording: PathBuf,
     events: Sender<Event>,
     ask: Sender<app::Request>,
     rewind: Sender<rewind::Order>,
@@ -222,6 +230,11 @@ impl Hands {
                 Ok(()) => return Vec::new(),
                 Err(error) => format!("the note cannot be written: {error}"),
             },
+            Effect::Bundle(finding) => match self.bundle(finding) {
+                Ok(()) => return Vec::new(),
+                Err(error) => format!("no bundle can be made: {error}"),
+            },
+            Effect::KeepFilter(name, filter) => self.keep_filter(&name, &filter),
             // Without its thread nothing can be asked; that one has said why before it ended.
             Effect::Ask(request) => {
                 drop(self.ask.send(request));
@@ -234,5 +247,28 @@ impl Hands {
             Effect::Leave { .. } => return Vec::new(),
         };
         app.on(Event::Told(says), now)
+    }
+
+    fn bundle(&self, finding: String) -> io::Result<()> {
+        let (outside, recording) = (self.outside.clone(), self.recording.clone());
+        let told = self.events.clone();
+        let thread = std::thread::Builder::new().name("bundle".to_owned());
+        let made = thread.spawn(move || {
+            // A dashboard that was left meanwhile does not hear it; the file is there all the same.
+            let _ = told.send(Event::Told(outside.bundle(&recording, &finding)));
+        });
+        made.map(drop)
+    }
+
+    fn keep_filter(&self, name: &str, filter: &str) -> String {
+        let Some(file) = &self.filters else {
+            return format!(
+                "{name} is there until you leave: neither HOME nor XDG_CONFIG_HOME is set"
+            );
+        };
+        match saved::keep(file, name, filter) {
+            Ok(()) => format!("f has {name} from now on, saved in {}", file.display()),
+            Err(error) => format!("{name} cannot be saved in {}: {error}", file.display()),
+        }
     }
 }

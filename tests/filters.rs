@@ -25,7 +25,7 @@ use evenkeel::ledger::{FILE, Ledger, Pending, Row};
 use proptest::prelude::*;
 use proptest::sample::select;
 use recorded::Recorded;
-use rows::{MODELS, NOW, Night};
+use rows::{MODELS, NOW, Night, home};
 use story::{Shadow, Story};
 
 /// A value as it may be written for a field, some of them words that the rows of this test have.
@@ -40,6 +40,8 @@ fn value(field: &'static Field) -> BoxedStrategy<String> {
         "F-0000000A",
         "1.6",
         "sh",
+        "depot-?",
+        "pilot",
         "\"CP1\"",
         "\"\"",
         "1/2",
@@ -201,7 +203,10 @@ fn rows_and_database_let_the_same_through() {
             let held = night.exchanges.iter().filter(|row| {
                 let (model, findings) = night.around(row);
                 let rules = row.rules.join(",");
-                filter.matches(NOW, &exchange(row, model, &findings, &rules))
+                filter.matches(
+                    NOW,
+                    &exchange(row, (home(&row.charger), model), &findings, &rules),
+                )
             });
             let held: Vec<i64> = held.map(|row| row.id as i64).collect();
             prop_assert_eq!(
@@ -227,10 +232,12 @@ fn rows_and_database_let_the_same_through() {
             through.set(through.get() + held.len());
 
             let filter = Filter::parse(&of_sessions, &SESSIONS).unwrap();
-            let held = night
-                .sessions
-                .iter()
-                .filter(|row| filter.matches(NOW, &session(row, &row.id.to_string())));
+            let held = night.sessions.iter().filter(|row| {
+                filter.matches(
+                    NOW,
+                    &session(row, (home(&row.charger), &row.id.to_string())),
+                )
+            });
             let held: Vec<i64> = held.map(|row| row.id as i64).collect();
             prop_assert_eq!(
                 &asked(&db, "s.id FROM sessions s", &filter, SESSION_COLUMNS),
@@ -264,7 +271,11 @@ fn every_field_of_a_row_is_known() {
     let mut seen = Vec::new();
     for row in &night.exchanges {
         let row: &'static _ = Box::leak(Box::new(row.clone()));
-        note(&EXCHANGES, &exchange(row, MODELS[0], &[], ""), &mut seen);
+        note(
+            &EXCHANGES,
+            &exchange(row, (home(&row.charger), MODELS[0]), &[], ""),
+            &mut seen,
+        );
     }
     for field in &EXCHANGES {
         assert!(seen.contains(&field.name), "{}", field.name);
@@ -272,7 +283,11 @@ fn every_field_of_a_row_is_known() {
     let mut seen = Vec::new();
     for row in &night.sessions {
         let row: &'static _ = Box::leak(Box::new(row.clone()));
-        note(&SESSIONS, &session(row, "1"), &mut seen);
+        note(
+            &SESSIONS,
+            &session(row, (home(&row.charger), "1")),
+            &mut seen,
+        );
     }
     for field in &SESSIONS {
         assert!(seen.contains(&field.name), "{}", field.name);

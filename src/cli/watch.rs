@@ -20,7 +20,7 @@ use crate::watch::mask::Mask;
 use crate::watch::text::Zone;
 use crate::watch::theme::{Theme, Wishes};
 use crate::watch::triage::{Notes, Wish};
-use crate::watch::{self, Places, WatchError, still};
+use crate::watch::{self, Places, WatchError, saved, still};
 
 /// Shows a recording as a full-screen dashboard, also while a tap writes it. Leaving it never stops the tap.
 #[derive(Debug, Args)]
@@ -98,6 +98,7 @@ fn places(options: &Options, dir: &Path) -> Result<Places, CliError> {
     Ok(Places {
         rules: rules::of_recording(dir)?,
         notes: notes(dir),
+        filters: filters_file(),
         evidence: options
             .evidence
             .clone()
@@ -138,8 +139,29 @@ fn begin(wishes: &Wishes, books: &Books, reveal: bool) -> Result<Setup, CliError
         reveal,
         demo: false,
         operator: None,
-        filters: Vec::new(),
+        filters: filters(),
     })
+}
+
+fn filters_file() -> Option<PathBuf> {
+    saved::place(&|name| std::env::var(name).ok())
+}
+
+/// The filters that were saved. A file that cannot be read keeps nobody from looking.
+fn filters() -> Vec<(String, String)> {
+    let Some(file) = filters_file() else {
+        return Vec::new();
+    };
+    match saved::read(&file) {
+        Ok(filters) => filters.into_iter().collect(),
+        Err(error) => {
+            eprintln!(
+                "the saved filters in {} cannot be read: {error}",
+                file.display()
+            );
+            Vec::new()
+        }
+    }
 }
 
 /// Whether a recording holds enough to be shown.
@@ -165,6 +187,7 @@ pub(super) fn demo(
         slow: false,
         rules: rules::of_recording(dir)?,
         notes: notes(dir),
+        filters: filters_file(),
     };
     end_on_signal(events.clone())?;
     if let Some(last) = watch::run(books, setup, &places, (events, happened))? {

@@ -26,7 +26,7 @@ use crate::ocpp::Severity;
 pub use complete::{Completion, complete, complete_from};
 pub use fields::{Field, Kind, help};
 pub use matching::Value;
-pub use rows::{divergence, exchange, finding, session};
+pub use rows::{Home, divergence, exchange, finding, session};
 pub use show::quoted;
 pub use sql::{Column, Columns, Where};
 pub use tables::{

@@ -1,6 +1,8 @@
 //! The state machine: an event comes in, the state changes, effects go out. It reads nothing, draws nothing by itself and
 //! knows no clock; the time comes with each event.
 
+mod asking;
+mod event;
 mod filtering;
 mod overlay;
 mod palette;
@@ -18,112 +20,18 @@ use super::gate::Gate;
 use super::help::Help;
 use super::keys::{self, Action, Key, Scope};
 use super::mask::Mask;
-use super::rewind::{News, Order, Point};
 use super::screen::{Look, Room, Screen, Step};
 use super::sessions::Sessions;
 use super::sieve::Sieve;
-use super::snapshot::{Alarm, Answer, Freshness, Pulse, Question};
+use super::snapshot::{Alarm, Freshness, Pulse};
 use super::tap::Tap;
-use super::text::Zone;
-use super::theme::Theme;
-use super::triage::{Dialog, Wish};
+use super::triage::Dialog;
 use crate::clock::Micros;
+pub use event::{Effect, Event, Reply, Request, Setup};
 pub(super) use overlay::edit;
 pub use overlay::{Menu, Overlay, Prompt, Purpose};
 pub(super) use palette::commands;
 use rewinding::Rewinding;
-
-/// What happens to the dashboard.
-#[derive(Debug, Clone)]
-pub enum Event {
-    /// A key.
-    Key(Key),
-    /// Text was pasted.
-    Paste(String),
-    /// The wheel was turned, so many rows down.
-    Wheel(i32),
-    /// The terminal has this size now.
-    Size(u16, u16),
-    /// The recording has changed.
-    Pulse(Arc<Pulse>),
-    /// An answer.
-    Reply(Reply),
-    /// The recording cannot be read.
-    Failed(String),
-    /// How far rewinding is.
-    Rewound(News),
-    /// An effect has been carried out, or not: what came of it, as a sentence.
-    Told(String),
-    /// Nothing happened, only time passed.
-    Time,
-    /// The terminal is gone, or the program is told to end.
-    End,
-}
-
-/// A question with its number.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// Its number.
-    pub number: u64,
-    /// What is asked.
-    pub question: Question,
-    /// The point of the past that it is asked of; none for the recording as it is.
-    pub at: Option<Arc<Point>>,
-}
-
-/// The answer to a question.
-#[derive(Debug, Clone)]
-pub struct Reply {
-    /// The question's number.
-    pub number: u64,
-    /// The answer, or why there is none.
-    pub answer: Result<Answer, String>,
-}
-
-/// What is to be done outside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Ask the source thread.
-    Ask(Request),
-    /// Put this into the clipboard.
-    Copy(String),
-    /// Write a file of this name beside the recording, or where evidence goes.
-    Export(String, String),
-    /// Write what somebody says of a finding.
-    Note(Wish),
-    /// Judge the recording again up to an instant.
-    Rewind(Order),
-    /// Keep the screen as evidence, with what it shows as JSON.
-    Evidence(String),
-    /// Let the terminal report the mouse, or not.
-    Mouse(bool),
-    /// Sound the bell and set the terminal's title.
-    Bell(String),
-    /// End; the last screen stays in the terminal if wanted.
-    Leave {
-        /// Whether to print it.
-        print: bool,
-    },
-}
-
-/// What an app begins with.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// Colours and marks.
-    pub theme: Theme,
-    /// Time zone.
-    pub zone: Zone,
-    /// What masks are keyed with.
-    pub mask: String,
-    /// Whether identifiers are shown from the start.
-    pub reveal: bool,
-    /// Whether it shows a demo.
-    pub demo: bool,
-    /// Who operates; nobody may write anything where none is named.
-    pub operator: Option<String>,
-    /// Filters that were saved.
-    pub filters: Vec<(String, String)>,
-}
 
 /// The dashboard.
 pub struct App {
@@ -378,8 +286,9 @@ impl App {
                     "drawn as usual"
                 });
             }
-            Action::Tour => self.overlay = Some(Overlay::Tour(0)),
+            Action::Tour => self.overlay = self.tour(0),
             Action::Triage => self.triage(None),
+            Action::Bundle => self.bundle(effects),
             Action::StepBack
             | Action::StepForward
             | Action::LeapBack
@@ -475,6 +384,17 @@ impl App {
         }
     }
 
+    /// Has a bundle made of the selected finding.
+    fn bundle(&mut self, effects: &mut Vec<Effect>) {
+        match self.screen().finding() {
+            Some((finding, _)) => {
+                self.say(format!("a bundle of {finding} is being made and proved"));
+                effects.push(Effect::Bundle(finding));
+            }
+            None => self.say("no finding is selected that a bundle could reproduce"),
+        }
+    }
+
     fn freeze(&mut self) {
         self.frozen = match self.frozen {
             Some(_) => None,
@@ -521,57 +441,5 @@ impl App {
         } else {
             "the mouse is the terminal's again"
         });
-    }
-
-    /// Takes an answer. While the screen is frozen only what was not known yet is shown.
-    fn reply(&mut self, reply: Reply) {
-        let wanted = self
-            .asked
-            .as_ref()
-            .is_some_and(|asked| asked.number == reply.number);
-        let first = reply.number > self.answered;
-        if wanted && (first || self.frozen.is_none()) {
-            self.answered = reply.number;
-            self.screen_mut().hear(reply.answer);
-        }
-    }
-
-    /// Asks what the screen on top has to know, if that is another question than the last.
-    fn ask(&mut self, effects: &mut Vec<Effect>) {
-        let question = self.screen().question(self.size.1);
-        let at = self.point();
-        if self
-            .asked
-            .as_ref()
-            .is_some_and(|asked| asked.question == question && asked.at == at)
-        {
-            return;
-        }
-        self.questions += 1;
-        let request = Request {
-            number: self.questions,
-            question,
-            at,
-        };
-        self.asked = Some(request.clone());
-        effects.push(Effect::Ask(request));
-    }
-
-    /// Once per new alarm.
-    fn sound(&mut self, effects: &mut Vec<Effect>) {
-        let alarms = self.alarms();
-        let new: Vec<&Alarm> = alarms
-            .iter()
-            .filter(|alarm| {
-                alarm.severity <= crate::ocpp::Severity::S1
-                    && !self.heard.contains(&alarm.key)
-                    && !self.silenced.contains(&alarm.key)
-            })
-            .collect();
-        if let Some(worst) = new.first() {
-            effects.push(Effect::Bell(self.mask.text(&worst.says)));
-        }
-        // What has gone may sound again when it comes back.
-        self.heard = alarms.into_iter().map(|alarm| alarm.key).collect();
     }
 }

@@ -344,6 +344,7 @@ fn overlay(app: &App, frame: &mut Frame<'_>, body: Rect, status: Rect, look: &Lo
                 .enumerate()
                 .map(|(at, (name, filter))| {
                     let chosen = at == menu.row;
+                    let (name, filter) = (shown(name), look.mask.text(filter));
                     let text = format!("{} {name:<16} {filter}", if chosen { ">" } else { " " });
                     Line::styled(
                         text,

@@ -273,10 +273,6 @@ impl Screen for Diffs {
 
     fn unavailable(&self, action: Action) -> Option<String> {
         match action {
-            Action::Bundle => Some(
-                "bundles are not made yet: `evenkeel diffs --finding ID` shows the texts"
-                    .to_owned(),
-            ),
             Action::Mark => Some(
                 "two sightings cannot be compared with each other yet: n and N step through them"
                     .to_owned(),

@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use sha2::{Digest as _, Sha256};
 
 use super::terminal;
+use super::text::shown;
 use crate::clock::Micros;
 
 /// Texts longer than this go into a file: terminals cut what is too long, or refuse it.
@@ -41,6 +43,29 @@ impl Outside {
         match create(&self.folder).and_then(|()| write(&path, text)) {
             Ok(()) => format!("written to {}", path.display()),
             Err(error) => format!("cannot write {}: {error}", path.display()),
+        }
+    }
+
+    /// Has the bundle of a finding made; says where it is, or why there is none. It may take long: what it leaves out is tried,
+    /// and what is left is proved, by a process of its own.
+    pub fn bundle(&self, recording: &Path, finding: &str) -> String {
+        let path = self.folder.join(plain(finding) + ".bundle.json");
+        let made = create(&self.folder)
+            .and_then(|()| std::env::current_exe())
+            .and_then(|program| {
+                let mut bundle = Command::new(program);
+                bundle.args(["bundle", "--finding", finding, "--out"]);
+                bundle.arg(&path).arg(recording).stdin(Stdio::null());
+                bundle.output()
+            });
+        match made {
+            Ok(made) if made.status.success() => format!("bundle in {}", path.display()),
+            Ok(made) => {
+                let why = String::from_utf8_lossy(&made.stderr);
+                let why = why.lines().next().unwrap_or("nothing was said");
+                format!("no bundle of {finding}: {}", shown(why))
+            }
+            Err(error) => format!("no bundle of {finding}: {error}"),
         }
     }
 

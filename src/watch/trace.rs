@@ -360,10 +360,15 @@ impl Screen for Trace {
 
     fn unavailable(&self, action: Action) -> Option<String> {
         match action {
-            Action::Bundle => Some("bundles are not made yet: `evenkeel export facts` holds every message of this ladder".to_owned()),
             Action::Mark => Some("two messages cannot be compared with each other yet: legacy and candidate always are".to_owned()),
             _ => None,
         }
+    }
+
+    fn finding(&self) -> Option<(String, String)> {
+        let detail = self.known.ready()?.detail.as_ref()?;
+        let (_, id, title) = detail.findings.first()?;
+        Some((id.clone(), title.clone()))
     }
 
     fn panes(&self) -> usize {

@@ -1,8 +1,10 @@
 //! Rows that differ in everything that can be asked for.
 
 use evenkeel::ledger::Row;
+use evenkeel::ledger::filter::Home;
 use evenkeel::ledger::row::{
-    Book, Charger, Check, Divergence, Exchange, Outcome, Reason, Session, Standing, State, Subject,
+    Book, Charger, Check, Divergence, Estate, Exchange, Group, Member, Outcome, Reason, Session,
+    Standing, State, Subject,
 };
 use evenkeel::ocpp::Severity;
 
@@ -16,6 +18,16 @@ const CHARGERS: [&str; 4] = ["CP1", "cp1", "ams/é", "CP22"];
 const ACTIONS: [&str; 3] = ["Authorize", "Heartbeat", "StartTransaction"];
 const FINDINGS: [&str; 3] = ["F-0000000A", "F-0000000B", "F-0000000C"];
 const REASONS: [Reason; 3] = [Reason::ShadowGap, Reason::Tainted, Reason::ColdStart];
+
+/// The groups of the first two chargers; only the first of them has a wave.
+const HOMES: [(&str, &str); 2] = [("depot-n", "pilot"), ("depot-s", "")];
+
+/// Where a charger belongs.
+pub(crate) fn home(charger: &str) -> Home<'static> {
+    let at = CHARGERS.iter().position(|known| *known == charger);
+    let (group, wave) = at.and_then(|at| HOMES.get(at)).copied().unwrap_or_default();
+    Home { group, wave }
+}
 
 /// The rows of a night.
 pub(crate) struct Night {
@@ -66,7 +78,26 @@ impl Night {
             .iter()
             .cloned()
             .map(|row| Row::Standing(Box::new(row)));
-        chargers
+        let groups = HOMES.map(|(name, wave)| Group {
+            name: name.to_owned(),
+            wave: wave.to_owned(),
+            ..Group::default()
+        });
+        let estate = Row::Estate(Box::new(Estate {
+            groups: groups.into(),
+            ..Estate::default()
+        }));
+        let members = CHARGERS.iter().zip(HOMES).map(|(charger, (group, _))| {
+            Row::Member(Member {
+                charger: (*charger).to_owned(),
+                group: group.to_owned(),
+                version: "1.6".to_owned(),
+                since: 1,
+            })
+        });
+        std::iter::once(estate)
+            .chain(members)
+            .chain(chargers)
             .chain(exchanges)
             .chain(divergences)
             .chain(sessions)

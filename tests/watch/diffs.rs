@@ -1,5 +1,7 @@
 //! Screen 2: findings, and the texts behind them.
 
+use evenkeel::watch::app::Effect;
+
 use crate::night::Night;
 use crate::stage::{ASCII, Stage, golden};
 
@@ -111,12 +113,49 @@ fn what_cannot_be_had_yet_says_why() {
         "{}",
         stage.picture()
     );
-    stage.press("b");
+    stage.press("m");
     assert!(
-        stage.picture().contains("not made yet"),
+        stage.picture().contains("cannot be compared"),
         "{}",
         stage.picture()
     );
+}
+
+#[test]
+fn a_bundle_is_made_of_the_selected_finding() {
+    let night = Night::whole();
+    let mut stage = Stage::open(&night, ASCII, (120, 40));
+    let made = [Effect::Bundle("F-G7FWS8RF".to_owned())];
+    assert_eq!(stage.press("2b"), made);
+    // In its trace too, where a message that shows it is selected.
+    assert_eq!(stage.press("<Enter>b"), made);
+    stage.press("6b");
+    assert_eq!(stage.press("1b"), []);
+}
+
+#[test]
+fn findings_are_filtered_by_group_and_wave() {
+    let night = Night::planned();
+    let mut stage = Stage::open(&night, ASCII, (120, 40));
+    stage.press("2/group:station<Enter>");
+    let picture = stage.picture();
+    assert!(picture.contains("FINDINGS 3 of 6"), "{picture}");
+    assert!(!picture.contains("F-G7FWS8RF"), "{picture}");
+    stage.press("<Esc>/wave:pilot severity:S1<Enter>");
+    assert!(
+        stage.picture().contains("F-G7FWS8RF"),
+        "{}",
+        stage.picture()
+    );
+    stage.press("3/group:station<Enter>");
+    assert!(stage.picture().contains("1 of 1"), "{}", stage.picture());
+    stage.press("<Esc><Esc>3/wave:pilot<Enter>");
+    assert!(stage.picture().contains("0 of 1"), "{}", stage.picture());
+    // From the board a group's own findings open.
+    stage.press("1<Down>d");
+    let picture = stage.picture();
+    assert!(picture.contains("Board > Diffs"), "{picture}");
+    assert!(picture.contains("FINDINGS 3 of 6"), "{picture}");
 }
 
 #[test]

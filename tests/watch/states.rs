@@ -253,3 +253,26 @@ fn what_is_copied_and_kept_is_what_is_seen() {
         .unwrap();
     assert!(checked.status.success(), "{sums}{checked:?}");
 }
+
+#[test]
+fn a_filter_is_saved_under_a_name_and_chosen_again() {
+    let night = Night::whole();
+    let mut stage = Stage::open(&night, ASCII, (120, 40));
+    assert_eq!(stage.press("2:save mine<Enter>"), []);
+    assert!(stage.picture().contains("nothing is filtered here"));
+    let kept = stage.press("/severity:S1<Enter>:save mine<Enter>");
+    let mine = ("mine".to_owned(), "severity:S1".to_owned());
+    assert_eq!(kept, [Effect::KeepFilter(mine.0, mine.1)]);
+    stage.press("<Esc>f");
+    assert!(
+        stage.picture().contains("mine             severity:S1"),
+        "{}",
+        stage.picture()
+    );
+    stage.press("<Down><Down><Down><Down><Enter>");
+    assert!(
+        stage.picture().contains("filter: severity:S1"),
+        "{}",
+        stage.picture()
+    );
+}

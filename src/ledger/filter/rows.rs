@@ -22,6 +22,8 @@ pub fn finding<'a>(row: &'a Finding) -> impl Fn(&'static str) -> Value<'a> {
         ),
         "action" => Value::Text(&row.action),
         "charger" => Value::Texts(&row.chargers),
+        "group" => Value::Texts(&row.groups),
+        "wave" => Value::Texts(&row.waves),
         "model" => Value::Texts(&row.models),
         "firmware" => Value::Texts(&row.firmware),
         "finding" => Value::Text(&row.id),
@@ -74,11 +76,30 @@ pub fn divergence<'a>(
     }
 }
 
-/// An exchange with its charger's model (empty if unknown), the findings that it shows and its rules with commas, for
+/// Where a charger belongs; empty where nothing is known or planned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Home<'a> {
+    /// Its group.
+    pub group: &'a str,
+    /// The wave that this moves in.
+    pub wave: &'a str,
+}
+
+impl<'a> Home<'a> {
+    fn value(self, field: &str) -> Value<'a> {
+        Value::Text(if field == "group" {
+            self.group
+        } else {
+            self.wave
+        })
+    }
+}
+
+/// An exchange with its charger's home and model (empty if unknown), the findings that it shows and its rules with commas, for
 /// [`super::EXCHANGES`].
 pub fn exchange<'a>(
     row: &'a Exchange,
-    model: &'a str,
+    (home, model): (Home<'a>, &'a str),
     findings: &'a [String],
     rules: &'a str,
 ) -> impl Fn(&'static str) -> Value<'a> {
@@ -88,6 +109,7 @@ pub fn exchange<'a>(
         "severity" => row.severity.map_or(Value::Nothing, Value::Severity),
         "action" => Value::Text(&row.action),
         "charger" => Value::Text(&row.charger),
+        "group" | "wave" => home.value(field),
         "model" => Value::Text(model),
         "finding" => Value::Texts(findings),
         "reason" => reason(row.reason),
@@ -103,12 +125,16 @@ pub fn exchange<'a>(
     }
 }
 
-/// A session and its number as text, for [`super::SESSIONS`].
-pub fn session<'a>(row: &'a Session, number: &'a str) -> impl Fn(&'static str) -> Value<'a> {
+/// A session with its charger's home and its number as text, for [`super::SESSIONS`].
+pub fn session<'a>(
+    row: &'a Session,
+    (home, number): (Home<'a>, &'a str),
+) -> impl Fn(&'static str) -> Value<'a> {
     move |field| match field {
         "outcome" => Value::Text(row.outcome.map_or("pending", Outcome::word)),
         "severity" => row.severity.map_or(Value::Nothing, Value::Severity),
         "charger" => Value::Text(&row.charger),
+        "group" | "wave" => home.value(field),
         "session" => {
             let names = row.legacy_names.iter().chain(&row.candidate_names);
             Value::Several(names.map(String::as_str).chain([number]).collect())

@@ -1,7 +1,37 @@
 //! The fields of each view, and where the database has them.
 
+mod findings;
+mod messages;
+mod sessions;
+
 use super::fields::{Field, Kind};
-use super::sql::Column;
+pub use findings::{FINDING_COLUMNS, FINDINGS};
+pub use messages::{DIVERGENCE_COLUMNS, DIVERGENCES, EXCHANGE_COLUMNS, EXCHANGES};
+pub use sessions::{SESSION_COLUMNS, SESSIONS};
+
+/// The group of a row's charger.
+macro_rules! group_of {
+    ($row:literal) => {
+        Column::One(concat!(
+            "coalesce((SELECT crowd FROM members WHERE members.charger = ",
+            $row,
+            ".charger), '')"
+        ))
+    };
+}
+
+/// The wave that this group moves in.
+macro_rules! wave_of {
+    ($row:literal) => {
+        Column::One(concat!(
+            "coalesce((SELECT wave FROM members JOIN groups ON name = crowd WHERE members.charger = ",
+            $row,
+            ".charger), '')"
+        ))
+    };
+}
+use group_of;
+use wave_of;
 
 const fn field(name: &'static str, kind: Kind, help: &'static str, example: &'static str) -> Field {
     Field {
@@ -44,6 +74,18 @@ const CHARGER: Field = field(
     Kind::Text,
     "the charger's identity",
     "charger:ams-*",
+);
+const GROUP: Field = field(
+    "group",
+    Kind::Text,
+    "the group that the charger moves with",
+    "group:depot-*",
+);
+const WAVE: Field = field(
+    "wave",
+    Kind::Text,
+    "the wave that its group moves in",
+    "wave:pilot",
 );
 const ACTION: Field = field(
     "action",
@@ -123,339 +165,6 @@ const FINDING: Field = field(
 );
 const SINCE: Field = field("since", Kind::Since, "at that instant or later", "since:2h");
 const UNTIL: Field = field("until", Kind::Until, "before that instant", "until:02:14");
-
-/// Findings.
-pub static FINDINGS: [Field; 23] = [
-    SEVERITY,
-    field(
-        "state",
-        STATES,
-        "how it stands; `gone` for a fix that holds",
-        "state!=accepted,gone",
-    ),
-    OWNER,
-    ACTION,
-    CHARGER,
-    MODEL,
-    FIRMWARE,
-    field("finding", Kind::Text, "its identity", "finding:F-12345678").or(&["id"]),
-    SUBJECT,
-    PATH,
-    KIND,
-    LEGACY,
-    CANDIDATE,
-    RULE,
-    TITLE,
-    field(
-        "build",
-        Kind::Text,
-        "a build of the candidate that it was seen on",
-        "build:2.4.1",
-    ),
-    field("count", Kind::Number, "how often it was seen", "count>10"),
-    field("of", Kind::Number, "out of how many", "of>=1000"),
-    field(
-        "quirk",
-        Kind::Number,
-        "the row of the charger's oddity that it is rooted in",
-        "quirk:12",
-    ),
-    field(
-        "first",
-        Kind::Instant,
-        "when it was seen first",
-        "first>=2026-11-22",
-    ),
-    field("last", Kind::Instant, "when it was seen last", "last<02:00"),
-    field(
-        "since",
-        Kind::Since,
-        "still seen at that instant or later",
-        "since:2h",
-    ),
-    field(
-        "until",
-        Kind::Until,
-        "seen before that instant",
-        "until:02:14",
-    ),
-];
-
-/// Findings in a statement that reads `findings`. How they stand by what was seen since is no column.
-pub const FINDING_COLUMNS: super::Columns = &[
-    ("severity", Column::One("findings.severity")),
-    (
-        "owner",
-        Column::One("coalesce((SELECT owner FROM standings WHERE finding = findings.id), '')"),
-    ),
-    ("action", Column::One("findings.action")),
-    (
-        "charger",
-        Column::Each("SELECT charger AS value FROM sightings WHERE finding = findings.id"),
-    ),
-    (
-        "model",
-        Column::Each(
-            "SELECT model AS value FROM sightings WHERE finding = findings.id AND model <> ''",
-        ),
-    ),
-    (
-        "firmware",
-        Column::Each(
-            "SELECT firmware AS value FROM sightings WHERE finding = findings.id AND firmware <> ''",
-        ),
-    ),
-    ("finding", Column::One("findings.id")),
-    ("subject", Column::One("findings.subject")),
-    ("path", Column::One("findings.path")),
-    ("kind", Column::One("findings.kind")),
-    ("legacy", Column::One("findings.legacy")),
-    ("candidate", Column::One("findings.candidate")),
-    ("rule", Column::One("findings.rule")),
-    ("title", Column::One("findings.title")),
-    ("count", Column::One("findings.count")),
-    ("quirk", Column::One("findings.quirk")),
-    ("first", Column::One("findings.first_seen")),
-    ("last", Column::One("findings.last_seen")),
-    ("since", Column::One("findings.last_seen")),
-    ("until", Column::One("findings.first_seen")),
-];
-
-/// Differences, one by one.
-pub static DIVERGENCES: [Field; 18] = [
-    SEVERITY,
-    field("finding", Kind::Text, "its finding", "finding:F-12345678"),
-    field(
-        "state",
-        STANDINGS,
-        "how its finding stands",
-        "state!=accepted",
-    ),
-    OWNER,
-    ACTION,
-    CHARGER,
-    MODEL,
-    SUBJECT,
-    field(
-        "id",
-        Kind::Number,
-        "the number of its exchange, command, handshake or session",
-        "id:10561",
-    ),
-    PATH,
-    KIND,
-    LEGACY,
-    CANDIDATE,
-    RULE,
-    TITLE,
-    field("at", Kind::Instant, "when it was seen", "at:02:14"),
-    SINCE,
-    UNTIL,
-];
-
-/// Differences in a statement that reads `divergences d JOIN findings f ON f.id = d.finding`.
-pub const DIVERGENCE_COLUMNS: super::Columns = &[
-    ("severity", Column::One("d.severity")),
-    ("finding", Column::One("d.finding")),
-    (
-        "state",
-        Column::One("coalesce((SELECT state FROM standings n WHERE n.finding = d.finding), 'new')"),
-    ),
-    (
-        "owner",
-        Column::One("coalesce((SELECT owner FROM standings n WHERE n.finding = d.finding), '')"),
-    ),
-    ("action", Column::One("f.action")),
-    ("charger", Column::One("d.charger")),
-    (
-        "model",
-        Column::One(
-            "coalesce((SELECT c.model FROM chargers c WHERE c.charger = d.charger AND c.since <= d.id \
-             ORDER BY c.since DESC LIMIT 1), '')",
-        ),
-    ),
-    ("subject", Column::One("d.subject")),
-    ("id", Column::One("d.id")),
-    ("path", Column::One("f.path")),
-    ("kind", Column::One("f.kind")),
-    ("legacy", Column::One("f.legacy")),
-    ("candidate", Column::One("f.candidate")),
-    ("rule", Column::One("f.rule")),
-    ("title", Column::One("f.title")),
-    ("at", Column::One("d.at")),
-    ("since", Column::One("d.at")),
-    ("until", Column::One("d.at")),
-];
-
-/// Exchanges.
-pub static EXCHANGES: [Field; 17] = [
-    OUTCOME,
-    SEVERITY,
-    ACTION,
-    CHARGER,
-    MODEL,
-    FINDING,
-    REASON,
-    field(
-        "rule",
-        Kind::Text,
-        "the rules that explained a difference, with commas",
-        "rule~clock",
-    ),
-    field(
-        "root",
-        Kind::Text,
-        "the finding that it follows from",
-        "root:F-12345678",
-    ),
-    VERSION,
-    field("id", Kind::Number, "the number of its fact", "id:10561"),
-    field(
-        "authority",
-        Kind::Span,
-        "how long the authority took to answer",
-        "authority>2s",
-    ),
-    field(
-        "shadow",
-        Kind::Span,
-        "how long the shadow took to answer",
-        "shadow>=500ms",
-    ),
-    field(
-        "waited",
-        Kind::Span,
-        "how long the copy waited in the tap",
-        "waited>1s",
-    ),
-    field("at", Kind::Instant, "when the charger sent it", "at:02:14"),
-    SINCE,
-    UNTIL,
-];
-
-/// Exchanges in a statement that reads `exchanges e`.
-pub const EXCHANGE_COLUMNS: super::Columns = &[
-    ("outcome", Column::One("e.outcome")),
-    ("severity", Column::One("e.severity")),
-    ("action", Column::One("e.action")),
-    ("charger", Column::One("e.charger")),
-    (
-        "model",
-        Column::One(
-            "coalesce((SELECT c.model FROM chargers c WHERE c.charger = e.charger AND c.since <= e.id \
-             ORDER BY c.since DESC LIMIT 1), '')",
-        ),
-    ),
-    (
-        "finding",
-        Column::Each(
-            "SELECT d.finding AS value FROM divergences d WHERE d.id = e.id AND d.subject = 'exchange'",
-        ),
-    ),
-    ("reason", Column::One("e.reason")),
-    ("rule", Column::One("e.rules")),
-    ("root", Column::One("e.root")),
-    ("version", Column::One("e.version")),
-    ("id", Column::One("e.id")),
-    ("authority", Column::One("e.authority_us")),
-    ("shadow", Column::One("e.shadow_us")),
-    ("waited", Column::One("e.queue_us")),
-    ("at", Column::One("e.at")),
-    ("since", Column::One("e.at")),
-    ("until", Column::One("e.at")),
-];
-
-/// Sessions.
-pub static SESSIONS: [Field; 16] = [
-    OUTCOME,
-    SEVERITY,
-    CHARGER,
-    field(
-        "session",
-        Kind::Text,
-        "its number, or a backend's name of it",
-        "session:88121",
-    )
-    .or(&["id"]),
-    field(
-        "connector",
-        Kind::Text,
-        "the connector, or EVSE and connector",
-        "connector:1/2",
-    ),
-    field("token", Kind::Text, "who charged", "token:p-17"),
-    field(
-        "state",
-        Kind::Choice(&["open", "ended", "no stop", "no start", "no wire"]),
-        "how far it is: open, ended, no-stop, no-start or no-wire",
-        "state:open",
-    ),
-    FINDING,
-    field(
-        "differs",
-        Kind::Text,
-        "a quantity that is not equal",
-        "differs:energy",
-    ),
-    field(
-        "defect",
-        Kind::Text,
-        "what is odd about the charger's account",
-        "defect~clock",
-    ),
-    REASON,
-    VERSION,
-    field(
-        "energy",
-        Kind::Number,
-        "by the charger's account, whole Wh",
-        "energy>=5000",
-    ),
-    field("at", Kind::Instant, "when it began", "at:2026-11-22"),
-    SINCE,
-    UNTIL,
-];
-
-/// Sessions in a statement that reads `sessions s`.
-pub const SESSION_COLUMNS: super::Columns = &[
-    ("outcome", Column::One("coalesce(s.outcome, 'pending')")),
-    ("severity", Column::One("s.severity")),
-    ("charger", Column::One("s.charger")),
-    (
-        "session",
-        Column::Each(
-            "SELECT value FROM json_each(s.body, '$.legacy_names') UNION ALL SELECT value FROM \
-             json_each(s.body, '$.candidate_names') UNION ALL SELECT CAST(s.id AS TEXT)",
-        ),
-    ),
-    ("connector", Column::One("s.body ->> '$.connector'")),
-    ("token", Column::One("s.body ->> '$.token'")),
-    ("state", Column::One("s.state")),
-    (
-        "finding",
-        Column::Each("SELECT value FROM json_each(s.body, '$.findings')"),
-    ),
-    (
-        "differs",
-        Column::Each(
-            "SELECT value ->> '$.name' AS value FROM json_each(s.body, '$.checks') \
-             WHERE value ->> '$.verdict' NOT IN ('equal', 'unknown')",
-        ),
-    ),
-    (
-        "defect",
-        Column::Each("SELECT value FROM json_each(s.body, '$.defects')"),
-    ),
-    ("reason", Column::One("s.reason")),
-    ("version", Column::One("s.body ->> '$.version'")),
-    (
-        "energy",
-        Column::One("CAST(s.body ->> '$.wire.energy_wh' AS INTEGER)"),
-    ),
-    ("at", Column::One("s.at")),
-    ("since", Column::One("s.at")),
-    ("until", Column::One("s.at")),
-];
 
 /// Chargers.
 pub static CHARGERS: [Field; 6] = [

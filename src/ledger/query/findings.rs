@@ -75,6 +75,10 @@ pub struct Finding {
     pub last_seen: Micros,
     /// On which chargers.
     pub chargers: Vec<String>,
+    /// The groups that these move with.
+    pub groups: Vec<String>,
+    /// The waves that those move in, as far as planned.
+    pub waves: Vec<String>,
     /// Their models, as far as known.
     pub models: Vec<String>,
     /// Their firmware, as far as known.
@@ -211,6 +215,20 @@ impl Reader {
         finding.chargers = chargers.into_iter().collect();
         finding.models = models.into_iter().collect();
         finding.firmware = firmware.into_iter().collect();
+        let (mut groups, mut waves) = (BTreeSet::new(), BTreeSet::new());
+        self.each(
+            "SELECT DISTINCT m.crowd, coalesce(w.wave, '') FROM sightings g JOIN members m ON m.charger = g.charger \
+             LEFT JOIN groups w ON w.name = m.crowd WHERE g.finding = ?1",
+            params![finding.id],
+            |row| {
+                groups.insert(row.get(0)?);
+                waves.insert(row.get(1)?);
+                Ok(())
+            },
+        )?;
+        waves.remove("");
+        finding.groups = groups.into_iter().collect();
+        finding.waves = waves.into_iter().collect();
         self.each(
             "SELECT (SELECT coalesce(sum(count), 0) FROM tallies \
                 WHERE subject = ?1 AND action = ?2 AND outcome <> 'not comparable') \
@@ -255,6 +273,8 @@ fn finding(row: &Row<'_>) -> rusqlite::Result<Finding> {
         first_seen: row.get(13)?,
         last_seen: row.get(14)?,
         chargers: Vec::new(),
+        groups: Vec::new(),
+        waves: Vec::new(),
         models: Vec::new(),
         firmware: Vec::new(),
         exemplars: Vec::new(),

@@ -1,6 +1,6 @@
 //! Filters: written, taken from the selected cell, set.
 
-use super::{App, Overlay, Prompt, Purpose};
+use super::{App, Effect, Overlay, Prompt, Purpose};
 use crate::watch::sieve::Sieve;
 
 impl App {
@@ -27,6 +27,19 @@ impl App {
             format!("{old} {cell}")
         };
         self.set_filter(&filter);
+    }
+
+    /// Saves the filter of the screen on top.
+    pub(super) fn keep_filter(&mut self, name: &str, effects: &mut Vec<Effect>) {
+        let filter = self.screen().filter().to_owned();
+        if filter.is_empty() {
+            self.say("nothing is filtered here that could be saved");
+            return;
+        }
+        let saved = &mut self.setup.filters;
+        saved.retain(|(known, _)| known != name);
+        saved.push((name.to_owned(), filter.clone()));
+        effects.push(Effect::KeepFilter(name.to_owned(), filter));
     }
 
     /// Sets the filter of the screen on top, as it was written on a screen that may be masked.

@@ -219,7 +219,8 @@ impl App {
     }
 
     /// A step of the tour shows the screen that it is about.
-    fn tour(&mut self, step: usize) -> Option<Overlay> {
+    /// A step of the tour, on its screen.
+    pub(super) fn tour(&mut self, step: usize) -> Option<Overlay> {
         let Some(next) = tour::STEPS.get(step) else {
             self.say("that was the tour; ? has every key");
             return None;

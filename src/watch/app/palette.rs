@@ -10,6 +10,7 @@ use crate::watch::trace::Trace;
 enum Meaning {
     Key(Action),
     Filter,
+    Save,
     Charger,
     Acknowledge,
     Reconnect,
@@ -47,6 +48,11 @@ const COMMANDS: &[Command] = &[
         "Is the instrument healthy.",
     ),
     Command("filter", Meaning::Filter, "Sets the filter: filter TEXT."),
+    Command(
+        "save",
+        Meaning::Save,
+        "Saves this screen's filter, for f: save NAME.",
+    ),
     Command(
         "charger",
         Meaning::Charger,
@@ -135,6 +141,8 @@ impl App {
             }
             Meaning::Key(action) => self.act(action, effects),
             Meaning::Filter => self.set_filter(rest),
+            Meaning::Save if rest.is_empty() => self.say("under which name? save NAME"),
+            Meaning::Save => self.keep_filter(rest, effects),
             Meaning::Charger if rest.is_empty() => self.say("which charger? charger IDENTITY"),
             Meaning::Charger => {
                 let charger = self.mask.reveal(rest);

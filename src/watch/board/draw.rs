@@ -29,11 +29,11 @@ pub(super) const COLUMNS: &[Column] = &[
     wide("GROUP", 16, 0, "group"),
     text("STAGE", 8, 6, "stage"),
     text("VERDICT", 13, 0, "verdict"),
-    text("CRITERIA", 9, 5, ""),
-    number("OPEN", 5, 2, ""),
-    number("S0-1", 5, 1, ""),
-    number("CONN", 9, 3, ""),
-    number("SESSIONS", 8, 7, ""),
+    text("CRITERIA", 8, 5, ""),
+    number("OPEN", 4, 2, ""),
+    number("S0-1", 4, 1, ""),
+    number("CONN", 7, 3, ""),
+    number("SESS", 5, 4, ""),
     number("WATCHED", 7, 8, ""),
 ];
 

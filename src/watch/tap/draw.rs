@@ -161,10 +161,14 @@ fn ticked(tick: &Tick, look: &Look<'_>) -> [Named; 7] {
         plain(
             "live path",
             format!(
-                "{}, {}; {accepted} in, {refused} refused, {unlisted} unlisted",
+                "{}, {}",
                 count_of(tick.frames.0, "frame"),
                 bytes(tick.frames.1)
             ),
+        ),
+        plain(
+            "let in",
+            format!("{accepted}, {refused} refused, {unlisted} unlisted"),
         ),
         watchful(
             "clock",
