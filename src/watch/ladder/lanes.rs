@@ -96,7 +96,7 @@ enum Way {
 impl Canvas {
     fn of(story: &Story, width: usize, theme: Theme) -> Self {
         let last = story.items.last().map_or(0, |item| item.id);
-        let seq = last.to_string().len().max(5) + 1;
+        let seq = (last.to_string().len() + 2).max(6);
         let left = width.saturating_sub(seq + TIME + EDGE + 3);
         Self {
             theme,

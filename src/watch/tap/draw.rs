@@ -124,7 +124,7 @@ fn numbers(data: &Data, look: &Look<'_>) -> Vec<Line<'static>> {
     rows.into_iter().map(line).collect()
 }
 
-fn ticked(tick: &Tick, look: &Look<'_>) -> [Named; 7] {
+fn ticked(tick: &Tick, look: &Look<'_>) -> [Named; 8] {
     let age = span(look.now - tick.at);
     let (accepted, refused, unlisted) = tick.accepted;
     let (seen, queued, committed) = tick.recorder;
