@@ -374,6 +374,35 @@ fn a_session_that_no_charger_told_of_is_extra_where_the_charger_is_known() {
 }
 
 #[test]
+fn a_session_that_was_not_there_minutes_after_its_start_is_late() {
+    let judged = |late: Leg| {
+        let mut story = Story::open("CP1");
+        let both = [Leg::Legacy, Leg::Candidate];
+        both.map(|leg| story.swept(leg, "session"));
+        let start = charge(&mut story, 1);
+        story.pass(120);
+        let mut books = Books::of(1, start);
+        let kept = match late {
+            Leg::Legacy => books.legacy.remove(0),
+            Leg::Candidate => books.candidate.remove(0),
+        };
+        books.read_into(&mut story);
+        story.pass(120);
+        story.record(late, "ocpi", "session", &kept);
+        story.swept(late, "session");
+        wait(&mut story, HOUR);
+        let rows = judge(&story.facts);
+        (kinds(&rows), sessions(&rows)[0].outcome)
+    };
+    let late = vec!["late".to_owned()];
+    assert_eq!(
+        judged(Leg::Candidate),
+        (late.clone(), Some(Outcome::Divergent))
+    );
+    assert_eq!(judged(Leg::Legacy), (late, Some(Outcome::Explained)));
+}
+
+#[test]
 fn the_reason_for_the_end_is_the_chargers_word() {
     let judged = |legacy: &str, candidate: &str| {
         let mut story = Story::open("CP1");

@@ -161,9 +161,13 @@ impl Parity {
     /// A record was read from a backend.
     pub(super) fn record(&mut self, fact: &Fact, bench: &mut Bench<'_>) {
         match self.reading.read(fact) {
-            Ok(record) => {
+            Ok(mut record) => {
                 let (leg, kind) = (record.leg, record.source.kind);
-                if !self.source(leg).sweeps {
+                let source = self.source(leg);
+                if source.sweeps {
+                    record.absent = source.read.get(&kind).copied();
+                } else {
+                    record.absent = Some(fact.at);
                     self.heard_of(leg, kind, fact.at);
                 }
                 self.receive(fact.at, record, bench);
@@ -235,8 +239,11 @@ impl Parity {
         }
     }
 
-    fn receive(&mut self, now: Micros, record: Record, bench: &mut Bench<'_>) {
+    fn receive(&mut self, now: Micros, mut record: Record, bench: &mut Bench<'_>) {
         let key = (record.leg, record.source.kind, record.source.id.clone());
+        if let Some((_, before)) = self.loose.get(&key) {
+            record.absent = before.absent;
+        }
         self.source(record.leg).gives_cdrs |= record.source.kind == RecordKind::Cdr;
         while self.loose.len() >= MOST_LOOSE && !self.loose.contains_key(&key) {
             let Some((_, oldest)) = self.due_records.pop_first() else {
@@ -351,7 +358,7 @@ impl Parity {
     }
 
     fn shelve(&mut self, key: &Key, id: u64, now: Micros) {
-        let Some((_, record)) = self.loose.remove(key) else {
+        let Some((_, mut record)) = self.loose.remove(key) else {
             return;
         };
         let (leg, kind, name) = key.clone();
@@ -359,7 +366,11 @@ impl Parity {
             self.linked.insert((leg, name.clone()), id);
         }
         if let Some(case) = self.cases.get_mut(&id) {
-            case.shelf(leg).insert((kind, name), record);
+            let shelf = case.shelf(leg);
+            if let Some(before) = shelf.get(&(kind, name.clone())) {
+                record.absent = before.absent;
+            }
+            shelf.insert((kind, name), record);
             case.news = true;
             self.due_cases.add(now, id);
         }

@@ -258,6 +258,9 @@ pub struct Record {
     pub signed_data: Option<Value>,
     /// When the backend changed it last.
     pub last_updated: Option<Micros>,
+    /// When the backend was known not to have it yet, µs: its last whole reading before, or where it is pushed, when it
+    /// came first. Not in the record itself.
+    pub absent: Option<Micros>,
     /// What was there but could not be read, or could be read in two ways; sentences.
     pub doubts: Vec<String>,
 }
@@ -302,6 +305,7 @@ impl Record {
             remark: None,
             signed_data: None,
             last_updated: None,
+            absent: None,
             doubts: Vec::new(),
         }
     }

@@ -59,7 +59,21 @@ pub(super) fn counts(trial: &mut Trial<'_>, gives: [RecordKind; 2]) -> bool {
     true
 }
 
-/// CDRs that came after their time. Only CDRs: a session object changes as long as it likes.
+/// Session objects that appeared after their time: they were not there when their backend was read so long after the
+/// start. Files are written when sessions are over, and say nothing of it.
+pub(super) fn promptness(trial: &mut Trial<'_>, slo: Micros) {
+    let due = trial.told.heard.0.saturating_add(slo);
+    let late = |book: &Book<'_>| {
+        let session = book.sessions.first()?;
+        let is_told = session.source.form != Form::Columns;
+        is_told.then(|| session.absent.is_some_and(|at| at > due))
+    };
+    if let (Some(ours), Some(theirs)) = (late(trial.legacy), late(trial.candidate)) {
+        trial.flaw(Fault::Late, Who::of_flaw(ours, theirs));
+    }
+}
+
+/// CDRs that came after their time, by what they say themselves: they are final.
 pub(super) fn lateness(trial: &mut Trial<'_>, slo: Micros) {
     let due = trial.told.ended.saturating_add(slo);
     let late = |book: &Book<'_>| {

@@ -157,6 +157,7 @@ impl Court<'_> {
             let expected = expected.as_ref().ok();
             money::cost(&mut trial, (ours, theirs), expected, self.bias);
             evidence::circumstances(&mut trial, (ours, theirs), &self.settings.places);
+            evidence::promptness(&mut trial, self.settings.session_slo);
             if both_cdrs {
                 evidence::copies(&mut trial, (ours, theirs));
                 evidence::proof(&mut trial);

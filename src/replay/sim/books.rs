@@ -115,7 +115,7 @@ impl Bookkeeping {
     fn common(&self, transaction: &Transaction) -> Value {
         json!({
             "country_code": "DE",
-            "party_id": self.prefix,
+            "party_id": "HAR",
             "cdr_token": {
                 "country_code": "DE",
                 "party_id": "EMP",
