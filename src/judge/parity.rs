@@ -167,7 +167,6 @@ impl Parity {
                 if source.sweeps {
                     record.absent = source.read.get(&kind).copied();
                 } else {
-                    record.absent = Some(fact.at);
                     self.heard_of(leg, kind, fact.at);
                 }
                 self.receive(fact.at, record, bench);

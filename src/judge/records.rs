@@ -258,8 +258,7 @@ pub struct Record {
     pub signed_data: Option<Value>,
     /// When the backend changed it last.
     pub last_updated: Option<Micros>,
-    /// When the backend was known not to have it yet, µs: its last whole reading before, or where it is pushed, when it
-    /// came first. Not in the record itself.
+    /// When the backend did not have it yet, µs: the end of its last whole reading before. Not in the record itself.
     pub absent: Option<Micros>,
     /// What was there but could not be read, or could be read in two ways; sentences.
     pub doubts: Vec<String>,
