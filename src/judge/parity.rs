@@ -365,11 +365,11 @@ impl Parity {
             self.linked.insert((leg, name.clone()), id);
         }
         if let Some(case) = self.cases.get_mut(&id) {
-            let shelf = case.shelf(leg);
-            if let Some(before) = shelf.get(&(kind, name.clone())) {
+            let records = case.shelf(leg);
+            if let Some(before) = records.get(&(kind, name.clone())) {
                 record.absent = before.absent;
             }
-            shelf.insert((kind, name), record);
+            records.insert((kind, name), record);
             case.news = true;
             self.due_cases.add(now, id);
         }

@@ -46,10 +46,10 @@ pub struct Bookkeeping {
 }
 
 impl Bookkeeping {
-    /// The session object of a transaction.
-    pub(super) fn session(&self, transaction: &Transaction) -> Value {
+    /// The session object of a transaction, which both keep alike.
+    pub(super) fn session(transaction: &Transaction) -> Value {
         let ended = transaction.ended.as_deref();
-        let mut session = self.common(transaction);
+        let mut session = common(transaction);
         session["id"] = name(transaction).into();
         session["start_date_time"] = transaction.began.as_str().into();
         session["kwh"] = number(kilo(watt_hours(transaction).unwrap_or_default()));
@@ -84,7 +84,7 @@ impl Bookkeeping {
         let hours = Decimal::new(ended - began, 6).checked_div(Decimal::from(3_600))?;
         let hours = hours.round_dp(4);
         let tariff = format!("{}-AD-HOC", self.prefix);
-        let mut cdr = self.common(transaction);
+        let mut cdr = common(transaction);
         cdr["id"] = format!("{}-{}", self.prefix, name(transaction)).into();
         cdr["session_id"] = name(transaction).into();
         cdr["start_date_time"] = at(began).into();
@@ -111,24 +111,6 @@ impl Bookkeeping {
         Some(cdr)
     }
 
-    /// Members that sessions and CDRs share.
-    fn common(&self, transaction: &Transaction) -> Value {
-        json!({
-            "country_code": "DE",
-            "party_id": "HAR",
-            "cdr_token": {
-                "country_code": "DE",
-                "party_id": "EMP",
-                "uid": transaction.tag,
-                "type": "RFID",
-                "contract_id": format!("DE-EMP-C{}", transaction.tag),
-            },
-            "auth_method": "WHITELIST",
-            "currency": "EUR",
-            "last_updated": stamp(transaction.updated, SecondsFormat::Millis),
-        })
-    }
-
     /// Energy times price.
     fn cost(&self, wh: i64) -> Decimal {
         let exact = Decimal::from(wh) * Decimal::from(self.price) * Decimal::new(1, 5);
@@ -145,6 +127,24 @@ impl Bookkeeping {
         });
         found.map(|flawed| flawed.flaw)
     }
+}
+
+/// Members that sessions and CDRs share.
+fn common(transaction: &Transaction) -> Value {
+    json!({
+        "country_code": "DE",
+        "party_id": "HAR",
+        "cdr_token": {
+            "country_code": "DE",
+            "party_id": "EMP",
+            "uid": transaction.tag,
+            "type": "RFID",
+            "contract_id": format!("DE-EMP-C{}", transaction.tag),
+        },
+        "auth_method": "WHITELIST",
+        "currency": "EUR",
+        "last_updated": stamp(transaction.updated, SecondsFormat::Millis),
+    })
 }
 
 /// The EVSE's identifier at both backends.
@@ -263,7 +263,7 @@ mod tests {
             ..transaction()
         };
         assert_eq!(books(false, &[]).cdr(&running), None);
-        let session = books(false, &[]).session(&running);
+        let session = Bookkeeping::session(&running);
         assert_eq!(at(&session, "/status"), "\"ACTIVE\"");
     }
 }

@@ -124,7 +124,7 @@ impl Shared {
                 ok(&json!({ "version": "2.2.1", "endpoints": endpoints }))
             }
             "/ocpi/2.2.1/sessions" => {
-                let sessions = self.changed(query).map(|one| self.books.session(&one));
+                let sessions = self.changed(query).map(|one| Bookkeeping::session(&one));
                 page(&format!("{base}/2.2.1/sessions"), query, sessions.collect())
             }
             "/ocpi/2.2.1/cdrs" => {
