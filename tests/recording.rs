@@ -358,3 +358,15 @@ fn kinds_are_found_by_number() {
     assert_eq!(reader.by_seq(2).unwrap().unwrap().kind, Kind::Message);
     assert_eq!(reader.by_seq(99).unwrap(), None);
 }
+
+#[test]
+fn a_recording_is_free_as_soon_as_its_recorder_has_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 0..50 {
+        let recorder = Recorder::open(dir.path(), quick()).unwrap();
+        recorder.record(opened(round));
+        recorder.close(PATIENCE).unwrap();
+        let claim = evenkeel::facts::recorder::claim(dir.path()).unwrap();
+        assert!(claim.is_some(), "round {round}");
+    }
+}

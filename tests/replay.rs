@@ -210,7 +210,7 @@ fn the_demo_told_again_shows_the_same_findings_and_two_targets_are_compared_with
         "--headless",
         "--json",
         "--for",
-        "6s",
+        "3s",
         "--seed",
         "7",
         "--recording",

@@ -195,13 +195,11 @@ impl Recorder {
             commit_every: limits.commit_every,
             limited_to: None,
             packing: limits.pack_after.map(Packing::new),
+            lock,
         };
         thread::Builder::new()
             .name("recorder".to_owned())
-            .spawn(move || {
-                writer.run();
-                drop(lock);
-            })
+            .spawn(move || writer.run())
             .map_err(|source| RecordingError::Io {
                 what: "start a writer for",
                 path: dir.to_owned(),

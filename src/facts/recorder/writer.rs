@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::lock::Lock;
 use super::{Packing, RecordingError, Shared, State};
 use crate::clock::Clock;
 use crate::facts::store::Store;
@@ -30,6 +31,8 @@ pub(super) struct Writer {
     /// The limit that the open store was given.
     pub(super) limited_to: Option<u64>,
     pub(super) packing: Option<Packing>,
+    /// Nobody else records while it is held.
+    pub(super) lock: Lock,
 }
 
 /// What the writer has to do.
@@ -50,8 +53,10 @@ impl Writer {
             }
             self.pack();
         }
-        // Closing the database folds its log back into it; only then may another recorder have the lock.
+        // Closing the database folds its log back into it; only then may another recorder have the lock. And who waits for
+        // the end finds the recording free.
         self.store = None;
+        drop(self.lock);
         self.shared.finished();
     }
 
