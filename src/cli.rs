@@ -87,12 +87,11 @@ enum Verb {
     Watch(watch::Options),
     Diffs(diffs::Options),
     Triage(triage::Options),
-    #[command(hide = true)]
-    Switch(switch::Options),
     Sessions(sessions::Options),
     Estate(estate::Options),
     Gate(gate::Options),
     Decide(decide::Options),
+    Switch(switch::Options),
     Report(report::Options),
     Verify(verify::Options),
     Bundle(bundle::Options),

@@ -8,6 +8,8 @@
     reason = "a failed step of a test should end it; each test uses its own part"
 )]
 
+#[path = "cutover/decided.rs"]
+mod decided;
 #[path = "cutover/killed.rs"]
 mod killed;
 #[path = "cutover/names.rs"]
@@ -15,11 +17,12 @@ mod names;
 #[path = "cutover/world.rs"]
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use evenkeel::facts::authority::{Mode, Step};
-use evenkeel::facts::{Kind, Leg};
+use evenkeel::estate::billing;
+use evenkeel::facts::authority::{Change, Mode, Step};
+use evenkeel::facts::{Fact, Kind, Leg};
 use evenkeel::ocpp::Version;
 use evenkeel::replay::sim::SimBackend;
 use evenkeel::replay::sim::backend::Log;
@@ -31,7 +34,7 @@ use world::{Charger, PATIENCE, RETURN, Tap, backend, journal};
 fn now(to: Leg, chargers: &[Charger]) -> Request {
     Request {
         mode: Mode::Now,
-        pace: 200,
+        pace: 100,
         limit: Duration::from_secs(20),
         deadline: Duration::from_secs(20),
         ..Request::new(
@@ -61,9 +64,11 @@ async fn fleet(tap: &Tap, backends: [&SimBackend; 2], count: usize) -> Vec<Charg
 /// The same, of a tap at this address.
 async fn fleet_at(url: &str, backends: [&SimBackend; 2], count: usize) -> Vec<Charger> {
     let mut chargers = Vec::new();
+    // Many of them shall not keep the machine busier than few do.
+    let every = Duration::from_millis(40.max(5 * count as u64));
     for number in 0..count {
         let version = [Version::V16, Version::V16, Version::V201][number % 3];
-        let charger = Charger::connect(url, &format!("CP{number}"), version).await;
+        let charger = Charger::connect(url, &format!("CP{number}"), version, every).await;
         if number % 2 == 0 {
             charger.start().await;
         }
@@ -93,6 +98,19 @@ fn expect_whole(backends: [&SimBackend; 2], sessions: usize) {
     });
     assert_eq!(whole[0], whole[1]);
     assert_eq!(whole[0].len(), sessions);
+}
+
+/// Each session is in the list with one backend: those that ended at the candidate with it.
+fn expect_billed_once(changes: &[(Fact, Change)], sessions: usize, by_candidate: usize) {
+    let steps = changes.iter();
+    let listed = billing::switched(steps.map(|(fact, change)| (&fact.charger, fact.at, change)));
+    let by_name: BTreeSet<_> = listed
+        .iter()
+        .map(|one| (&one.charger, &one.names))
+        .collect();
+    assert_eq!((listed.len(), by_name.len()), (sessions, sessions));
+    let billed = listed.iter().filter(|one| one.bills == Leg::Candidate);
+    assert_eq!(billed.count(), by_candidate);
 }
 
 /// Moves chargers to and fro; returns how long they were away, ms, sorted.
@@ -130,6 +148,7 @@ async fn to_and_fro(count: usize, times: usize) -> Vec<i64> {
     }
     tap.stop();
     let changes = journal(dir.path());
+    expect_billed_once(&changes, sessions, times * count.div_ceil(4));
     let outages = changes
         .iter()
         .filter(|(_, change)| change.step == Step::Done);

@@ -131,7 +131,7 @@ fn a_group_goes_with_a_good_gate_a_signature_and_another_person() {
     );
     let text = done(night.decide("go", "bob", "Net", &[]));
     assert!(
-        text.contains("verdict GO") && text.contains("roll-back"),
+        text.contains("verdict GO") && text.contains("roll-back") && text.contains("no tap runs"),
         "{text}"
     );
     let gate = night.gate();

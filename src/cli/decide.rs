@@ -1,6 +1,7 @@
 //! `evenkeel decide`: what people decide about a group, kept as a fact with what it rests on.
 
 mod hook;
+mod moving;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -35,7 +36,9 @@ use crate::report::verdict::Criteria;
 ///
 /// `go` needs a gate that says GO or GO+n and somebody else's sign-off under the same gate and rules; `hold` and `roll-back` are
 /// always possible. After a roll-back nothing goes until somebody has signed anew. Decisions are chained by hash and never
-/// changed or removed; `evenkeel verify` checks that. Nothing is switched by itself: --hook runs the program that does.
+/// changed or removed; `evenkeel verify` checks that. A tap that runs on the recording then moves the group's chargers: after
+/// `go` to the candidate, each once it is idle (with --now at once), after `roll-back` all to the legacy. --hook runs a
+/// program besides.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub struct Options {
@@ -74,6 +77,12 @@ pub struct Options {
     /// The group once more, for scripts; without it you are asked to type it.
     #[arg(long, value_name = "GROUP")]
     confirm: Option<String>,
+    /// Move the chargers with open transactions, too, instead of waiting for their end.
+    #[arg(long)]
+    now: bool,
+    /// Only write it down: the tap moves nobody.
+    #[arg(long)]
+    only_record: bool,
     /// A program that is run afterwards with the decision, the group and the recording as arguments; its output is kept.
     #[arg(long, value_name = "PROGRAM")]
     hook: Option<PathBuf>,
@@ -112,11 +121,13 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     confirmed(options, &report)?;
     let seq = noting::write(&dir, Kind::Decision, super::to_json(&decided)?)?;
     super::say(&said(&decided, &report, seq))?;
+    let moved = moving::carry_out(options, &reader, (&dir, seq));
     if let Some(program) = &options.hook {
         run_hook(options, program, (&dir, seq))?;
     }
     judging::bring_up_to_date(&dir)?;
-    Ok(Exit::Parity)
+    noting::wait_until_judged(&dir, seq)?;
+    moved.map(|()| Exit::Parity)
 }
 
 fn allowed(

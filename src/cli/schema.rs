@@ -30,6 +30,8 @@ pub enum Schema {
     Monitors,
     /// `sessions --json`: evenkeel.sessions/1.
     Sessions,
+    /// `sessions --switched --json`: evenkeel.switched/1.
+    Switched,
     /// `estate --json`: evenkeel.estate/1.
     Estate,
     /// `gate --json`: evenkeel.gate/1.
@@ -64,6 +66,7 @@ impl Schema {
             Self::Explain => include_str!("diffs/explain.schema.json"),
             Self::Monitors => include_str!("../ledger/monitors.schema.json"),
             Self::Sessions => include_str!("../ledger/sessions.schema.json"),
+            Self::Switched => include_str!("sessions/switched.schema.json"),
             Self::Estate => include_str!("../estate/estate.schema.json"),
             Self::Gate => include_str!("../estate/gate/gate.schema.json"),
             Self::Report => crate::report::render::SCHEMA,

@@ -1,5 +1,7 @@
 //! `evenkeel sessions`: what was charged, by the charger's account and by both backends'; with `--session`, side by side.
 
+mod switched;
+
 use std::fmt::Write as _;
 
 use clap::Args;
@@ -36,11 +38,19 @@ pub struct Options {
     /// One session, by its number or a backend's transaction identifier, three ways side by side.
     #[arg(long, value_name = "ID")]
     session: Option<String>,
+    /// The sessions that were open when their charger was moved, each with the one backend that bills it (schema
+    /// evenkeel.switched/1 with --json).
+    #[arg(long, conflicts_with_all = ["filter", "severity", "finding", "session"])]
+    switched: bool,
 }
 
 /// Runs the verb. Exit 1 if a listed session is divergent, 3 if none was comparable.
 pub fn run(options: &Options) -> Result<Exit, CliError> {
     let dir = options.recording.existing()?;
+    if options.switched {
+        super::judging::bring_up_to_date(&dir)?;
+        return switched::run(&dir, options.charger.as_deref(), options.json);
+    }
     let terms = Terms::default()
         .at_least(options.severity)
         .is("charger", options.charger.as_deref())

@@ -14,6 +14,9 @@ use crate::ledger::query;
 use crate::shadow::control::{self, Answer, Ask, AskError};
 use crate::shadow::switch::{Accepted, Request};
 
+/// No tap runs on the recording.
+pub(super) const NO_TAP: &str = "CUT-009";
+
 /// Moves chargers to a backend, or back. A tap must be running on the recording, which tells how it goes.
 ///
 /// Drain a group:   evenkeel switch --to candidate --group depot-2 --by ana RECORDING
@@ -125,7 +128,7 @@ pub fn begin(dir: &Path, request: Request) -> Result<Accepted, CliError> {
 fn unasked(error: &AskError) -> CliError {
     let (code, help) = match error {
         AskError::Nobody => (
-            "CUT-009",
+            NO_TAP,
             "chargers are moved by the tap that they are connected to: start it, or name its recording",
         ),
         AskError::TooLong(_) => ("CTL-003", "record in a directory with a shorter path"),

@@ -14,7 +14,7 @@ use crate::world::{Charger, PATIENCE, backend, journal};
 use crate::{expect_whole, fleet_at, hears};
 
 #[path = "../kill/tap.rs"]
-mod tap;
+pub mod tap;
 
 use tap::{Tap, kill};
 
@@ -32,7 +32,7 @@ async fn switch(dir: &Path, request: Request) -> i64 {
     }
 }
 
-async fn eventually(what: &str, condition: impl Fn() -> bool) {
+pub async fn eventually(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
         assert!(Instant::now() < deadline, "never happened: {what}");

@@ -21,6 +21,7 @@ use evenkeel::shadow::settings::ShadowSettings;
 use evenkeel::shadow::switch::{Accepted, Face, Refusal, Request, Switchboard};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::MissedTickBehavior;
 
 /// No wait in these tests is longer.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -234,15 +235,15 @@ enum Order {
     Leave,
 }
 
-/// A charger that samples its session every few milliseconds and dials again whenever its connection ends.
+/// A charger that samples its session often and dials again whenever its connection ends.
 pub struct Charger {
     pub name: Arc<str>,
     orders: mpsc::UnboundedSender<(Order, oneshot::Sender<()>)>,
 }
 
 impl Charger {
-    /// Connects and boots one.
-    pub async fn connect(url: &str, name: &str, version: Version) -> Self {
+    /// Connects and boots one that says something so often.
+    pub async fn connect(url: &str, name: &str, version: Version, every: Duration) -> Self {
         let spec = Spec {
             seed: name.bytes().map(u64::from).sum(),
             ..Spec::new(name, version)
@@ -250,7 +251,7 @@ impl Charger {
         let mut sim = SimCharger::connect(url, spec).await.unwrap();
         sim.boot().await.unwrap();
         let (orders, told) = mpsc::unbounded_channel();
-        tokio::spawn(work(sim, told));
+        tokio::spawn(work(sim, told, every));
         Self {
             name: Arc::from(name),
             orders,
@@ -285,8 +286,10 @@ impl Charger {
 async fn work(
     mut sim: SimCharger,
     mut told: mpsc::UnboundedReceiver<(Order, oneshot::Sender<()>)>,
+    every: Duration,
 ) {
-    let mut sample = tokio::time::interval(Duration::from_millis(40));
+    let mut sample = tokio::time::interval(every);
+    sample.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             order = told.recv() => {
