@@ -1,5 +1,6 @@
 //! Two backends, chargers at work, and both planes of a tap in this process.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -35,6 +36,8 @@ type Asking = (Request, oneshot::Sender<Result<Accepted, Refusal>>);
 pub struct Tap {
     pub url: String,
     pub dir: PathBuf,
+    /// The last step that was looked at.
+    read: Cell<u64>,
     ask: mpsc::UnboundedSender<Asking>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
@@ -59,6 +62,7 @@ impl Tap {
         Self {
             url,
             dir: dir.to_owned(),
+            read: Cell::new(0),
             ask,
             stop,
             thread: Some(thread),
@@ -83,12 +87,29 @@ impl Tap {
     /// Begins a switch and waits until it is over; the counts of moved, kept and missing.
     pub async fn carry_out(&self, request: Request) -> [u64; 3] {
         let begun = self.switch(request).await.unwrap();
-        let over = self
-            .changes("the switch is over", |_, change| {
-                change.switch == begun.switch && change.step == Step::Over
-            })
-            .await;
-        over.1.counts.unwrap()
+        let reader = Reader::open(&self.dir).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        // A journal of many switches is not read again and again.
+        let mut read = self.read.get();
+        loop {
+            for fact in reader
+                .of_kind(Kind::AuthorityChanged, read, 10_000)
+                .unwrap()
+            {
+                read = fact.seq;
+                let change = Change::read(&fact).unwrap();
+                if change.switch == begun.switch && change.step == Step::Over {
+                    self.read.set(read);
+                    return change.counts.unwrap();
+                }
+            }
+            assert!(
+                Instant::now() < deadline,
+                "never over: {:#?}",
+                steps(&self.dir)
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// The first journal entry that `wanted` likes, now or soon.

@@ -39,6 +39,11 @@ pub(super) struct Gathering {
 }
 
 impl Gathering {
+    /// What the charger calls it: as the authority did under which it began, also after a switch to the other one.
+    pub(super) fn own_names(&self) -> &[String] {
+        self.names.of(self.origin.authority)
+    }
+
     pub(super) fn new(id: u64, at: Micros, origin: Origin) -> Self {
         Self {
             id,

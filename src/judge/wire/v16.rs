@@ -66,7 +66,7 @@ impl Wires {
         }
         match action {
             "StartTransaction" => self.start(fact, heard, origin),
-            "MeterValues" => self.values(fact, fields, origin.authority),
+            "MeterValues" => self.values(fact, fields),
             "StatusNotification" => self.status(fact, fields),
             "StopTransaction" => self.stop(fact, fields, origin),
             _ => {}
@@ -145,7 +145,7 @@ impl Wires {
     }
 
     /// Meter values of a transaction; without its name they belong to what is open on their connector.
-    fn values(&mut self, fact: &Fact, fields: &Fields<'_>, authority: Leg) {
+    fn values(&mut self, fact: &Fact, fields: &Fields<'_>) {
         let Some(values) = fields.last("meterValue") else {
             return;
         };
@@ -154,7 +154,7 @@ impl Wires {
         };
         let transaction = name(fields, "transactionId");
         let named = charger.open.iter().position(|open| {
-            let names = open.names.of(authority);
+            let names = open.own_names();
             transaction
                 .as_ref()
                 .is_some_and(|name| names.contains(name))
@@ -174,7 +174,7 @@ impl Wires {
         };
         let open = &mut charger.open[place];
         // A charger that is not told the name yet cannot say it.
-        if named.is_none() && !open.names.of(authority).is_empty() {
+        if named.is_none() && !open.own_names().is_empty() {
             open.defects.insert(Defect::NoTransaction);
         }
         open.hear(heard);
@@ -203,7 +203,7 @@ impl Wires {
         let charger = self.chargers.entry(&fact.charger);
         let unnamed = is_sentinel(Class::TransactionId, &transaction);
         let named = charger.open.iter().position(|open| {
-            let names = open.names.of(origin.authority);
+            let names = open.own_names();
             names.contains(&transaction) || (unnamed && names.is_empty())
         });
         let is_repeat = charger.ended.contains(&transaction);

@@ -1,6 +1,7 @@
 //! How a model hears its charger's line: which message teaches which part.
 
 use super::evidence::Source;
+use super::transactions::Transactions;
 use super::{
     Asked, Booting, Lesson, MOST_CONNECTORS, Model, Part, Place, Said, infer, number, place,
     remember, status,
@@ -148,7 +149,7 @@ impl Model {
                 None
             }
             "StopTransaction" => {
-                let named = transaction(payload);
+                let named = transaction(payload, &learned.transactions);
                 let news = named.is_some_and(|id| {
                     learned
                         .transactions
@@ -183,7 +184,8 @@ impl Model {
         payload: &str,
         source: Source,
     ) -> Option<(Part, bool)> {
-        let id = transaction(payload).filter(|_| version == Version::V16)?;
+        let known = &self.learned.transactions;
+        let id = transaction(payload, known).filter(|_| version == Version::V16)?;
         let connector = number(payload, "connectorId");
         let news = self.learned.transactions.named(id, connector, source);
         news.then_some((Part::Transactions, true))
@@ -376,9 +378,10 @@ impl Model {
     }
 }
 
-/// The transaction that a 1.6 message names, if it is one.
-fn transaction(payload: &str) -> Option<&str> {
+/// The transaction that a 1.6 message names, if it is one: a sentinel is one only if it was really assigned.
+fn transaction<'a>(payload: &'a str, known: &Transactions) -> Option<&'a str> {
     let literal = member_text(payload, &[Step::Key("transactionId")])?;
     let id = literal.trim_matches('"');
-    (id != "null" && !identifiers::is_sentinel(Class::TransactionId, id)).then_some(id)
+    let is_sentinel = identifiers::is_sentinel(Class::TransactionId, id);
+    (id != "null" && (!is_sentinel || known.knows(id))).then_some(id)
 }

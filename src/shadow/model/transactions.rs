@@ -106,13 +106,9 @@ impl Transactions {
 
     /// A 1.6 message names a transaction whose start was not seen: it goes on. Says whether that is news.
     pub fn named(&mut self, transaction: &str, connector: i64, source: Source) -> bool {
-        let is_known = self.ongoing.contains_key(transaction)
-            || self
-                .ending
-                .iter()
-                .any(|one| *one.transaction == *transaction)
-            || self.ended.iter().any(|ended| **ended == *transaction);
-        !is_known
+        let has_ended = self.ended.iter().any(|ended| **ended == *transaction);
+        !has_ended
+            && !self.knows(transaction)
             && self.insert(
                 transaction,
                 Transaction {
@@ -243,6 +239,11 @@ impl Transactions {
     /// Those that are going on.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.ongoing.keys().map(AsRef::as_ref)
+    }
+
+    /// Whether it goes on, or its end may be told again.
+    pub fn knows(&self, transaction: &str) -> bool {
+        self.ongoing.contains_key(transaction) || self.ending().any(|id| id == transaction)
     }
 
     /// Those whose end may be told again.
