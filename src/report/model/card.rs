@@ -266,7 +266,8 @@ impl Exposure {
             "exchanges" | "commands" if !finding.action.is_empty() => finding.action.clone(),
             unit => unit.to_owned(),
         };
-        let bound = (count <= of && of > 0).then(|| bound::exact(count, of, ALPHA));
+        let bound =
+            (count <= of && of > 0).then(|| (bound::exact(count, of, ALPHA) * 1e6).round() / 1e6);
         let on = counted(finding.chargers.len() as u64, "charger");
         let says = match bound {
             Some(bound) => format!(

@@ -93,11 +93,16 @@ fn words(world: &World<'_>, summary: &Summary, cards: &[Card]) -> Vec<String> {
         .copied()
         .unwrap_or(0);
     let mut words = vec![format!(
-        "{} of chargers and {} were compared; {} of chargers could not be, and say nothing either way.",
+        "{} of chargers and {} were compared.",
         counted(exchanges, "message"),
         counted(sessions, "session"),
-        counted(not, "message"),
     )];
+    if not > 0 {
+        words.push(format!(
+            "{} of chargers could not be, and say nothing either way.",
+            counted(not, "message")
+        ));
+    }
     let open = cards.iter().filter(|card| card.counts).count() as u64;
     let by_severity: Vec<String> = summary
         .severities

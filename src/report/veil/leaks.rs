@@ -143,12 +143,17 @@ fn hash(window: &[u8]) -> u32 {
     word.wrapping_mul(0x9e37_79b1) >> 6
 }
 
-/// Where a value is first: anywhere if it is long, else where it is a word of its own.
+/// Where a value is first: anywhere if it is long, else where it is a word of its own. Digits alone, however many, are found
+/// in every long number: they must be a number of their own.
 pub(super) fn stands(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    let is_number = needle.iter().all(u8::is_ascii_digit);
+    let part = |byte: Option<&u8>| {
+        byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || is_number && *byte == b'.')
+    };
     let alone = |at: usize| {
-        let part = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
         let before = at.checked_sub(1).and_then(|at| haystack.get(at));
         !part(before) && !part(haystack.get(at + needle.len()))
     };
-    memmem::find_iter(haystack, needle).find(|at| needle.len() >= LONG || alone(*at))
+    let anywhere = needle.len() >= LONG && !is_number;
+    memmem::find_iter(haystack, needle).find(|at| anywhere || alone(*at))
 }

@@ -124,24 +124,40 @@ fn times_are_shifted_where_they_stand() {
 
 #[test]
 fn leaks_are_found_in_every_spelling_and_chance_is_not_one() {
-    let veil = veil(&["Jo <Berg>", "04B10C4ED0", "beef", "abc", "accepted"]).knowing("Accepted");
+    let veil = veil(&[
+        "Jo <Berg>",
+        "04B10C4ED0",
+        "beef",
+        "abc",
+        "accepted",
+        "0827577897",
+    ])
+    .knowing("Accepted");
     let leaked = |text: &str| leaks(&veil, &[("a.txt", b"words"), ("b.txt", text.as_bytes())]).1;
     for text in [
         "by Jo <Berg>",
         "by jo &lt;berg&gt;",
         "x04b10c4ed0y",
         "(BEEF)",
+        "tag 0827577897",
         "Jo \\<Berg\\>",
     ] {
         let found = leaked(text);
         assert_eq!(found.len(), 1, "{text}");
         assert_eq!(found[0].file, "b.txt");
     }
-    for text in ["deadbeefcafe", "abc", "Accepted", ""] {
+    for text in [
+        "deadbeefcafe",
+        "0.0827577897",
+        "110827577897",
+        "abc",
+        "Accepted",
+        "",
+    ] {
         assert_eq!(leaked(text), [], "{text}");
     }
     let (searched, found) = leaks(&veil, &[("04B10C4ED0.txt", b"")]);
-    assert_eq!((searched.values, searched.short, found.len()), (4, 1, 1));
+    assert_eq!((searched.values, searched.short, found.len()), (5, 1, 1));
 }
 
 #[test]
