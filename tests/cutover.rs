@@ -34,7 +34,7 @@ use world::{Charger, PATIENCE, RETURN, Tap, backend, journal};
 fn now(to: Leg, chargers: &[Charger]) -> Request {
     Request {
         mode: Mode::Now,
-        pace: 100,
+        pace: 40,
         limit: Duration::from_secs(20),
         deadline: Duration::from_secs(20),
         ..Request::new(
