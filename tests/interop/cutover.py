@@ -11,9 +11,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
-from parity import HERE, PYTHON, Backend, Failure, Program, start_tap, tap_address
+from parity import HERE, PYTHON, Backend, Failure, Program, run_all, start_tap, tap_address
 
 PAIRS = [("ocpp-csms", "ocpp-rpc"), ("ocpp-rpc", "ocpp-csms")]
 
@@ -124,15 +125,7 @@ def main():
     if binary is None:
         print("set EVENKEEL to the binary", file=sys.stderr)
         return 2
-    failed = 0
-    for names in PAIRS:
-        print(f"legacy {names[0]}, candidate {names[1]}", flush=True)
-        try:
-            check(names, binary)
-        except Failure as failure:
-            failed += 1
-            print(f"  FAILED: {failure}", flush=True)
-    return 1 if failed else 0
+    return run_all((f"legacy {names[0]}, candidate {names[1]}", partial(check, names, binary)) for names in PAIRS)
 
 
 if __name__ == "__main__":

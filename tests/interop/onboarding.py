@@ -11,12 +11,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from ocpp.charge_point import snake_to_camel_case
 
 from charger201 import INVENTORY
-from parity import HERE, PYTHON, Backend, Failure, Program, diffs, own_events, own_transaction, start_tap, tap_address
+from parity import HERE, PYTHON, Backend, Failure, Program, diffs, own_events, own_transaction, run_all, start_tap, tap_address
 
 VARIABLES = [f"{row['component']['name']}.{row['variable']['name']}" for part in INVENTORY for row in part]
 
@@ -168,15 +169,7 @@ def main():
     if binary is None:
         print("set EVENKEEL to the binary", file=sys.stderr)
         return 2
-    failed = 0
-    for case in CASES:
-        print(case.__name__.replace("_", " "), flush=True)
-        try:
-            case(binary)
-        except Failure as failure:
-            failed += 1
-            print(f"  FAILED: {failure}", flush=True)
-    return 1 if failed else 0
+    return run_all((case.__name__.replace("_", " "), partial(case, binary)) for case in CASES)
 
 
 if __name__ == "__main__":

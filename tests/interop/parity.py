@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -297,20 +298,33 @@ def check(program, names, binary):
     print(f"  found exactly these {len(found)}")
 
 
+def run_all(cases):
+    """Runs every case, given as its title and what checks it; answers the exit code."""
+    failed = 0
+    for title, case in cases:
+        print(title, flush=True)
+        try:
+            case()
+        except Failure as failure:
+            failed += 1
+            print(f"  FAILED: {failure}", flush=True)
+    return 1 if failed else 0
+
+
+def run_pairs(binary, check):
+    """Checks every charger with its pair of backends; answers the exit code."""
+    return run_all(
+        (f"{program}: legacy {names[0]}, candidate {names[1]}", partial(check, program, names, binary))
+        for program, *names in CASES
+    )
+
+
 def main():
     binary = None if "--direct" in sys.argv[1:] else os.environ.get("EVENKEEL")
     if binary is None and "--direct" not in sys.argv[1:]:
         print("set EVENKEEL to the binary, or give --direct", file=sys.stderr)
         return 2
-    failed = 0
-    for program, *names in CASES:
-        print(f"{program}: legacy {names[0]}, candidate {names[1]}", flush=True)
-        try:
-            check(program, names, binary)
-        except Failure as failure:
-            failed += 1
-            print(f"  FAILED: {failure}", flush=True)
-    return 1 if failed else 0
+    return run_pairs(binary, check)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from parity import CASES, Backend, Failure, Program, answered, direct, expected, run_charger, start_tap, tap_address
+from parity import Backend, Failure, Program, answered, direct, expected, run_charger, run_pairs, start_tap, tap_address
 
 
 def run(binary, ends, *arguments):
@@ -92,15 +92,7 @@ def main():
     if binary is None:
         print("set EVENKEEL to the binary", file=sys.stderr)
         return 2
-    failed = 0
-    for program, *names in CASES:
-        print(f"{program}: legacy {names[0]}, candidate {names[1]}", flush=True)
-        try:
-            check(program, names, binary)
-        except Failure as failure:
-            failed += 1
-            print(f"  FAILED: {failure}", flush=True)
-    return 1 if failed else 0
+    return run_pairs(binary, check)
 
 
 if __name__ == "__main__":
