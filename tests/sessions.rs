@@ -378,7 +378,9 @@ fn a_session_that_was_not_there_minutes_after_its_start_is_late() {
     let judged = |late: Leg| {
         let mut story = Story::open("CP1");
         let both = [Leg::Legacy, Leg::Candidate];
-        both.map(|leg| story.swept(leg, "session"));
+        for leg in both {
+            story.swept(leg, "session");
+        }
         let start = charge(&mut story, 1);
         story.pass(120);
         let mut books = Books::of(1, start);

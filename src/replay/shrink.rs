@@ -126,7 +126,7 @@ mod tests {
             let shows = |kept: &[usize]| {
                 let mut hasher = DefaultHasher::new();
                 (salt, kept).hash(&mut hasher);
-                kept.len() == count || hasher.finish() % rarity == 0
+                kept.len() == count || hasher.finish().is_multiple_of(rarity)
             };
             let found = shrink(count, shows);
             prop_assert!(shows(found.kept()));

@@ -2,7 +2,9 @@ use super::*;
 
 fn originals(values: &[&str]) -> Originals {
     let mut originals = Originals::default();
-    values.iter().for_each(|value| originals.insert(value));
+    for value in values {
+        originals.insert(value);
+    }
     originals
 }
 

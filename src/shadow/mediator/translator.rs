@@ -353,16 +353,16 @@ mod tests {
 
     #[test]
     fn everything_that_backends_name_is_translated_in_every_version() {
-        let named = |class, wire: &str, to: &str| Carried {
+        let entry = |class, wire: &str, to: &str| Carried {
             class,
             ..carried(wire, to)
         };
         let names = vec![
             carried("T-1", "T-1"),
-            named(Class::RemoteStartId, "11", "70"),
-            named(Class::ReservationId, "5", "9"),
-            named(Class::ChargingProfileId, "3", "30"),
-            named(Class::ReportRequestId, "8", "80"),
+            entry(Class::RemoteStartId, "11", "70"),
+            entry(Class::ReservationId, "5", "9"),
+            entry(Class::ChargingProfileId, "3", "30"),
+            entry(Class::ReportRequestId, "8", "80"),
         ];
         let mut names = Translator::new(Version::V201, names);
         let up = [
