@@ -364,7 +364,12 @@ pub const CODES: &[Code] = &[
     code(
         "DEMO-004",
         "The demo's configuration could not be written.",
-        "It is a file in the directory for temporary files, removed at the end.",
+        "It stands in `setup`, in the directory that the demo records in.",
+    ),
+    code(
+        "DEMO-005",
+        "The demo's cutover was not carried out.",
+        "The line before says why. The rest of the demo went on, and its recording is whole.",
     ),
     code(
         "DIFF-001",

@@ -1,5 +1,6 @@
 //! `evenkeel demo`: twelve simulated chargers, two simulated backends with their books, one real tap, seeded divergences.
 
+mod night;
 mod setup;
 
 use std::io::IsTerminal as _;
@@ -8,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::child::TapChild;
@@ -19,6 +21,7 @@ use crate::ledger::query::{Filter, Reader};
 use crate::ledger::views;
 use crate::replay::sim::world::{DemoWorld, SEEDED, SEEDED_BOOKS};
 use crate::report::causes;
+use night::Told;
 
 /// Shows a tap at work: no configuration, nothing outside loopback. On a terminal it opens the dashboard.
 #[derive(Debug, Args)]
@@ -32,6 +35,9 @@ pub struct Options {
     /// Same seed, same chargers, same findings.
     #[arg(long, default_value_t = 1, value_name = "NUMBER")]
     seed: u64,
+    /// Move a group to the candidate while its drivers charge, and back as soon as something differs.
+    #[arg(long)]
+    cutover: bool,
     /// Print the result as JSON (schema evenkeel.diffs/1).
     #[arg(long)]
     json: bool,
@@ -51,7 +57,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub fn run(options: &Options) -> Result<Exit, CliError> {
     let place = Place::new(options.recording.as_deref())?;
     let runtime = super::runtime()?;
-    runtime.block_on(play(options, place.path()))?;
+    let night = runtime.block_on(play(options, place.path()))?;
     super::judging::bring_up_to_date(place.path())?;
     let reader = Reader::open(place.path())?;
     let mut diffs = views::diffs(&reader, &Filter::default())?;
@@ -60,6 +66,9 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         super::say(&(super::to_json(&diffs)? + "\n"))?;
     } else {
         super::say(&format!("\n{}", summary(&diffs)))?;
+    }
+    if let Some(told) = night {
+        eprintln!("{}", super::printable(&told.to_string()));
     }
     if let Some(kept) = &options.recording {
         let kept = kept.display();
@@ -75,7 +84,8 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     Ok(verdict(&diffs))
 }
 
-async fn play(options: &Options, recording: &Path) -> Result<(), CliError> {
+/// Runs the world until it has been seen enough; what happened in the night, if there was to be one.
+async fn play(options: &Options, recording: &Path) -> Result<Option<Told>, CliError> {
     let world = DemoWorld::start(options.seed, SPEED, setup::TOKEN)
         .await
         .map_err(|error| {
@@ -95,12 +105,17 @@ async fn play(options: &Options, recording: &Path) -> Result<(), CliError> {
     }
     // Both simulated backends share a path-less URL on the tap: it adds each backend's own path.
     let fleet = world.fleet(tap.url());
+    let night = (options.cutover).then(|| tokio::spawn(night::live(recording.to_owned())));
     if options.shows() {
         dashboard(options, recording).await?;
         trouble.tell();
     } else {
         stream(options, recording).await?;
     }
+    let told = match night {
+        Some(night) => morning(night).await,
+        None => Ok(None),
+    };
     for (charger, end) in fleet.stop().await {
         if let Err(error) = end {
             eprintln!("simulated charger {charger}: {error}");
@@ -111,7 +126,18 @@ async fn play(options: &Options, recording: &Path) -> Result<(), CliError> {
     if let Err(error) = stopped {
         eprintln!("the tap was not stopped in order: {error}");
     }
-    Ok(())
+    told
+}
+
+/// What happened in the night, unless it was left before it was over.
+async fn morning(night: JoinHandle<Result<Told, CliError>>) -> Result<Option<Told>, CliError> {
+    if night.is_finished() {
+        let told = night.await.map_err(|error| night::ended(&error))?;
+        return told.map(Some);
+    }
+    night.abort();
+    eprintln!("the cutover was not over yet: give it a minute (--for 60s)");
+    Ok(None)
 }
 
 fn banner(tap: &TapChild, recording: &Path) -> Result<(), CliError> {
