@@ -195,6 +195,8 @@ async fn law_8_a_charger_whose_transaction_the_new_backend_lacks_goes_back_until
         if is_lost(charger.meter(1).await) {
             come_back(&mut charger).await;
         }
+        // A reading now and then, as chargers send them: a moment in which nothing is on its way is when it can be moved.
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let (_, recalled) = tap
         .changes("recalled", |_, change| change.step == Step::Recalled)
