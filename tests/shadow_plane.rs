@@ -56,21 +56,11 @@ fn announced(seen: u64) -> Record<'static> {
         1,
         1,
         Opened {
-            charger: "CP1".to_owned(),
             peer: "[::1]:1".to_owned(),
-            authority: Leg::Legacy,
-            mediated: false,
             target: "/CP1".to_owned(),
-            offered: None,
-            subprotocol: None,
-            extensions: None,
-            authorization: None,
-            certificate: None,
-            tls: None,
             handshake_us: 1,
-            quirks: Vec::new(),
             seen: [seen, 0],
-            slot: 0,
+            ..Opened::of("CP1", Leg::Legacy)
         },
     )
 }

@@ -115,6 +115,29 @@ pub struct Opened {
     pub slot: u32,
 }
 
+impl Opened {
+    /// A connection of which no more is known than whose it is.
+    pub fn of(charger: &str, authority: Leg) -> Self {
+        Self {
+            charger: charger.to_owned(),
+            peer: String::new(),
+            authority,
+            mediated: false,
+            target: String::new(),
+            offered: None,
+            subprotocol: None,
+            extensions: None,
+            authorization: None,
+            certificate: None,
+            tls: None,
+            handshake_us: 0,
+            quirks: Vec::new(),
+            seen: [0, 0],
+            slot: 0,
+        }
+    }
+}
+
 /// A charger that got no connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {

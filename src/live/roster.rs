@@ -534,23 +534,7 @@ mod tests {
         let board = seen::Writer::new().unwrap();
         let roster = Roster::new(board, 1 << 20, Arc::default());
         roster.attach(0);
-        let opened = Opened {
-            charger: "CP1".to_owned(),
-            peer: String::new(),
-            authority: Leg::Legacy,
-            mediated: false,
-            target: String::new(),
-            offered: None,
-            subprotocol: None,
-            extensions: None,
-            authorization: None,
-            certificate: None,
-            tls: None,
-            handshake_us: 0,
-            quirks: Vec::new(),
-            seen: [0; 2],
-            slot: 0,
-        };
+        let opened = Opened::of("CP1", Leg::Legacy);
         let entry = roster.opened(1, 0, opened, None).unwrap();
         let drain = || while roster.drain(|bytes| Ok(bytes.len())).unwrap() > 0 {};
         drain();

@@ -62,21 +62,9 @@ impl Story {
             frames: [0, 0],
         };
         let opened = Opened {
-            charger: charger.identity.clone(),
-            peer: String::new(),
-            authority: Leg::Legacy,
-            mediated: false,
-            target: String::new(),
             offered: charger.subprotocol.clone(),
             subprotocol: subprotocol.map(str::to_owned),
-            extensions: None,
-            authorization: None,
-            certificate: None,
-            tls: None,
-            handshake_us: 0,
-            quirks: Vec::new(),
-            seen: [0, 0],
-            slot: 0,
+            ..Opened::of(&charger.identity, Leg::Legacy)
         };
         let fact = story.legacy(Kind::ConnOpened, Dir::FromCharger, at);
         let seq = story.push(fact.note(&opened));

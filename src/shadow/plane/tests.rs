@@ -65,21 +65,14 @@ fn opened(conn: u64, seen: [u64; 2]) -> Record<'static> {
         conn,
         2,
         Opened {
-            charger: "CP1".to_owned(),
             peer: "[::1]:1".to_owned(),
-            authority: Leg::Legacy,
-            mediated: false,
             target: "/CP1".to_owned(),
             offered: Some("ocpp1.6".to_owned()),
             subprotocol: Some("ocpp1.6".to_owned()),
-            extensions: None,
-            authorization: None,
-            certificate: None,
-            tls: None,
             handshake_us: 9,
-            quirks: Vec::new(),
             seen,
             slot: conn as u32,
+            ..Opened::of("CP1", Leg::Legacy)
         },
     )
 }

@@ -390,21 +390,9 @@ impl<'d> Charger<'d> {
         self.conn = Some(Conn::new(*self.last_conn));
         let subprotocol = self.version.subprotocol().to_owned();
         let opened = Opened {
-            charger: self.name.to_string(),
-            peer: String::new(),
-            authority: self.authority,
-            mediated: false,
-            target: String::new(),
             offered: Some(subprotocol.clone()),
             subprotocol: Some(subprotocol),
-            extensions: None,
-            authorization: None,
-            certificate: None,
-            tls: None,
-            handshake_us: 0,
-            quirks: Vec::new(),
-            seen: [0, 0],
-            slot: 0,
+            ..Opened::of(&self.name, self.authority)
         };
         let note = serde_json::to_value(&opened).unwrap_or_default();
         let fact = self
