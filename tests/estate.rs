@@ -8,6 +8,8 @@ mod story;
 
 #[path = "findings/recorded.rs"]
 mod recorded;
+#[path = "common/schema.rs"]
+mod schema;
 
 use std::path::Path;
 use std::process::Command;
@@ -148,7 +150,7 @@ fn the_map_tells_segments_hidden_work_and_what_the_pilot_lacks() {
     insta::assert_snapshot!("map", head);
     let (_, text) = recorded.run(&["estate", "--json"], &["--by", "site,version"]);
     let map: Value = serde_json::from_str(&text).expect(&text);
-    Recorded::fits("estate", &map);
+    schema::assert_fits("estate", &map);
     assert_eq!(map["pilot"]["models"], json!({"M2": 1}));
     assert_eq!(map["pilot"]["actions"], json!({"DataTransfer": 1}));
     assert_eq!(map["vendor"][0]["vendor"], "acme");

@@ -11,6 +11,8 @@ mod story;
 
 #[path = "findings/recorded.rs"]
 mod recorded;
+#[path = "common/schema.rs"]
+mod schema;
 
 use std::path::Path;
 
@@ -357,11 +359,11 @@ fn a_recording_keeps_notes_in_a_chain_and_tells_the_cause() {
     assert_eq!(exit, 0);
     let (_, diffs) = recorded.diffs(&[]);
     assert_eq!(diffs["findings"][0]["builds"], json!(["2.4.1"]));
-    Recorded::fits("diffs", &diffs);
+    schema::assert_fits("diffs", &diffs);
 
     let (exit, verified) = recorded.verify();
     assert_eq!((exit, &verified["notes"]["notes"]), (0, &json!(2)));
-    Recorded::fits("verify", &verified);
+    schema::assert_fits("verify", &verified);
     recorded.alter("UPDATE facts SET body = CAST(replace(CAST(body AS TEXT), 'ops', 'oops') AS BLOB) WHERE kind = 62");
     let (exit, verified) = recorded.verify();
     assert_eq!((exit, verified["ok"].as_bool()), (5, Some(false)));

@@ -20,6 +20,8 @@ use serde_json::Value;
 
 #[path = "replay/night.rs"]
 mod night;
+#[path = "common/schema.rs"]
+mod schema;
 
 fn evenkeel(args: &[&str], place: &Path) -> Output {
     std::process::Command::new(env!("CARGO_BIN_EXE_evenkeel"))
@@ -237,7 +239,7 @@ fn the_demo_told_again_shows_the_same_findings_and_two_targets_are_compared_with
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["calls"], report["done"], "{report}");
-    fits("load", &report, place);
+    schema::assert_fits("load", &report);
     let found = |dir: &str| {
         let ledger = query::Reader::open(&place.join(dir)).unwrap();
         let findings = ledger.findings(&Filter::default()).unwrap();
@@ -287,15 +289,4 @@ fn the_demo_told_again_shows_the_same_findings_and_two_targets_are_compared_with
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
     drop(stop);
     backends.join().unwrap();
-}
-
-fn fits(name: &str, instance: &Value, place: &Path) {
-    let schema: Value = serde_json::from_slice(&evenkeel(&["schema", name], place).stdout).unwrap();
-    assert!(jsonschema::meta::is_valid(&schema), "{name}");
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<String> = validator
-        .iter_errors(instance)
-        .map(|it| it.to_string())
-        .collect();
-    assert!(errors.is_empty(), "{name}: {errors:?}");
 }

@@ -17,9 +17,12 @@ use serde_json::{Value, json};
 
 #[path = "reports/canary.rs"]
 mod canary;
+#[path = "common/schema.rs"]
+mod schema;
 #[path = "common/tap.rs"]
 mod tap;
 
+use schema::{assert_valid, closed};
 use tap::evenkeel;
 
 /// A demo of a few seconds, recorded once for all tests.
@@ -213,27 +216,8 @@ fn every_finding_on_the_line_comes_with_what_reproduces_it() {
 fn data_fit_the_schema_that_comes_with_them() {
     for audience in ["vendor", "sign-off"] {
         let written = Written::of(demo(), &["--for", audience, "--no-bundles"]);
-        let mut schema = written.json("report.schema.json");
-        assert!(jsonschema::meta::is_valid(&schema));
-        close(&mut schema);
-        let validator = jsonschema::validator_for(&schema).unwrap();
-        let report = written.json("report.json");
-        let errors: Vec<String> = (validator.iter_errors(&report))
-            .map(|error| format!("{error} at {}", error.instance_path))
-            .collect();
-        assert!(errors.is_empty(), "{errors:#?}");
-    }
-}
-
-/// Lets a schema refuse keys that it does not name.
-fn close(schema: &mut Value) {
-    if let Some(members) = schema.as_object_mut() {
-        if members.contains_key("properties") {
-            members.insert("additionalProperties".to_owned(), json!(false));
-        }
-        members.values_mut().for_each(close);
-    } else if let Some(elements) = schema.as_array_mut() {
-        elements.iter_mut().for_each(close);
+        let schema = closed(written.json("report.schema.json"));
+        assert_valid(&schema, &written.json("report.json"));
     }
 }
 

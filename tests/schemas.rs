@@ -12,38 +12,18 @@ use serde_json::{Value, json};
 
 #[path = "common/night.rs"]
 mod night;
+#[path = "common/schema.rs"]
+mod schema;
 #[path = "common/tap.rs"]
 mod tap;
 
 use night::{OLD, Shift, candidate, legacy, runtime};
+use schema::{assert_valid, closed, published};
 use tap::{Recording, Setup, Tap, evenkeel, eventually};
 
 /// A schema as the program prints it, which here also refuses keys that it does not name.
 fn schema(name: &str) -> Validator {
-    let output = evenkeel(["schema", name]);
-    let mut schema: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert!(jsonschema::meta::is_valid(&schema), "{name}");
-    close(&mut schema);
-    jsonschema::validator_for(&schema).unwrap()
-}
-
-fn close(schema: &mut Value) {
-    if let Some(members) = schema.as_object_mut() {
-        if members.contains_key("properties") {
-            members.insert("additionalProperties".to_owned(), json!(false));
-        }
-        members.values_mut().for_each(close);
-    } else if let Some(elements) = schema.as_array_mut() {
-        elements.iter_mut().for_each(close);
-    }
-}
-
-#[track_caller]
-fn assert_valid(schema: &Validator, instance: &Value) {
-    let errors: Vec<String> = (schema.iter_errors(instance))
-        .map(|error| format!("{} at {}", error, error.instance_path))
-        .collect();
-    assert!(errors.is_empty(), "{errors:#?} in {instance:#}");
+    closed(published(name))
 }
 
 fn lines(recording: &Recording) -> Vec<Value> {

@@ -12,6 +12,8 @@ mod faults;
 mod night;
 #[path = "judging/rows.rs"]
 mod rows;
+#[path = "common/schema.rs"]
+mod schema;
 #[path = "judging/story.rs"]
 mod story;
 #[path = "sessions/wire.rs"]
@@ -570,17 +572,7 @@ fn the_verb_lists_shows_and_fits_its_schema() {
     let (code, text) = evenkeel(&["sessions", "--json"], dir.path());
     assert_eq!(code, Some(1), "{text}");
     let view: Value = serde_json::from_str(&text).unwrap();
-    let schema = std::process::Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-        .args(["schema", "sessions"])
-        .output()
-        .unwrap();
-    let schema = serde_json::from_slice(&schema.stdout).unwrap();
-    let schema = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<String> = schema
-        .iter_errors(&view)
-        .map(|error| error.to_string())
-        .collect();
-    assert!(errors.is_empty(), "{errors:#?}");
+    schema::assert_fits("sessions", &view);
     let outcomes: Vec<_> = view["sessions"]
         .as_array()
         .unwrap()

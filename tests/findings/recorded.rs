@@ -79,21 +79,6 @@ impl Recorded {
         self.json("verify", &[])
     }
 
-    /// Asserts that a result fits its published schema.
-    pub(crate) fn fits(schema: &str, instance: &Value) {
-        let output = Command::new(env!("CARGO_BIN_EXE_evenkeel"))
-            .args(["schema", schema])
-            .output()
-            .unwrap();
-        let schema: Value = serde_json::from_slice(&output.stdout).unwrap();
-        let schema = jsonschema::validator_for(&schema).unwrap();
-        let errors: Vec<String> = schema
-            .iter_errors(instance)
-            .map(|error| format!("{error} at {}", error.instance_path))
-            .collect();
-        assert_eq!(errors, Vec::<String>::new());
-    }
-
     /// Somebody alters the facts behind the program's back.
     pub(crate) fn alter(&self, sql: &str) {
         let database = rusqlite::Connection::open(self.place().join("facts.db")).unwrap();
