@@ -20,6 +20,7 @@ mod exchanges;
 mod findings;
 mod handshake;
 mod heard;
+mod mediated;
 mod mix;
 mod monitors;
 mod notes;
@@ -38,8 +39,9 @@ mod wire;
 mod world;
 
 use crate::clock::Micros;
+use crate::facts::authority::{Change, Step};
 use crate::facts::{Dir, Fact, Kind};
-use crate::ledger::row::Row;
+use crate::ledger::row::{Reason, Row};
 use crate::ocpp::quirks::Quirks;
 use crate::ocpp::{Envelope, MessageType};
 use commands::Commands;
@@ -215,6 +217,8 @@ impl Hearing {
                 restarted(&mut self.exchanges, &mut self.commands, fact, &mut bench);
                 self.parity.cut(fact);
             }
+            Kind::AuthorityChanged => switched(&mut self.commands, fact, &mut bench),
+            Kind::Mediated => mediated(&mut self.exchanges, fact, &mut bench),
             Kind::Tick
             | Kind::ConnRefused
             | Kind::Control
@@ -223,12 +227,10 @@ impl Hearing {
             | Kind::RulesLoaded
             | Kind::Decision
             | Kind::Triage
-            | Kind::AuthorityChanged
             | Kind::EstateLoaded
             | Kind::GateLoaded
             | Kind::HookRan
-            | Kind::Revealed
-            | Kind::Mediated => {}
+            | Kind::Revealed => {}
         }
         None
     }
@@ -321,6 +323,29 @@ fn opaque(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench
     exchanges.opaque(fact, from_charger, bench);
 }
 
+/// A step of a switch: what the charger's backends had begun with it may not come to its end as it would have.
+fn switched(commands: &mut Commands, fact: &Fact, bench: &mut Bench<'_>) {
+    let Some(change) = Change::read(fact).filter(|_| !fact.charger.is_empty()) else {
+        return;
+    };
+    let charger = bench.world.charger(&fact.charger);
+    charger.mediated.moved(&change);
+    if matches!(change.step, Step::Acting | Step::Recalled) {
+        charger.doubt.cast(fact.at, Reason::Switched);
+        commands.switched(fact);
+    }
+}
+
+/// The mediator changed a message. Its own fact may come before the message's or just behind it.
+fn mediated(exchanges: &mut Exchanges, fact: &Fact, bench: &mut Bench<'_>) {
+    let note: notes::Touched = notes::read(fact);
+    let mediated = &mut bench.world.charger(&fact.charger).mediated;
+    let conn = mediated.conn();
+    if !conn.is_some_and(|conn| exchanges.mediated(conn, &note)) {
+        mediated.touched(fact.at, note);
+    }
+}
+
 fn learned(parity: &mut Parity, fact: &Fact, bench: &mut Bench<'_>) {
     let note: notes::Learned = notes::read(fact);
     parity.learned(fact, &note);
@@ -370,7 +395,7 @@ fn gap(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench: &
         if let Some(known) = bench.world.conns.get_mut(&conn) {
             known.line.gap();
         }
-        bench.world.charger(&fact.charger).gap(fact.seq);
+        bench.world.charger(&fact.charger).gap(fact);
     } else {
         bench
             .world
@@ -378,7 +403,7 @@ fn gap(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench: &
             .values_mut()
             .for_each(|conn| conn.line.gap());
         for charger in bench.world.chargers.values_mut() {
-            charger.gap(fact.seq);
+            charger.gap(fact);
         }
     }
 }
@@ -398,6 +423,9 @@ fn restarted(
     if fact.kind != Kind::TapStopped {
         commands.spoil(None);
         exchanges.interrupted();
+        for charger in bench.world.chargers.values_mut() {
+            charger.doubt.cast(fact.at, Reason::ShadowGap);
+        }
     }
     // A plane that begins anew delivers what its predecessor kept or got no answer to, or says that it does not.
     exchanges.lost(None, fact.kind == Kind::TapStopped, bench);

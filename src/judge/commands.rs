@@ -6,6 +6,7 @@
 //! sooner, it counts as missing only if the other backend was told what its sender was told last, and could have
 //! followed: [`Waiting::had_its_time`].
 
+mod doubt;
 mod late;
 mod translate;
 mod waiting;
@@ -25,6 +26,7 @@ use crate::facts::{Fact, Kind as FactKind, Leg};
 use crate::ledger::row::{Command, Outcome, Reason, Row, Subject};
 use crate::ocpp::relation::Relation;
 use crate::ocpp::{Envelope, Severity, Version};
+pub(super) use doubt::Doubt;
 use late::late;
 pub(super) use translate::{is_minted, translate};
 use waiting::{WINDOW, Waiting};
@@ -67,8 +69,10 @@ impl Commands {
         bench: &mut Bench<'_>,
     ) {
         let origin = bench.world.origin(fact);
+        let spoil = doubt::spoil(fact, envelope, ours, bench);
         let conn = bench.world.conn(fact);
         let is_away = ours && !conn.shadow_open;
+        let gone = (is_away && conn.triggers.joined).then_some(Reason::ShadowGap);
         let command = Waiting {
             seq: fact.seq,
             at: fact.at,
@@ -76,7 +80,7 @@ impl Commands {
             action: envelope.action.clone().into_owned(),
             payload: envelope.payload.to_owned(),
             after: conn.triggers.last(ours).cloned(),
-            spoiled: is_away && conn.triggers.joined,
+            spoil: spoil.or(gone),
             early: is_away && !conn.triggers.joined,
             origin,
         };
@@ -185,7 +189,9 @@ impl Commands {
     /// Frames were lost or a leg is away: what waits on the connection (or on any) may have had a twin.
     pub(super) fn spoil(&mut self, conn: Option<u64>) {
         for command in self.waiting.values_mut() {
-            command.spoiled |= conn.is_none_or(|conn| command.origin.conn == conn);
+            if conn.is_none_or(|conn| command.origin.conn == conn) {
+                command.spoil.get_or_insert(Reason::ShadowGap);
+            }
         }
     }
 
@@ -194,8 +200,18 @@ impl Commands {
     pub(super) fn cut(&mut self, fact: &Fact) {
         let is_leg = fact.kind == FactKind::ShadowClosed;
         self.each_of(&fact.charger, |command| {
-            if command.origin.conn == fact.conn && (command.ours || !is_leg) {
-                command.spoiled |= !command.had_its_time(fact.at);
+            let is_cut = command.origin.conn == fact.conn && (command.ours || !is_leg);
+            if is_cut && !command.had_its_time(fact.at) {
+                command.spoil.get_or_insert(Reason::ShadowGap);
+            }
+        });
+    }
+
+    /// A charger changes hands: what the other backend had no time to send it may send from the other side.
+    pub(super) fn switched(&mut self, fact: &Fact) {
+        self.each_of(&fact.charger, |command| {
+            if !command.had_its_time(fact.at) {
+                command.spoil.get_or_insert(Reason::Switched);
             }
         });
     }
@@ -214,8 +230,10 @@ impl Commands {
         let Some(mut command) = self.take(seq) else {
             return;
         };
-        command.spoiled |= command.early && !command.had_its_time(until);
         let Some(other) = other.and_then(|other| self.take(other)) else {
+            if command.early && !command.had_its_time(until) {
+                command.spoil.get_or_insert(Reason::ShadowGap);
+            }
             alone(&command, bench);
             return;
         };
@@ -303,6 +321,19 @@ fn pair(
         }
         drafts.push(draft);
     }
+    let lag_us = Some(theirs.at - ours.at);
+    let theirs_after = theirs.after.as_ref().map(|after| after.row(theirs.at));
+    if let Some(reason) = spoilt(&ours, &theirs, &drafts) {
+        let row = Command {
+            reason: Some(reason),
+            theirs: theirs.seq,
+            lag_us,
+            theirs_after,
+            ..blank(&ours, Outcome::NotComparable, Vec::new())
+        };
+        emit(row, Vec::new(), &ours.origin, bench);
+        return;
+    }
     let outcome = match (drafts.is_empty(), rules.is_empty()) {
         (false, _) => Outcome::Divergent,
         (true, false) => Outcome::Explained,
@@ -311,18 +342,25 @@ fn pair(
     let row = Command {
         verdict: verdict.into(),
         theirs: theirs.seq,
-        lag_us: Some(theirs.at - ours.at),
-        theirs_after: theirs.after.as_ref().map(|after| after.row(theirs.at)),
+        lag_us,
+        theirs_after,
         ..blank(&ours, outcome, rules)
     };
     emit(row, drafts, &ours.origin, bench);
 }
 
+/// Why two commands that belong together say nothing: one was changed on its way; or they differ, and the true twin of
+/// one may be another.
+fn spoilt(ours: &Waiting, theirs: &Waiting, drafts: &[Draft]) -> Option<Reason> {
+    let reason = ours.spoil.or(theirs.spoil)?;
+    (!drafts.is_empty() || reason == Reason::Mediated).then_some(reason)
+}
+
 /// Judges a command that the other backend did not send.
 fn alone(command: &Waiting, bench: &mut Bench<'_>) {
     let mut row = blank(command, Outcome::NotComparable, Vec::new());
-    if command.spoiled {
-        row.reason = Some(Reason::ShadowGap);
+    if command.spoil.is_some() {
+        row.reason = command.spoil;
         emit(row, Vec::new(), &command.origin, bench);
         return;
     }

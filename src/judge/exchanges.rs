@@ -65,6 +65,8 @@ impl Exchanges {
         self.supersede(fact, &envelope.id, bench);
         let origin = bench.world.origin(fact);
         let thread = Thread::of(origin.version, envelope);
+        let mediated = &mut bench.world.charger(&fact.charger).mediated;
+        let is_touched = mediated.is_touched(fact, envelope);
         self.open.insert(
             fact.seq,
             Box::new(Open {
@@ -78,7 +80,7 @@ impl Exchanges {
                 ours: Ours::Awaited,
                 sent: None,
                 theirs: Theirs::Awaited,
-                spoil: None,
+                spoil: is_touched.then_some(Spoil::plain(Reason::Mediated)),
                 withheld: None,
                 quirks: Quirks::default(),
                 solicited: false,
@@ -137,6 +139,9 @@ impl Exchanges {
         let note: notes::Sent<'_> = notes::read(fact);
         let conn = bench.world.conn(fact);
         conn.triggers.sent(fact, &note.action);
+        if note.introduces() {
+            conn.doubt.cast(fact.at, Reason::Synthetic);
+        }
         if let Some(dwell) = &note.not_accepted {
             boots::dwells(fact, dwell, bench);
         }
@@ -186,6 +191,22 @@ impl Exchanges {
             _ => Theirs::Answered(Answer::unreadable(fact)),
         };
         self.close_if_settled(call, bench);
+    }
+
+    /// The mediator changed a message between charger and authority: the newest CALL of the connection that it asks or
+    /// answers is not the backends' doing alone. Whether there is one.
+    pub(super) fn mediated(&mut self, conn: u64, note: &notes::Touched) -> bool {
+        let unanswered = self.unanswered.get(&conn).into_iter().flatten();
+        for call in unanswered.rev() {
+            if let Some(open) = self.open.get_mut(call)
+                && open.id == note.id
+                && open.action == note.action
+            {
+                open.spoil.get_or_insert(Spoil::plain(Reason::Mediated));
+                return true;
+            }
+        }
+        false
     }
 
     /// A message was kept from the shadow.

@@ -19,6 +19,25 @@ pub(super) struct Sent<'a> {
     pub(super) solicited: u64,
     /// On a boot: the shadow has not accepted the charger so far.
     pub(super) not_accepted: Option<Dwell>,
+    /// Why the tap made it up; empty if it did not.
+    #[serde(borrow)]
+    pub(super) synthetic: Cow<'a, str>,
+}
+
+impl Sent<'_> {
+    /// The shadow is told of a boot that the authority is not told of, because it had not seen the charger boot.
+    pub(super) fn introduces(&self) -> bool {
+        self.synthetic == "boot" && self.not_accepted.is_none()
+    }
+}
+
+/// Note of a `Mediated`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Touched {
+    /// The message's id; empty if it cannot be read.
+    pub(super) id: String,
+    pub(super) action: String,
 }
 
 /// How long a shadow has not accepted a charger.

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::commands::Doubt;
+use super::mediated::Mediated;
 use super::monitors::Settled;
 use super::quirks::{Disliked, History, Line};
 use super::relations::Minted;
@@ -58,6 +60,8 @@ pub(super) struct Conn {
     pub(super) shaken: BTreeSet<&'static str>,
     pub(super) line: Line,
     pub(super) triggers: Triggers,
+    /// Whether what the shadow sends may follow from what only it was told.
+    pub(super) doubt: Doubt,
 }
 
 /// One charger, over all its connections.
@@ -75,6 +79,9 @@ pub(super) struct Charger {
     pub(super) kept_waiting: bool,
     /// What a shadow was made to believe of the charger, and since which fact.
     pub(super) simulated: BTreeMap<Topic, u64>,
+    pub(super) mediated: Mediated,
+    /// Whether the twin of a command may have been lost, or sent from the other side.
+    pub(super) doubt: Doubt,
 }
 
 /// Where something was seen: what every row about it repeats.
@@ -89,10 +96,11 @@ pub(super) struct Origin {
 }
 
 impl Charger {
-    /// Frames of it were lost, says the fact `seq`.
-    pub(super) fn gap(&mut self, seq: u64) {
-        self.sessions.gap(seq);
+    /// Frames of it were lost, says this fact.
+    pub(super) fn gap(&mut self, fact: &Fact) {
+        self.sessions.gap(fact.seq);
         self.history.gap();
+        self.doubt.cast(fact.at, row::Reason::ShadowGap);
     }
 
     /// Whether what a backend says with this action in the fact `seq` may follow from a pretence.
@@ -124,6 +132,7 @@ impl World {
                 shaken: BTreeSet::new(),
                 line: Line::default(),
                 triggers: Triggers::default(),
+                doubt: Doubt::default(),
             })
         })
     }
@@ -149,6 +158,9 @@ impl World {
             .unwrap_or(Version::V16);
         conn.subprotocol = opened.subprotocol;
         conn.line = Line::opened(fact.at, opened.seen == [0, 0]);
+        if opened.mediated {
+            self.charger(&fact.charger).mediated.opened(fact.conn);
+        }
     }
 
     /// Where a fact was seen.

@@ -82,7 +82,7 @@ pub enum Reason {
     Tainted,
     /// The charger sent it because the authority asked.
     Solicited,
-    /// The tap made it up.
+    /// The tap made it up; or a command may follow from what the tap made up, which the other backend was not told.
     Synthetic,
     /// It depends on a simulated charger state.
     Simulated,
@@ -102,6 +102,10 @@ pub enum Reason {
     Ambiguous,
     /// More records waited for their session than are kept: this one was given up.
     TooMany,
+    /// The mediator put other names into it, or kept it back: what came of it is not the backends' doing alone.
+    Mediated,
+    /// Its charger changed hands then: what one backend had begun, the other may have gone on with.
+    Switched,
 }
 
 /// A charger's CALL with both answers. Its identity is the sequence number of the CALL's fact.
@@ -421,6 +425,8 @@ impl Reason {
             Self::NoWire => "no-wire",
             Self::Ambiguous => "ambiguous",
             Self::TooMany => "too-many",
+            Self::Mediated => "mediated",
+            Self::Switched => "switched",
         }
     }
 }

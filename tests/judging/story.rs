@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use evenkeel::facts::authority::{Carried, Change, Step};
 use evenkeel::facts::{Dir, Fact, Kind, Leg};
 use serde_json::{Value, json};
 
@@ -75,6 +76,53 @@ impl Story {
         let note = opened(&self.charger, self.authority, "ocpp1.6");
         self.push_here(Kind::ConnOpened, |fact| fact.note(&note));
         self.shadow_opened();
+    }
+
+    /// A step of a switch of the charger; `open` is what has two names: the charger's, the old authority's and the new one's.
+    pub(crate) fn step(&mut self, step: Step, to: Leg, open: &[[&str; 3]]) {
+        let names = open.iter().map(|[wire, from, to]| Carried {
+            from: (*from).to_owned(),
+            ..Carried::transaction(wire, from, to)
+        });
+        let change = Change {
+            open: names.collect(),
+            ..Change::new(1, step, to)
+        };
+        let charger = Arc::clone(&self.charger);
+        self.push(change.fact(&charger, 0));
+    }
+
+    /// The running tap moves the charger to the other backend while it has these transactions open: [`Story::step`].
+    pub(crate) fn moved(&mut self, open: &[[&str; 3]]) {
+        let to = self.authority.other();
+        self.step(Step::Acting, to, open);
+        self.close();
+        self.shadow_ended(&json!({"why":"charger connection closed"}));
+        self.step(Step::Admitted, to, open);
+        self.authority = to;
+        self.conn += 1;
+        let mut note = opened(&self.charger, to, "ocpp1.6");
+        note["mediated"] = json!(!open.is_empty());
+        self.push_here(Kind::ConnOpened, |fact| fact.note(&note));
+        self.step(Step::Done, to, &[]);
+        self.shadow_opened();
+    }
+
+    /// The mediator puts other names into a message of the charger's, or to it; or keeps it back.
+    pub(crate) fn mediated(&mut self, dir: Dir, id: &str, action: &str) {
+        let charger = Arc::clone(&self.charger);
+        let rewrites =
+            json!([{"class":"transactionId","path":"/transactionId","from":"1","to":"2"}]);
+        let note = json!({"id":id,"action":action,"rewrites":rewrites});
+        let fact = Fact::new(Kind::Mediated, 0).on(&charger, 0);
+        self.push(fact.via(self.authority, dir).note(&note));
+    }
+
+    /// The shadow is told of a boot that the charger did not make on this connection.
+    pub(crate) fn introduced(&mut self) {
+        let boot = json!({"id":"s","action":"BootNotification","queued_us":0,"synthetic":"boot"});
+        let sent = self.sent_saying(0, &boot);
+        self.shadow_answer(sent, r#"[3,"s",{"status":"Accepted"}]"#);
     }
 
     /// The live plane was killed: nobody said goodbye.

@@ -3,6 +3,7 @@
 use crate::clock::Micros;
 use crate::judge::triggers::Trigger;
 use crate::judge::world::Origin;
+use crate::ledger::row::Reason;
 
 /// How far apart two equivalent commands may be, µs.
 pub(super) const WINDOW: Micros = 60_000_000;
@@ -24,8 +25,8 @@ pub(super) struct Waiting {
     pub(super) payload: String,
     /// What its sender was told last.
     pub(super) after: Option<Trigger>,
-    /// Something was lost or away while it waited.
-    pub(super) spoiled: bool,
+    /// Why it is not held against anybody that it has no twin.
+    pub(super) spoil: Option<Reason>,
     /// The shadow's leg had not opened yet.
     pub(super) early: bool,
 }
