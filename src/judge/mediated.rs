@@ -12,7 +12,7 @@ use crate::facts::Fact;
 use crate::facts::authority::{Carried, Change, Step};
 use crate::ocpp::identifiers::{Part, Role, sites};
 use crate::ocpp::relation::Identifier;
-use crate::ocpp::{Envelope, Version, json};
+use crate::ocpp::{Class, Envelope, Version, json};
 
 /// How many messages are remembered that have not been seen. The mediator and the observer are in one process.
 const MOST: usize = 16;
@@ -81,16 +81,18 @@ impl Mediated {
         if self.names.is_empty() {
             return false;
         }
-        let named = sites(version, &command.action, Part::Request);
-        let mut named = named.filter(|site| site.role == Role::Named);
-        named.any(|site| {
+        let sites = sites(version, &command.action, Part::Request);
+        let mut naming = sites.filter(|site| site.role == Role::Named);
+        naming.any(|site| {
             let places = json::locate(command.payload, site.path).unwrap_or_default();
-            places.into_iter().any(|at| {
-                let name = Identifier::read(&command.payload[at]);
-                let text = name.text();
-                let mut names = self.names.iter().filter(|one| one.class == site.class);
-                names.any(|one| one.wire == text || one.from == text)
-            })
+            let mut literals = places.into_iter().map(|at| &command.payload[at]);
+            literals.any(|literal| self.knows(site.class, Identifier::read(literal).text()))
         })
+    }
+
+    /// Whether the charger or its old authority calls something so that is known by two names.
+    fn knows(&self, class: Class, name: &str) -> bool {
+        let mut known = self.names.iter().filter(|one| one.class == class);
+        known.any(|one| one.wire == name || one.from == name)
     }
 }
