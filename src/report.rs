@@ -15,6 +15,7 @@ pub mod package;
 pub mod protocol;
 pub mod render;
 pub mod rules;
+pub mod since;
 pub mod survey;
 pub mod veil;
 pub mod verdict;

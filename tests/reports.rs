@@ -17,8 +17,12 @@ use serde_json::{Value, json};
 
 #[path = "reports/canary.rs"]
 mod canary;
+#[path = "reports/nights.rs"]
+mod nights;
 #[path = "common/schema.rs"]
 mod schema;
+#[path = "reports/since.rs"]
+mod since;
 #[path = "common/tap.rs"]
 mod tap;
 

@@ -635,6 +635,12 @@ pub const CODES: &[Code] = &[
         "Nothing was written. With --no-bundles it takes less time.",
     ),
     code(
+        "RPT-007",
+        "An earlier report cannot be compared with.",
+        "--since takes the archive of a report, not one byte of it altered: `evenkeel verify ARCHIVE` says what is wrong with it. What \
+         a later version of this program wrote may not be readable.",
+    ),
+    code(
         "RULE-001",
         "A rule file cannot be read.",
         "`rules.files` is relative to the configuration file; the file must be UTF-8.",

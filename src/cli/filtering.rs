@@ -22,19 +22,6 @@ impl Terms {
         self
     }
 
-    /// Adds a term that holds for each of these values, which are meant exactly; if there are none, for nothing.
-    #[must_use]
-    pub fn is_one_of(mut self, field: &str, values: &[String]) -> Self {
-        let listed: Vec<String> = values.iter().map(|value| quoted(value)).collect();
-        let listed = if listed.is_empty() {
-            quoted("")
-        } else {
-            listed.join(",")
-        };
-        let _ = write!(self.0, "{field}:{listed} ");
-        self
-    }
-
     /// Adds `severity>=value` for an option that was given.
     #[must_use]
     pub fn at_least(mut self, severity: Option<crate::ocpp::Severity>) -> Self {

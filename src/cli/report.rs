@@ -23,6 +23,7 @@ use crate::ledger::row::EVERYBODY;
 use crate::report::model::{Audience, Report, Wanted, World};
 use crate::report::package;
 use crate::report::render::{self, File};
+use crate::report::since::{Earlier, SinceError};
 use crate::report::survey::Survey;
 use crate::report::veil::{Leak, Searched, Veil, leaks};
 
@@ -58,12 +59,17 @@ pub struct Options {
     /// Who makes it.
     #[arg(long, value_name = "NAME")]
     by: Option<String>,
-    /// Only findings seen in this group; with --for sign-off, the group that is decided about.
+    /// Only this group's chargers: their findings, messages, sessions and coverage; with --for sign-off, the group that is
+    /// decided about.
     #[arg(long, value_name = "GROUP")]
     group: Option<String>,
     /// Only findings that get through this filter; the fields are listed below.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+    /// The archive of an earlier report: each finding is new, unchanged, changed or regressed against it, and what it had
+    /// and is no longer here is gone, or was not exercised since.
+    #[arg(long, value_name = "ARCHIVE")]
+    since: Option<PathBuf>,
     /// The key that pseudonyms are made with, 64 hexadecimal digits; made when it is not there. It belongs with the
     /// recording, and never with a report.
     #[arg(long, value_name = "FILE")]
@@ -81,7 +87,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     gate: Option<PathBuf>,
     /// Say whose pseudonym this is instead. It is noted in the recording who asked.
-    #[arg(long, value_name = "PSEUDONYM", requires = "by", conflicts_with_all = ["audience", "out", "sign"])]
+    #[arg(long, value_name = "PSEUDONYM", requires = "by", conflicts_with_all = ["audience", "out", "sign", "since"])]
     reveal: Option<String>,
     #[command(flatten)]
     threads: Threads,
@@ -202,12 +208,16 @@ fn read(
     survey: &Survey,
     veil: &Veil,
 ) -> Result<Report, CliError> {
-    let ledger = Reader::open(dir)?;
+    let whole = Reader::open(dir)?;
     let facts = facts::Reader::open(dir)?;
     let group = options.group.as_deref().filter(|group| *group != EVERYBODY);
-    if let Some(group) = group {
-        gate::known(&ledger, group)?;
-    }
+    let part = match group {
+        Some(group) => {
+            gate::known(&whole, group)?;
+            Some(Reader::open_group(dir, group)?)
+        }
+        None => None,
+    };
     let audience = match options.audience {
         Some(Reading::SignOff) => Audience::SignOff,
         _ => Audience::Vendor,
@@ -218,35 +228,53 @@ fn read(
             let criteria = gate::criteria(dir, options.gate.as_deref())?;
             // As of the last fact: the same recording gives the same report.
             let now = survey.window.map_or(0, |(_, last)| last);
-            Some(gate::weigh(&ledger, &criteria, (group, now, false))?)
+            Some(gate::weigh(&whole, &criteria, (group, now, false))?)
         }
     };
-    let mut terms = Terms::default();
-    if group.is_some() {
-        let members = ledger.stations(group)?.into_iter().map(|it| it.charger);
-        terms = terms.is_one_of("charger", &members.collect::<Vec<_>>());
-    }
     let wanted = Wanted {
         audience,
         recipient: options.recipient().to_owned(),
         by: options.by.clone().unwrap_or_default(),
         group: group.map(str::to_owned),
         findings: Filter {
-            terms: terms.and(options.filter.as_deref(), &FINDINGS)?,
+            terms: Terms::default().and(options.filter.as_deref(), &FINDINGS)?,
             now: last_fact(dir)?,
             ..Filter::default()
         },
         gate: weighed,
+        since: options.since.as_deref().map(earlier).transpose()?,
     };
     let world = World {
         dir,
         facts: &facts,
-        ledger: &ledger,
+        ledger: part.as_ref().unwrap_or(&whole),
+        whole: &whole,
         rules,
         survey,
         veil,
     };
     Ok(Report::of(&world, &wanted)?)
+}
+
+/// Reads the archive of an earlier report.
+fn earlier(path: &Path) -> Result<Earlier, CliError> {
+    let archive = std::fs::read(path).map_err(|error| {
+        let message = format!("cannot read {}: {error}", path.display());
+        CliError::new(Exit::Environment, "RPT-005", message)
+    })?;
+    Earlier::read(&archive).map_err(|error| {
+        let exit = match error {
+            SinceError::Altered(_) => Exit::Integrity,
+            _ => Exit::Usage,
+        };
+        let message = format!(
+            "{} is no earlier report: {}",
+            path.display(),
+            super::chain(&error)
+        );
+        CliError::new(exit, "RPT-007", message)
+            .help("--since takes an archive as `evenkeel report` wrote it")
+    })
 }
 
 /// Refuses to go on if anything would leave that must not.

@@ -16,6 +16,7 @@ mod life;
 mod matrix;
 mod overview;
 mod recent;
+mod scope;
 mod trace;
 
 pub use commands::{Attempt, StandIns, Trigger, Twins};

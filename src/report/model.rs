@@ -7,6 +7,7 @@ pub mod books;
 pub mod card;
 pub mod health;
 pub mod settled;
+pub mod since;
 pub mod summary;
 
 mod head;
@@ -15,6 +16,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::since::Earlier;
 use super::survey::Survey;
 use super::veil::Veil;
 use super::{ReportError, causes};
@@ -24,12 +26,14 @@ use crate::facts;
 use crate::judge::Rules;
 use crate::ledger::query::{Filter, Reader};
 use crate::ledger::views;
+use since::Now;
 
 pub use books::Books;
 pub use card::Card;
 pub use head::Head;
 pub use health::Health;
 pub use settled::Settled;
+pub use since::Since;
 pub use summary::Summary;
 
 /// Name and version of the form.
@@ -60,6 +64,8 @@ pub struct Wanted {
     pub findings: Filter,
     /// What the gate says, in reports for sign-off.
     pub gate: Option<gate::Report>,
+    /// An earlier report to hold it against.
+    pub since: Option<Earlier>,
 }
 
 /// A report.
@@ -78,6 +84,9 @@ pub struct Report {
     pub gate: Option<gate::Report>,
     /// The whole in numbers and a few sentences.
     pub summary: Summary,
+    /// What has changed since an earlier report; absent if none was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
     /// What differs, worst first.
     pub findings: Vec<Card>,
     /// Sessions and CDRs.
@@ -133,8 +142,10 @@ pub struct World<'a> {
     pub dir: &'a Path,
     /// Its facts.
     pub facts: &'a facts::Reader,
-    /// Its ledger, up to date.
+    /// Its ledger, up to date; of a report about a group, that group's part of it.
     pub ledger: &'a Reader,
+    /// The ledger of all chargers.
+    pub whole: &'a Reader,
     /// The rules that it was judged by.
     pub rules: &'a Rules,
     /// What a pass over all facts told.
@@ -147,7 +158,8 @@ impl Report {
     /// Reads a report.
     pub fn of(world: &World<'_>, wanted: &Wanted) -> Result<Self, ReportError> {
         let mut findings = views::diffs(world.ledger, &wanted.findings)?;
-        causes::add(world.dir, world.ledger, &mut findings.findings)?;
+        // What separates a group's chargers is often seen on those of others.
+        causes::add(world.dir, world.whole, &mut findings.findings)?;
         if wanted.audience == Audience::SignOff {
             // Who signs must read what the group is called.
             for group in world.ledger.groups()? {
@@ -157,19 +169,35 @@ impl Report {
         let matrix = world.ledger.matrix()?;
         let (open, closed): (Vec<_>, Vec<_>) = (findings.findings.iter())
             .partition(|finding| finding.counts() || finding.is_undecided());
-        let cards = open
+        let mut cards = open
             .iter()
             .map(|finding| Card::of(world, &matrix, finding))
             .collect::<Result<Vec<_>, _>>()?;
         let coverage = Exercised::of(&matrix, &findings.coverage);
         let attempts = findings.would_have_changed.iter();
+        let mut summary = Summary::of(world, &findings, &cards)?;
+        let since = match &wanted.since {
+            Some(earlier) => {
+                let now = Now {
+                    key: &world.veil.key_id(),
+                    settled: closed.iter().map(|finding| finding.id.as_str()).collect(),
+                    all: world.whole.finding_ids()?,
+                    coverage: &coverage,
+                    summary: &summary,
+                };
+                Some(Since::of(earlier, &mut cards, &now))
+            }
+            None => None,
+        };
+        summary.words.extend(since.as_ref().map(Since::says));
         Ok(Self {
             schema: SCHEMA,
             id: head::id(world, wanted, &findings.digest),
             audience: wanted.audience,
             head: Head::of(world, wanted, &findings.digest)?,
             gate: wanted.gate.clone().map(|gate| veiled(gate, world.veil)),
-            summary: Summary::of(world, &findings, &cards)?,
+            summary,
+            since,
             books: Books::of(world)?,
             settled: Settled::of(world, &closed)?,
             coverage,

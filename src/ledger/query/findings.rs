@@ -160,6 +160,16 @@ impl Reader {
         Ok(findings)
     }
 
+    /// The ids of all findings.
+    pub fn finding_ids(&self) -> Result<BTreeSet<String>, LedgerError> {
+        let mut ids = BTreeSet::new();
+        self.each("SELECT id FROM findings", params![], |row| {
+            ids.insert(row.get(0)?);
+            Ok(())
+        })?;
+        Ok(ids)
+    }
+
     /// One finding.
     pub fn finding(&self, id: &str) -> Result<Option<Finding>, LedgerError> {
         let filter = Filter {

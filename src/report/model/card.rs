@@ -6,6 +6,7 @@ mod reasons;
 
 use serde::Serialize;
 
+use super::since::Compared;
 use super::{ReportError, World};
 use crate::estate::bound;
 use crate::ledger::query::Matrix;
@@ -81,6 +82,9 @@ pub struct Card {
     pub trend: Vec<u64>,
     /// How it stands.
     pub state: State,
+    /// How it stands against an earlier report; absent if none was named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Compared>,
     /// What people said about it last.
     pub triage: Option<Triage>,
     /// What most likely brings it about, in words: a conclusion, not a fact.
@@ -167,6 +171,7 @@ impl Card {
             last_seen: veil.prose(&finding.last_seen),
             trend: trend(world, &finding.id)?,
             state: finding.state,
+            since: None,
             triage: finding.triage.clone().map(|triage| said(triage, veil)),
             likely: finding
                 .cause

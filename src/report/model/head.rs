@@ -154,6 +154,10 @@ pub(super) fn id(world: &World<'_>, wanted: &Wanted, digest: &str) -> String {
         &told(world.veil, 0),
         wanted.group.as_deref().unwrap_or_default(),
         &format!("{:?}", wanted.findings.terms),
+        wanted
+            .since
+            .as_ref()
+            .map_or("", |earlier| earlier.id.as_str()),
     ] {
         hash.update(part.as_bytes());
         hash.update([0]);

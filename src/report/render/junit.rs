@@ -1,25 +1,32 @@
 //! A report as `JUnit` XML: a finding is a test case. One that counts holds one `failure`, never more, since programs that
 //! read this count elements; one that is undecided an `error`; one that somebody accepted is `skipped`. What was compared and
-//! is free of findings is a case that passes.
+//! is free of findings is a case that passes, and so is what an earlier report had and is gone; what was not exercised since is
+//! `skipped`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use crate::report::escape::markup;
 use crate::report::ladder::picture;
+use crate::report::model::since::{Change, Was};
 use crate::report::model::{Card, Report};
 
 /// The report as a test suite.
 pub fn write(report: &Report) -> String {
     let failed = report.findings.iter().filter(|card| card.counts).count();
     let undecided = report.findings.len() - failed;
-    let skipped = report.settled.findings.len();
+    let past: Vec<&Was> = (report.since.iter().flat_map(|since| &since.past))
+        // Those that people settled stand there with who says so.
+        .filter(|was| was.change != Change::Settled)
+        .collect();
+    let gone = past.iter().filter(|was| was.change == Change::Gone).count();
+    let skipped = report.settled.findings.len() + past.len() - gone;
     let passed = passed(report);
     // Writing into a string cannot fail.
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let head = format!(
         "tests=\"{}\" failures=\"{failed}\" errors=\"{undecided}\" skipped=\"{skipped}\"",
-        failed + undecided + skipped + passed.len()
+        failed + undecided + skipped + gone + passed.len()
     );
     let _ = writeln!(
         out,
@@ -45,6 +52,23 @@ pub fn write(report: &Report) -> String {
             markup(reason)
         );
     }
+    for was in past {
+        let skipped = match was.change {
+            Change::Gone => String::new(),
+            change => format!(
+                "<skipped message=\"{}: {}\"/>",
+                change.word(),
+                markup(&was.why)
+            ),
+        };
+        let _ = writeln!(
+            out,
+            "<testcase classname=\"{}\" name=\"{} {}\">{skipped}</testcase>",
+            was.change.word(),
+            markup(&was.id),
+            markup(&was.title)
+        );
+    }
     for (action, count) in passed {
         let _ = writeln!(
             out,
@@ -58,6 +82,10 @@ pub fn write(report: &Report) -> String {
 fn case(out: &mut String, card: &Card) {
     let element = if card.counts { "failure" } else { "error" };
     let mut body = format!("{}\n{}\n{}\n", card.place, card.exposure.says, card.why);
+    if let Some(since) = &card.since {
+        let how = since.how.iter().map(|how| format!(": {how}"));
+        let _ = writeln!(body, "{}{}", since.change.word(), how.collect::<String>());
+    }
     if let Some(first) = card.exemplars.first()
         && let Some(ladder) = &first.ladder
     {

@@ -29,6 +29,7 @@ pub fn summary(report: &Report) -> String {
         let _ = writeln!(out, "{}", escaped(sentence));
     }
     list(&mut out, report);
+    past(&mut out, report);
     if !report.settled.findings.is_empty() {
         let _ = writeln!(
             out,
@@ -98,9 +99,13 @@ fn list(out: &mut String, report: &Report) {
     }
     out.push_str("\n| | Finding | What | How often |\n|---|---|---|---|\n");
     for card in report.findings.iter().take(LISTED) {
+        let change = card
+            .since
+            .as_ref()
+            .map_or_else(String::new, |since| format!(" ({})", since.change.word()));
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {} |",
+            "| {} | {}{change} | {} | {} |",
             card.severity,
             card.id,
             escaped(&card.title),
@@ -110,6 +115,25 @@ fn list(out: &mut String, report: &Report) {
     let more = report.findings.len().saturating_sub(LISTED);
     if more > 0 {
         let _ = writeln!(out, "\n{more} more are in the report.");
+    }
+}
+
+/// What an earlier report had and this one does not.
+fn past(out: &mut String, report: &Report) {
+    let past = report.since.iter().flat_map(|since| &since.past);
+    for (at, was) in past.enumerate() {
+        if at == 0 {
+            out.push_str("\nNo longer open:\n\n");
+        }
+        let _ = writeln!(
+            out,
+            "- {} {}: {} ({}: {})",
+            was.severity,
+            was.id,
+            escaped(&was.title),
+            was.change.word(),
+            escaped(&was.why)
+        );
     }
 }
 

@@ -7,6 +7,7 @@ use super::RenderError;
 use crate::ledger::row::State;
 use crate::ocpp::Severity;
 use crate::report::model::settled::Accepted;
+use crate::report::model::since::{Change, Was};
 use crate::report::model::{Card, Report};
 
 /// Name and version of the fingerprint.
@@ -24,6 +25,8 @@ pub fn write(report: &Report) -> Result<String, RenderError> {
         .map(|card| result(card, index(&card.rule)))
         .collect();
     results.extend(report.settled.findings.iter().map(accepted));
+    let past = report.since.iter().flat_map(|since| &since.past);
+    results.extend(past.filter(|was| was.change == Change::Gone).map(absent));
     let log = json!({
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
         "version": "2.1.0",
@@ -74,7 +77,28 @@ fn result(card: &Card, rule: Option<usize>) -> Value {
     if let Some(rule) = rule {
         result["ruleIndex"] = json!(rule);
     }
+    if let Some(since) = &card.since {
+        result["baselineState"] = json!(match since.change {
+            Change::New => "new",
+            Change::Unchanged => "unchanged",
+            _ => "updated",
+        });
+        result["properties"]["change"] = json!(since.change.word());
+    }
     result
+}
+
+/// A finding of an earlier report that is gone.
+fn absent(was: &Was) -> Value {
+    json!({
+        "ruleId": "gone",
+        "kind": "pass",
+        "level": "none",
+        "message": {"text": format!("{} {}: {}. {}", was.severity, was.id, was.title, was.why)},
+        "partialFingerprints": {FINGERPRINT: was.id},
+        "baselineState": "absent",
+        "properties": {"severity": was.severity.code(), "change": was.change.word()},
+    })
 }
 
 /// A finding that does not count, with who says so.
