@@ -48,13 +48,7 @@ fn each_finding_is_held_against_an_earlier_report() {
         &[
             ("CP-1", "Authorize", 20, ALLOWED, BLOCKED),
             ("CP-2", "Heartbeat", 20, EQUAL, EQUAL),
-            (
-                "CP-4",
-                "BootNotification",
-                20,
-                KNOWN,
-                r#"{"status":"Pending"}"#,
-            ),
+            ("CP-4", "StatusNotification", 20, "{}", r#"{"x":1}"#),
         ],
     );
     let earlier = Written::of(&first, &["--for", "vendor"]);
@@ -70,9 +64,9 @@ fn each_finding_is_held_against_an_earlier_report() {
         changes(&report),
         said(&[
             ("Authorize", "unchanged"),
-            ("BootNotification", "new"),
             ("DataTransfer", "not-exercised"),
             ("Heartbeat", "gone"),
+            ("StatusNotification", "new"),
         ])
     );
     assert_valid(&closed(later.json("report.schema.json")), &report);
