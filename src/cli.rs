@@ -33,6 +33,7 @@ pub mod recording;
 pub mod replay;
 pub mod report;
 pub mod rules;
+pub mod scenario;
 pub mod schema;
 pub mod sessions;
 pub mod shadow_plane;
@@ -66,6 +67,7 @@ use judging::JudgingError;
 ///               evenkeel sessions RECORDING, evenkeel verify RECORDING
 /// Vendor:       evenkeel report --for vendor --out DIR RECORDING, evenkeel bundle --out bundles RECORDING,
 ///               evenkeel replay bundles --target URL
+/// No traffic?   evenkeel scenario scenarios
 /// Cutover:      evenkeel gate --group GROUP RECORDING, evenkeel decide go --group GROUP --by NAME RECORDING
 /// Plumbing:     evenkeel explain CODE, evenkeel schema NAME, evenkeel completions SHELL, evenkeel man
 ///
@@ -88,6 +90,7 @@ enum Verb {
     Diffs(diffs::Options),
     Triage(triage::Options),
     Sessions(sessions::Options),
+    Scenario(scenario::Options),
     Estate(estate::Options),
     Gate(gate::Options),
     Decide(decide::Options),
@@ -141,6 +144,7 @@ fn run(verb: &Verb) -> Result<Exit, CliError> {
         Verb::Triage(options) => triage::run(options),
         Verb::Switch(options) => switch::run(options),
         Verb::Sessions(options) => sessions::run(options),
+        Verb::Scenario(options) => scenario::run(options),
         Verb::Estate(options) => estate::run(options),
         Verb::Gate(options) => gate::run(options),
         Verb::Decide(options) => decide::run(options),

@@ -1,5 +1,5 @@
 //! What is played instead of lived: simulated chargers and backends, logs of other programs read as facts, bundles that
-//! reproduce a finding and recordings played once more.
+//! reproduce a finding, recordings played once more, scenarios.
 
 pub mod bundle;
 pub mod import;
@@ -9,6 +9,7 @@ pub mod proof;
 pub mod recorded;
 pub mod rerun;
 pub mod results;
+pub mod scenario;
 pub mod shrink;
 pub mod sim;
 pub mod story;

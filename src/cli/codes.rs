@@ -656,6 +656,43 @@ pub const CODES: &[Code] = &[
         "Each start of a tap keeps what `[sessions]` says as a fact. This one is damaged, or from a newer program.",
     ),
     code(
+        "SCN-001",
+        "A scenario file holds a mistake.",
+        "The message names file and line and points at the place. `evenkeel schema scenario` says what each key takes, and \
+         scenarios/README.md explains how they are written.",
+    ),
+    code(
+        "SCN-002",
+        "No scenario was chosen.",
+        "Scenarios are files that end with .toml. `evenkeel scenario PATH --list` says which there are, and which tags they have.",
+    ),
+    code(
+        "SCN-003",
+        "A scenario file cannot be read.",
+        "Check the path and its permissions.",
+    ),
+    code(
+        "SCN-004",
+        "The results of scenarios could not be written.",
+        "Check the path that --junit names, its permissions and the disk.",
+    ),
+    code(
+        "SCN-005",
+        "The directory that scenarios shall be recorded in holds a recording.",
+        "Name a new directory, or remove the old recording.",
+    ),
+    code(
+        "SCN-006",
+        "Scenarios that are played to one backend leave no recording.",
+        "A recording is what a tap saw between a charger and two backends: give --legacy and --candidate, or neither.",
+    ),
+    code(
+        "SCN-007",
+        "The stage of the scenarios could not be built.",
+        "They need free ports on 127.0.0.1 and a directory to record in. The message says what was missing; a line of the tap before it \
+         may say more.",
+    ),
+    code(
         "TAP-001",
         "The shadow plane cannot go on.",
         "The message says why. The tap starts another one; chargers are not affected, and what was missed is a counted gap.",

@@ -85,6 +85,20 @@ impl Place {
             label: label.into(),
         }
     }
+
+    /// The place as text: file and line, the line itself, and carets with what is to be said there.
+    pub fn render(&self) -> String {
+        let number = self.line.to_string();
+        let margin = " ".repeat(number.len());
+        format!(
+            "  {file} line {number}\n   {number} | {text}\n   {margin} | {space}{carets} {label}\n",
+            file = self.file.display(),
+            text = self.text,
+            space = " ".repeat(self.column),
+            carets = "^".repeat(self.width),
+            label = self.label,
+        )
+    }
 }
 
 /// An error that ends the program.
@@ -132,17 +146,7 @@ impl CliError {
     pub fn render(&self) -> String {
         let mut out = format!("error[{}]: {}\n", self.code, self.message);
         if let Some(place) = &self.place {
-            let number = place.line.to_string();
-            let margin = " ".repeat(number.len());
-            let _ = writeln!(out, "  {} line {}", place.file.display(), place.line);
-            let _ = writeln!(out, "   {number} | {}", place.text);
-            let _ = writeln!(
-                out,
-                "   {margin} | {}{} {}",
-                " ".repeat(place.column),
-                "^".repeat(place.width),
-                place.label
-            );
+            out.push_str(&place.render());
         }
         if let Some(help) = &self.help {
             let _ = writeln!(out, "  help: {help}");

@@ -46,6 +46,10 @@ pub enum Schema {
     Results,
     /// `replay --json` of a recording: evenkeel.load/1.
     Load,
+    /// A scenario file, for editors.
+    Scenario,
+    /// `scenario --json`: evenkeel.scenarios/1.
+    Scenarios,
     /// `verify --json` of a report: evenkeel.verify-report/1.
     VerifyReport,
     /// `pack --json`: evenkeel.pack/1.
@@ -74,6 +78,8 @@ impl Schema {
             Self::Bundle => include_str!("../replay/bundle/bundle.schema.json"),
             Self::Results => include_str!("../replay/results.schema.json"),
             Self::Load => include_str!("replay/load.schema.json"),
+            Self::Scenario => crate::replay::scenario::SCHEMA,
+            Self::Scenarios => include_str!("scenario/scenarios.schema.json"),
             Self::VerifyReport => include_str!("verify/archive.schema.json"),
             Self::Pack => include_str!("pack.schema.json"),
             Self::Health => include_str!("health.schema.json"),

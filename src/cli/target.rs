@@ -68,6 +68,16 @@ impl TargetArgs {
         })
     }
 
+    /// The charger's identity, if it must be this one.
+    pub fn identity(&self) -> Option<&str> {
+        self.identity.as_deref()
+    }
+
+    /// Certificates that a target is trusted by.
+    pub fn ca(&self) -> Option<&std::path::Path> {
+        self.ca.as_deref()
+    }
+
     fn password(&self) -> Result<Option<Secret>, CliError> {
         let secret = match (&self.password_file, &self.password_env) {
             (Some(file), _) => Secret::from_file(file),

@@ -24,7 +24,7 @@ use crate::clock::Micros;
 use crate::ocpp::Severity;
 
 pub use complete::{Completion, complete, complete_from};
-pub use fields::{Field, Kind, help};
+pub use fields::{Field, Kind, help, nearest};
 pub use matching::Value;
 pub use rows::{Home, divergence, exchange, finding, session};
 pub use show::quoted;

@@ -7,7 +7,8 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
@@ -112,6 +113,37 @@ impl Socket {
                     Err(_) => Err(SocketEnd::Stuck),
                 }
             })),
+        }
+    }
+
+    /// Sends one text message in several frames, as chargers with small buffers do.
+    pub async fn send_pieces(
+        &mut self,
+        pieces: &[&[u8]],
+        limit: Duration,
+    ) -> Result<(), SocketEnd> {
+        let last = pieces.len().saturating_sub(1);
+        for (number, piece) in pieces.iter().enumerate() {
+            let kind = if number == 0 {
+                Data::Text
+            } else {
+                Data::Continue
+            };
+            let frame = Frame::message(piece.to_vec(), OpCode::Data(kind), number == last);
+            self.send_message(Message::Frame(frame), limit).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends a binary message, which OCPP-J never uses.
+    pub async fn send_binary(&mut self, bytes: Vec<u8>, limit: Duration) -> Result<(), SocketEnd> {
+        self.send_message(Message::binary(bytes), limit).await
+    }
+
+    async fn send_message(&mut self, message: Message, limit: Duration) -> Result<(), SocketEnd> {
+        match timeout(limit, self.ws.send(message)).await {
+            Ok(sent) => sent.map_err(|error| end_of(&error)),
+            Err(_) => Err(SocketEnd::Stuck),
         }
     }
 

@@ -66,7 +66,7 @@ pub(super) fn find(fields: &'static [Field], name: &str) -> Option<&'static Fiel
 }
 
 /// The one of `known` that was probably meant.
-pub(super) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+pub fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
     const ALIKE: f32 = 0.6;
     let word = word.to_ascii_lowercase();
     known

@@ -20,6 +20,7 @@ const MAX_MESSAGE: usize = 16 << 20;
 const CLOSING: Duration = Duration::from_secs(2);
 
 /// An open line.
+#[derive(Debug)]
 pub(in crate::replay) struct Line {
     socket: Socket,
 }
@@ -87,6 +88,30 @@ impl Line {
             Sending::Done(done) => Ok(done?),
             Sending::Waits(done) => Ok(done.await?),
         }
+    }
+
+    /// Sends a text in so many frames.
+    pub(in crate::replay) async fn send_fragments(
+        &mut self,
+        text: &str,
+        fragments: u32,
+        limit: Duration,
+    ) -> Result<(), End> {
+        if fragments < 2 {
+            return self.send(text, limit).await;
+        }
+        let size = text.len().div_ceil(fragments as usize).max(1);
+        let pieces: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+        Ok(self.socket.send_pieces(&pieces, limit).await?)
+    }
+
+    /// Sends a binary message.
+    pub(in crate::replay) async fn send_binary(
+        &mut self,
+        bytes: Vec<u8>,
+        limit: Duration,
+    ) -> Result<(), End> {
+        Ok(self.socket.send_binary(bytes, limit).await?)
     }
 
     /// The next text message before `due`.

@@ -62,12 +62,25 @@ impl Books {
             ("MeterValues", Version::V16) => self.meter(dialect, asked),
             ("TransactionEvent", Version::V201 | Version::V21) => Ok(self.event(dialect, asked)),
             ("DataTransfer", _) => Ok(data_transfer(dialect, asked.payload)),
+            (action, _) if is_accepted(action) => Ok(json!({ "status": "Accepted" })),
+            ("GetCertificateStatus", Version::V201 | Version::V21) => {
+                Ok(json!({ "status": "Failed" }))
+            }
+            ("VatNumberValidation", Version::V21) => Ok(json!({
+                "status": "Accepted",
+                "vatNumber": text(asked.payload, "/vatNumber"),
+            })),
             (action, version) if is_notice(action, version) => Ok(json!({})),
             (action, _) => Err(("NotImplemented".to_owned(), action.to_owned())),
         }
     }
 
     fn start(&mut self, dialect: &Dialect, asked: Asked<'_>) -> Value {
+        if let Some(known) = self.known_start(dialect, asked) {
+            let mut answer = id_tag_info(dialect, asked.payload, false);
+            answer["transactionId"] = known.into();
+            return answer;
+        }
         let id = self.mint(dialect.mint, asked.now);
         self.transactions.push(Transaction {
             charger: asked.charger.to_owned(),
@@ -85,6 +98,18 @@ impl Books {
         let mut answer = id_tag_info(dialect, asked.payload, false);
         answer["transactionId"] = id.into();
         answer
+    }
+
+    /// The identifier of a start that was told before.
+    fn known_start(&self, dialect: &Dialect, asked: Asked<'_>) -> Option<i64> {
+        let is_it = |it: &&Transaction| {
+            it.charger == asked.charger
+                && it.began == text(asked.payload, "/timestamp")
+                && it.meter_start == integer(asked.payload, "/meterStart")
+                && Some(it.connector) == integer(asked.payload, "/connectorId")
+        };
+        let known = self.transactions.iter().find(is_it)?;
+        dialect.keeps_starts.then(|| known.id.parse().ok())?
     }
 
     fn stop(&mut self, dialect: &Dialect, asked: Asked<'_>) -> Value {
@@ -196,6 +221,17 @@ impl Transaction {
     }
 }
 
+/// Whether a message is answered with a status, and it is this one.
+fn is_accepted(action: &str) -> bool {
+    matches!(
+        action,
+        "SignCertificate"
+            | "NotifyEVChargingNeeds"
+            | "NotifyEVChargingSchedule"
+            | "OpenPeriodicEventStream"
+    )
+}
+
 /// Whether a message is answered with an empty payload.
 fn is_notice(action: &str, version: Version) -> bool {
     match action {
@@ -203,8 +239,27 @@ fn is_notice(action: &str, version: Version) -> bool {
         | "FirmwareStatusNotification"
         | "LogStatusNotification"
         | "SecurityEventNotification" => true,
-        "DiagnosticsStatusNotification" => version == Version::V16,
-        "MeterValues" | "NotifyReport" | "NotifyEvent" => version != Version::V16,
+        "DiagnosticsStatusNotification" | "SignedFirmwareStatusNotification" => {
+            version == Version::V16
+        }
+        "BatterySwap"
+        | "ClosePeriodicEventStream"
+        | "NotifyDERAlarm"
+        | "NotifyDERStartStop"
+        | "NotifyPriorityCharging"
+        | "NotifySettlement"
+        | "ReportDERControl" => version == Version::V21,
+        "ClearedChargingLimit"
+        | "MeterValues"
+        | "NotifyChargingLimit"
+        | "NotifyCustomerInformation"
+        | "NotifyDisplayMessages"
+        | "NotifyEvent"
+        | "NotifyMonitoringReport"
+        | "NotifyReport"
+        | "PublishFirmwareStatusNotification"
+        | "ReportChargingProfiles"
+        | "ReservationStatusUpdate" => version != Version::V16,
         _ => false,
     }
 }

@@ -71,6 +71,8 @@ pub struct Dialect {
     pub vendors: Vec<String>,
     /// Puts `idTagInfo` into the answer to `StopTransaction`.
     pub stop_info: bool,
+    /// Knows a start that it is told again, and gives it the identifier of the first time.
+    pub keeps_starts: bool,
     /// Price in cents per kWh; `totalCost` is in the answer to the Ended event if there is one.
     pub price: Option<u64>,
     /// Refuses 1.6 meter values longer than this (`TypeConstraintViolation`).
@@ -108,6 +110,7 @@ impl Default for Dialect {
             ignores_case: true,
             vendors: Vec::new(),
             stop_info: true,
+            keeps_starts: false,
             price: None,
             longest_value: None,
             refuses: Vec::new(),

@@ -1,0 +1,653 @@
+//! The charger of a scenario: says what the file says, hears what comes, and notes both.
+
+mod line;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+use super::clock::ChargerClock;
+use super::model::{Act, Await, Call, Connection, Odd, Reply, Scenario, Step};
+use super::observed::Observed;
+use super::pair::Pair;
+use super::variables::{Meaning, Unknown};
+use crate::clock::{Clock, Micros};
+use crate::facts::Leg;
+use crate::live::tls::TlsError;
+use crate::ocpp::{Envelope, MessageType, Version, actions};
+use crate::replay::play::Target;
+use crate::replay::play::line::{Heard, Line};
+use crate::replay::play::prepared::refused;
+use crate::replay::sim::random::Random;
+use crate::shadow::dial::{DialError, Dialler};
+
+/// How often it is looked whether the candidate has answered, too.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How long a backend is given to send the command that the other has sent: as long as the judge gives it, and a little more.
+const TWIN: Duration = Duration::from_millis(5_500);
+
+/// Where scenarios are played, and what is known of it.
+pub struct Stage {
+    /// Where the charger connects, and as whom: a tap, or the only backend.
+    pub target: Target,
+    /// Whose answers the charger hears: legacy's through a tap, the candidate's without one.
+    pub leg: Leg,
+    /// The built-in backends, if these are played to: they command what the scenario awaits.
+    pub pair: Option<Pair>,
+    /// What the tap records, if there is one.
+    pub observed: Option<RefCell<Observed>>,
+    /// How long the candidate may take longer than legacy.
+    pub patience: Duration,
+    /// Tells this run from others: message ids and fresh identifiers follow from it.
+    pub run: u64,
+    /// Values that are given in place of the files' own.
+    pub values: BTreeMap<String, Value>,
+}
+
+/// What was said in a scenario.
+#[derive(Debug, Clone, Default)]
+pub struct Played {
+    /// The charger's identity.
+    pub charger: String,
+    /// When it began and ended, µs.
+    pub within: (Micros, Micros),
+    /// What was said in the steps, in order.
+    pub lines: Vec<Told>,
+    /// What the names in the file meant before anything was captured.
+    pub meaning: Meaning,
+    /// Why it went no further.
+    pub broke: Option<Broke>,
+}
+
+/// What was said in a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The step: a place in the scenario's list.
+    pub step: usize,
+    /// Who called.
+    pub by: By,
+    /// The message id: of the charger's CALL, or of the command that it heard.
+    pub id: String,
+    /// How many of its CALLs had the same id before.
+    pub nth: usize,
+    /// What the charger's clock showed.
+    pub now: Micros,
+    /// What the backend said that the charger hears: an answer or a command.
+    pub heard: Option<String>,
+    /// Why it said nothing.
+    pub silence: Option<&'static str>,
+}
+
+/// Who called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The charger, and is answered.
+    Charger,
+    /// The backend that the charger hears.
+    Backend,
+    /// The charger, without an answer: a SEND.
+    Nobody,
+}
+
+/// Why a scenario went no further.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broke {
+    /// The step; none before the first.
+    pub step: Option<usize>,
+    /// What happened, in words.
+    pub why: String,
+    /// Whether the backend is to blame, or nobody could say anything.
+    pub is_answer: bool,
+}
+
+/// The first of the silences: the backend did not answer in time.
+pub(super) const NO_ANSWER: &str = "no answer in time";
+/// The charger heard no such command.
+pub(super) const NO_COMMAND: &str = "no command in time";
+
+impl Stage {
+    /// Plays a scenario to its end, or as far as it goes.
+    pub async fn play(
+        &self,
+        scenario: &Scenario,
+        identity: &str,
+        number: usize,
+    ) -> Result<Played, TlsError> {
+        let dialler = crate::replay::play::line::dialler(&self.target)?;
+        let began = now();
+        let mut actor = Actor {
+            stage: self,
+            scenario,
+            dialler,
+            identity: identity.to_owned(),
+            line: None,
+            half_open: Vec::new(),
+            clock: ChargerClock::new(scenario.passes()),
+            meaning: Meaning::default(),
+            captured: BTreeMap::new(),
+            lines: Vec::new(),
+            kept: VecDeque::new(),
+            met: BTreeMap::new(),
+            step: 0,
+            last: None,
+            may_be_cut: false,
+            lingers: None,
+            ids: Ids::new(self.run, number),
+        };
+        let limited = timeout(scenario.limit, actor.run()).await;
+        let broke = limited.unwrap_or_else(|_| {
+            let why = format!("it did not end within {:?}", scenario.limit);
+            Some(actor.broke(why, true))
+        });
+        actor.leave().await;
+        Ok(Played {
+            charger: identity.to_owned(),
+            within: (began, now()),
+            lines: actor.lines,
+            meaning: actor.meaning,
+            broke,
+        })
+    }
+
+    /// Waits until both backends have answered these CALLs of a charger, or patience is over.
+    async fn settled(&self, charger: &str, lines: &[Told]) {
+        let Some(observed) = &self.observed else {
+            return;
+        };
+        let all = async {
+            while !is_settled(observed, charger, lines) {
+                sleep(LOOK).await;
+            }
+        };
+        // Past its patience the judge says what is missing.
+        drop(timeout(self.patience, all).await);
+    }
+}
+
+/// Whether both backends have said what there is to be said, as far as is recorded.
+fn is_settled(observed: &RefCell<Observed>, charger: &str, lines: &[Told]) -> bool {
+    let mut observed = observed.borrow_mut();
+    if let Err(error) = observed.read() {
+        tracing::debug!(%error, "the recording cannot be read yet");
+        return false;
+    }
+    lines.iter().all(|told| match told.by {
+        By::Charger => {
+            let seq = observed.call(charger, &told.id, told.nth);
+            seq.is_some_and(|seq| observed.exchange(seq).is_some())
+        }
+        By::Backend if told.heard.is_some() => {
+            let seq = observed.heard(charger, &told.id);
+            seq.is_some_and(|seq| observed.command(seq).is_some())
+        }
+        By::Backend | By::Nobody => true,
+    })
+}
+
+fn now() -> Micros {
+    Clock::system().now()
+}
+
+/// Message ids: no two of a run are alike, and hardly any of two runs.
+struct Ids {
+    run: u64,
+    scenario: usize,
+    count: u32,
+}
+
+impl Ids {
+    const fn new(run: u64, scenario: usize) -> Self {
+        Self {
+            run,
+            scenario,
+            count: 0,
+        }
+    }
+
+    fn next(&mut self) -> String {
+        self.count += 1;
+        format!("{:x}-{}-{}", self.run, self.scenario, self.count)
+    }
+}
+
+/// A CALL as it was sent.
+#[derive(Clone)]
+struct Sent {
+    id: String,
+    action: String,
+    payload: Value,
+}
+
+/// A CALL that waits for the network.
+struct Kept {
+    step: usize,
+    now: Micros,
+}
+
+struct Actor<'a> {
+    stage: &'a Stage,
+    scenario: &'a Scenario,
+    dialler: Dialler,
+    identity: String,
+    line: Option<Line>,
+    /// Connections of which the other end does not know that they are dead.
+    half_open: Vec<Line>,
+    clock: ChargerClock,
+    /// What names mean, without what was captured.
+    meaning: Meaning,
+    captured: BTreeMap<String, Value>,
+    lines: Vec<Told>,
+    kept: VecDeque<Kept>,
+    /// Awaited commands that came, by their step: place among the lines.
+    met: BTreeMap<usize, usize>,
+    step: usize,
+    last: Option<Sent>,
+    /// Something odd was sent: whoever ends the connection now has his reasons.
+    may_be_cut: bool,
+    /// One backend alone has commanded: until when the other is given time to do the same.
+    lingers: Option<Micros>,
+    ids: Ids,
+}
+
+/// What ends a scenario: in words, and whether the backend is to blame.
+type End = (String, bool);
+
+impl<'a> Actor<'a> {
+    async fn run(&mut self) -> Option<Broke> {
+        if let Err(error) = self.prepare() {
+            return Some(self.broke(error.to_string(), false));
+        }
+        if let Err(error) = self.connect().await {
+            let broke = self.broke(error.to_string(), error.is_refusal());
+            return Some(Broke {
+                step: None,
+                ..broke
+            });
+        }
+        let scenario = self.scenario;
+        for (place, step) in scenario.steps.iter().enumerate() {
+            self.step = place;
+            if let Err((why, is_answer)) = self.act(step).await {
+                return Some(self.broke(why, is_answer));
+            }
+        }
+        if let Err((why, is_answer)) = self.settle().await {
+            return Some(self.broke(why, is_answer));
+        }
+        None
+    }
+
+    fn broke(&self, why: String, is_answer: bool) -> Broke {
+        Broke {
+            step: Some(self.step),
+            why,
+            is_answer,
+        }
+    }
+
+    /// Gives the names their meaning: what is built in, the file's variables, and what was given in place of them.
+    fn prepare(&mut self) -> Result<(), Unknown> {
+        let charger = &self.scenario.charger;
+        let built_in = [
+            ("identity", self.identity.as_str()),
+            ("vendor", &charger.vendor),
+            ("model", &charger.model),
+            ("serial", &charger.serial),
+            ("firmware", &charger.firmware),
+        ];
+        for (name, value) in built_in {
+            self.meaning.values.insert(name.to_owned(), value.into());
+        }
+        let mut random = Random::named(self.stage.run, &self.identity);
+        let mut meaning = self.meaning.clone();
+        for (name, value) in &self.scenario.variables {
+            meaning
+                .values
+                .insert("uuid".to_owned(), random.uuid().into());
+            meaning.now = self.clock.now();
+            let value = self.stage.values.get(name).unwrap_or(value);
+            let value = meaning.render(value)?;
+            self.meaning.values.insert(name.clone(), value);
+        }
+        Ok(())
+    }
+
+    async fn act(&mut self, step: &Step) -> Result<(), End> {
+        match &step.act {
+            Act::Call(call) if self.line.is_none() => {
+                tracing::debug!(action = call.action, "kept until the network is back");
+                let now = self.clock.now();
+                self.kept.push_back(Kept {
+                    step: self.step,
+                    now,
+                });
+                Ok(())
+            }
+            Act::Call(call) => self.call(call, self.clock.now()).await,
+            Act::Repeat(repeat) => self.repeat(repeat.same_id).await,
+            Act::Await(command) => self.await_command(command).await,
+            Act::Wait(time) => {
+                self.clock.pass(*time);
+                Ok(())
+            }
+            Act::Pause(time) => self.listen(*time).await,
+            Act::Connection(Connection::Back) => self.come_back().await,
+            Act::Connection(how) => {
+                self.settle().await?;
+                self.go(*how).await;
+                Ok(())
+            }
+            Act::Offline(time) => {
+                self.settle().await?;
+                self.go(Connection::Lost).await;
+                self.clock.pass(*time);
+                self.come_back().await
+            }
+            Act::PowerLoss(time) => {
+                self.settle().await?;
+                self.half_open.extend(self.line.take());
+                self.clock.pass(*time);
+                self.come_back().await
+            }
+            Act::Clock(setting) => {
+                self.clock.set(*setting);
+                Ok(())
+            }
+            Act::Frame(odd) => self.send_odd(*odd).await,
+        }
+    }
+
+    /// Waits until the candidate has answered what legacy has answered, and both have had the time to command the same.
+    async fn settle(&mut self) -> Result<(), End> {
+        self.stage.settled(&self.identity, &self.lines).await;
+        match self.lingers.take() {
+            Some(due) if self.stage.observed.is_some() => {
+                self.hear_until(due, None, |_| false).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn render(&self, value: &Value, now: Micros) -> Result<Value, End> {
+        let mut meaning = self.meaning.clone();
+        meaning.now = now;
+        meaning.values.extend(self.captured.clone());
+        meaning
+            .render(value)
+            .map_err(|error| (error.to_string(), true))
+    }
+
+    async fn call(&mut self, call: &Call, now: Micros) -> Result<(), End> {
+        let payload = match &call.payload {
+            Some(payload) => self.render(payload, now)?,
+            None => usual(self.scenario, &call.action),
+        };
+        let sent = Sent {
+            id: self.ids.next(),
+            action: call.action.clone(),
+            payload,
+        };
+        self.last = Some(sent.clone());
+        self.say(&sent, call.fragments, now).await
+    }
+
+    async fn repeat(&mut self, same_id: bool) -> Result<(), End> {
+        let Some(mut sent) = self.last.clone() else {
+            return Ok(());
+        };
+        if !same_id {
+            sent.id = self.ids.next();
+        }
+        let now = self.clock.now();
+        self.say(&sent, 1, now).await
+    }
+
+    /// Sends a CALL, in so many frames, and waits for its answer.
+    async fn say(&mut self, sent: &Sent, fragments: u32, now: Micros) -> Result<(), End> {
+        let known = actions::find(self.scenario.version, &sent.action);
+        let is_send = known.is_some_and(|action| action.reply == actions::Reply::None);
+        let kind = if is_send { 6 } else { 2 };
+        let text = json!([kind, sent.id, sent.action, sent.payload]).to_string();
+        let nth = self.lines.iter().filter(|told| told.id == sent.id).count();
+        self.lines.push(Told {
+            step: self.step,
+            by: if is_send { By::Nobody } else { By::Charger },
+            id: sent.id.clone(),
+            nth,
+            now,
+            heard: None,
+            silence: (!is_send).then_some(NO_ANSWER),
+        });
+        let place = self.lines.len() - 1;
+        self.send(&text, fragments).await?;
+        if is_send {
+            return Ok(());
+        }
+        let due = deadline(self.stage.target.patience);
+        let answered = |actor: &Self| actor.lines[place].heard.is_some();
+        let again = Some((text.as_str(), fragments));
+        self.hear_until(due, again, answered).await
+    }
+
+    /// Hears what comes until something holds or it is due. `again` is said once more if the connection was cut for something odd.
+    async fn hear_until(
+        &mut self,
+        due: Micros,
+        mut again: Option<(&str, u32)>,
+        holds: impl Fn(&Self) -> bool,
+    ) -> Result<(), End> {
+        while !holds(self) {
+            let Some(line) = &mut self.line else {
+                return Ok(());
+            };
+            match line.hear(due).await {
+                Ok(Heard::Nothing) => return Ok(()),
+                Ok(Heard::Text(text)) => self.take(&text).await?,
+                Err(_) if self.may_be_cut => {
+                    self.may_be_cut = false;
+                    self.dial_again().await?;
+                    if let Some((text, fragments)) = again.take() {
+                        self.send(text, fragments).await?;
+                    }
+                }
+                Err(end) => return Err((format!("the connection ended: {}", end.why), true)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes an answer or a command.
+    async fn take(&mut self, text: &str) -> Result<(), End> {
+        let Ok(envelope) = Envelope::parse(text) else {
+            return Ok(());
+        };
+        match envelope.kind {
+            MessageType::Call => self.obey(text, &envelope).await,
+            kind if kind.is_answer() => {
+                self.learn(text, &envelope);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn learn(&mut self, text: &str, envelope: &Envelope<'_>) {
+        let open = |told: &&mut Told| told.id == envelope.id && told.heard.is_none();
+        let Some(told) = self.lines.iter_mut().find(open) else {
+            return;
+        };
+        told.heard = Some(text.to_owned());
+        told.silence = None;
+        let step = told.step;
+        self.capture(step, envelope.payload);
+    }
+
+    fn capture(&mut self, step: usize, payload: &str) {
+        let Some(terms) = self.scenario.steps[step].act.terms() else {
+            return;
+        };
+        let Ok(payload) = serde_json::from_str::<Value>(payload) else {
+            return;
+        };
+        for capture in &terms.captures {
+            if let Some(value) = payload.pointer(&capture.pointer) {
+                self.captured.insert(capture.name.clone(), value.clone());
+            }
+        }
+    }
+
+    /// Answers a command: as the step says that awaits it, now or later, else with a true refusal.
+    async fn obey(&mut self, text: &str, command: &Envelope<'_>) -> Result<(), End> {
+        let awaited = self.awaited(&command.action);
+        let id = Value::from(&*command.id);
+        let answer = match awaited {
+            None => refused(self.scenario.version, command),
+            Some((step, awaited)) => {
+                self.lines.push(Told {
+                    step,
+                    by: By::Backend,
+                    id: command.id.clone().into_owned(),
+                    nth: 0,
+                    now: self.clock.now(),
+                    heard: Some(text.to_owned()),
+                    silence: None,
+                });
+                self.met.insert(step, self.lines.len() - 1);
+                self.capture(step, command.payload);
+                match &awaited.answer {
+                    Reply::Result(payload) => {
+                        let payload = self.render(payload, self.clock.now())?;
+                        json!([3, id, payload]).to_string()
+                    }
+                    Reply::Error(code) => json!([4, id, code, "", {}]).to_string(),
+                }
+            }
+        };
+        self.send(&answer, 1).await
+    }
+
+    /// The first step from here on that awaits a command which has not come yet.
+    fn awaited(&self, action: &str) -> Option<(usize, &'a Await)> {
+        let steps = self.scenario.steps.iter().enumerate().skip(self.step);
+        steps
+            .filter_map(|(place, step)| match &step.act {
+                Act::Await(it) => Some((place, it)),
+                _ => None,
+            })
+            .find(|(place, it): &(usize, &Await)| {
+                it.action == action
+                    && it.from.contains(&self.stage.leg)
+                    && !self.met.contains_key(place)
+            })
+    }
+
+    async fn await_command(&mut self, command: &Await) -> Result<(), End> {
+        let step = self.step;
+        let from = command.from.clone();
+        let now = self.clock.now();
+        let payload = self.render(&command.payload, now)?;
+        let stage = self.stage;
+        let charger = self.identity.clone();
+        let ordered = async {
+            let Some(pair) = &stage.pair else {
+                return;
+            };
+            let order = |leg| {
+                let order = (command.action.as_str(), payload.clone());
+                let (charger, from) = (&charger, &from);
+                async move {
+                    if from.contains(&leg)
+                        && let Err(error) = pair.command(leg, charger, order, command.within).await
+                    {
+                        tracing::debug!(%error, "the built-in backend was not answered");
+                    }
+                }
+            };
+            tokio::join!(order(Leg::Legacy), order(Leg::Candidate));
+        };
+        if let [_] = from.as_slice() {
+            self.lingers = Some(deadline(TWIN));
+        }
+        let is_heard = from.contains(&self.stage.leg);
+        let due = deadline(command.within);
+        let heard = async {
+            if is_heard {
+                self.hear_until(due, None, |actor| actor.met.contains_key(&step))
+                    .await?;
+            }
+            Ok::<(), End>(())
+        };
+        let (heard, ()) = tokio::join!(heard, ordered);
+        heard?;
+        if !self.met.contains_key(&step) {
+            self.lines.push(Told {
+                step,
+                by: By::Backend,
+                id: String::new(),
+                nth: 0,
+                now,
+                heard: None,
+                silence: Some(NO_COMMAND),
+            });
+        }
+        Ok(())
+    }
+
+    /// Real time passes, and whatever comes is heard.
+    async fn listen(&mut self, time: Duration) -> Result<(), End> {
+        if self.line.is_none() {
+            sleep(time).await;
+            return Ok(());
+        }
+        self.hear_until(deadline(time), None, |_| false).await
+    }
+
+    async fn send_odd(&mut self, odd: Odd) -> Result<(), End> {
+        let patience = self.stage.target.patience;
+        let Some(line) = &mut self.line else {
+            return Ok(());
+        };
+        self.may_be_cut = true;
+        let sent = match odd {
+            Odd::NotJson => line.send("[2,\"odd\",\"Heartbeat\",{", patience).await,
+            Odd::Empty => line.send("", patience).await,
+            Odd::NoArray => line.send("{\"action\":\"Heartbeat\"}", patience).await,
+            Odd::Binary => {
+                line.send_binary(br#"[2,"odd","Heartbeat",{}]"#.to_vec(), patience)
+                    .await
+            }
+        };
+        sent.map_err(|end| (format!("the connection ended: {}", end.why), true))
+    }
+}
+
+/// What a charger says that was not told what to say.
+fn usual(scenario: &Scenario, action: &str) -> Value {
+    let charger = &scenario.charger;
+    match (action, scenario.version) {
+        ("BootNotification", Version::V16) => json!({
+            "chargePointVendor": charger.vendor,
+            "chargePointModel": charger.model,
+            "chargePointSerialNumber": charger.serial,
+            "firmwareVersion": charger.firmware,
+        }),
+        ("BootNotification", _) => json!({
+            "reason": "PowerUp",
+            "chargingStation": {
+                "vendorName": charger.vendor,
+                "model": charger.model,
+                "serialNumber": charger.serial,
+                "firmwareVersion": charger.firmware,
+            },
+        }),
+        _ => json!({}),
+    }
+}
+
+fn deadline(after: Duration) -> Micros {
+    now() + after.as_micros() as Micros
+}
