@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use evenkeel::estate::billing;
 use evenkeel::facts::authority::{Change, Mode, Step};
-use evenkeel::facts::{Fact, Kind, Leg};
+use evenkeel::facts::{Fact, Kind, Leg, Reader};
 use evenkeel::ocpp::Version;
 use evenkeel::replay::sim::SimBackend;
 use evenkeel::replay::sim::backend::Log;
@@ -228,6 +228,48 @@ async fn a_charger_that_stays_busy_is_kept() {
         .await;
     assert_eq!(&*fact.charger, "CP0");
     assert!(kept.why.contains("is open"), "{}", kept.why);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_charger_that_is_never_silent_is_moved_between_two_of_its_messages() {
+    let dir = tempfile::tempdir().unwrap();
+    let (legacy, candidate) = (backend(4711).await, backend(1).await);
+    let tap = Tap::start(dir.path(), &legacy.url(), &candidate.url());
+    let charger = Charger::connect(&tap.url, "CP0", Version::V16, Duration::ZERO).await;
+    charger.start().await;
+    hears(&candidate.log(), "its session", |log| {
+        log.transactions().len() == 1
+    })
+    .await;
+    let chargers = [charger];
+    for request in [now(Leg::Candidate, &chargers), back(&chargers)] {
+        assert_eq!(tap.carry_out(request).await, [1, 0, 0]);
+    }
+    let [charger] = chargers;
+    charger.stop().await;
+    for backend in [&legacy, &candidate] {
+        hears(&backend.log(), "the end", |log| {
+            log.transactions().iter().all(|one| one.ended.is_some())
+        })
+        .await;
+    }
+    charger.leave().await;
+    tap.stop();
+    expect_whole([&legacy, &candidate], 1);
+    // Nothing that it said was heard by a backend that it no longer listened to.
+    let reader = Reader::open(dir.path()).unwrap();
+    let answered = reader.facts().map(Result::unwrap);
+    let said = answered.filter(|fact| fact.kind == Kind::Message && fact.conn != 0);
+    let mut waiting = BTreeMap::new();
+    for fact in said {
+        let id = fact.text().and_then(|text| {
+            let text: serde_json::Value = serde_json::from_str(text).ok()?;
+            text[1].as_str().map(str::to_owned)
+        });
+        *waiting.entry((fact.conn, id)).or_insert(0) += 1;
+    }
+    let unanswered = waiting.values().filter(|said| **said != 2).count();
+    assert!(unanswered <= 1, "all but the last: {waiting:?}");
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -585,6 +585,19 @@ fn the_program_says_the_verdict_and_exits_with_it() {
 }
 
 #[test]
+fn law_7_a_tap_that_has_only_just_started_holds() {
+    let night = Recorded::of(&[]);
+    // It has the recording, and its judge has not made the ledger yet.
+    let _tap = night.open();
+    for more in [&[][..], &["--group", "depot"]] {
+        let (exit, text) = night.run(&["gate"], more);
+        assert_eq!(exit, 3, "{text}");
+        assert!(text.contains("verdict  [?] HOLD"), "{text}");
+        assert!(text.contains("no fact is judged yet"), "{text}");
+    }
+}
+
+#[test]
 fn the_result_fits_its_schema() {
     let dir = tempfile::tempdir().unwrap();
     let file = gate_file(dir.path(), SMALL);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use evenkeel::facts::Leg;
 use evenkeel::live::Backend;
 use evenkeel::live::handover::{Flow, Goodbye, Routed};
-use evenkeel::live::routes::Route;
+use evenkeel::live::routes::{PAUSE, Route};
 use rig::{ANSWER, Heard, PATIENCE, Rig, Shadow, ending, frame, read_exactly, read_head, request};
 
 /// Close 1012, as the tap writes it.
@@ -91,6 +91,7 @@ fn a_moved_charger_is_sent_away_at_a_frame_boundary_and_comes_back_to_the_other_
         code: 1012,
         bytes: 4,
         unheard: 10,
+        unread: 0,
     };
     assert_eq!(closed.goodbye, Some(goodbye));
     assert!(closed.flows.iter().all(Flow::is_contained));
@@ -141,6 +142,75 @@ fn a_charger_that_is_moved_while_its_authority_answers_does_not_stay_there() {
     drop(charger);
     let (_, closed) = shadow.until_closed();
     assert_eq!(closed.how, "restart");
+}
+
+/// Says that a charger shall not be read for a moment; what the tap tells of it.
+fn pause(shadow: &mut Shadow) -> Routed {
+    shadow.say(r#"route {"charger":"CP1","authority":"legacy","paused":true}"#);
+    routed(shadow)
+}
+
+#[test]
+fn what_a_paused_charger_says_stays_its_own_until_it_is_moved() {
+    let (rig, mut shadow, _candidate) = two_backends();
+    let (mut charger, mut legacy) = rig.line("CP1");
+    // What it has begun is heard out.
+    let call = frame(0x81, b"a CALL", true);
+    charger.write_all(&call[..4]).unwrap();
+    assert_eq!(read_exactly(&mut legacy, 4), call[..4]);
+    let told = pause(&mut shadow);
+    assert_eq!((told.paused, told.ending), (true, 0));
+    charger.write_all(&call[4..]).unwrap();
+    assert_eq!(read_exactly(&mut legacy, call.len() - 4), call[4..]);
+    let answer = frame(0x81, b"its answer", false);
+    legacy.write_all(&answer).unwrap();
+    assert_eq!(read_exactly(&mut charger, answer.len()), answer);
+    // What it says next is not.
+    let next = frame(0x81, b"the next CALL", true);
+    charger.write_all(&next).unwrap();
+    legacy
+        .set_read_timeout(Some(Duration::from_millis(100)))
+        .unwrap();
+    let quiet = legacy.read(&mut [0; 1]).unwrap_err();
+    assert!(matches!(
+        quiet.kind(),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut
+    ));
+    legacy.set_read_timeout(Some(PATIENCE)).unwrap();
+    order(&mut shadow, "candidate", true);
+    assert_eq!(routed(&mut shadow).ending, 1);
+    assert_eq!(ending(&mut charger).unwrap(), CLOSE);
+    charger.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(ending(&mut legacy).unwrap(), b"");
+    let (_, closed) = shadow.until_closed();
+    assert_eq!(closed.goodbye.unwrap().unread, next.len() as u64);
+    assert!(closed.flows.iter().all(Flow::is_contained));
+    assert_eq!(closed.flows[0].frames, 1, "what was not read lies in none");
+    assert_eq!(rig.metrics.breaches.get(), 0);
+}
+
+#[test]
+fn a_pause_ends_by_itself_and_by_another_order() {
+    let (rig, mut shadow, _candidate) = two_backends();
+    let (mut charger, mut legacy) = rig.line("CP1");
+    let call = frame(0x81, b"a CALL", true);
+    // The shadow plane dies, say: nothing waits for it.
+    pause(&mut shadow);
+    charger.write_all(&call).unwrap();
+    let begun = std::time::Instant::now();
+    legacy.set_read_timeout(Some(2 * PAUSE)).unwrap();
+    assert_eq!(read_exactly(&mut legacy, call.len()), call);
+    assert!(begun.elapsed() >= PAUSE / 2, "{:?}", begun.elapsed());
+    pause(&mut shadow);
+    charger.write_all(&call).unwrap();
+    let begun = std::time::Instant::now();
+    order(&mut shadow, "legacy", false);
+    assert_eq!(read_exactly(&mut legacy, call.len()), call);
+    assert!(begun.elapsed() < PAUSE, "{:?}", begun.elapsed());
+    // One that breaks while it is not read is noticed at once.
+    pause(&mut shadow);
+    rig::reset(charger);
+    rig::assert_reset(&mut legacy);
 }
 
 #[test]

@@ -113,13 +113,14 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
 
 fn look(options: &Options, dir: &Path) -> Result<Report, CliError> {
     judging::bring_up_to_date(dir)?;
+    let ledger = judging::ledger(dir)?;
     let criteria = criteria(dir, options.gate.as_deref())?;
     let group = options.group.as_deref();
     if let Some(at) = options.checkpoint {
         return at_checkpoint(dir, &criteria, group, at);
     }
     let now = options.as_of.unwrap_or_else(|| Clock::system().now());
-    weigh(&Reader::open(dir)?, &criteria, (group, now, false))
+    weigh(&ledger, &criteria, (group, now, false))
 }
 
 /// The criteria of a file, else of the recording, else the built-in ones.
@@ -127,7 +128,7 @@ pub(super) fn criteria(dir: &Path, file: Option<&Path>) -> Result<Criteria, CliE
     if let Some(path) = file {
         return parse(path, &read(path)?);
     }
-    match Reader::open(dir)?.gate_file()? {
+    match judging::ledger(dir)?.gate_file()? {
         Some(kept) => parse(Path::new(&kept.file), &kept.text),
         None => parse(Path::new("gate.toml"), file::DEFAULT),
     }
@@ -158,7 +159,10 @@ pub(super) fn weigh(
     (group, now, is_checkpoint): (Option<&str>, Micros, bool),
 ) -> Result<Report, CliError> {
     let group = group.filter(|group| *group != EVERYBODY);
-    if let Some(group) = group {
+    // Which groups there are is not known before a fact is judged.
+    if let Some(group) = group
+        && reader.cursor()?.seq > 0
+    {
         known(reader, group)?;
     }
     Ok(criteria.weigh(reader, (group, now, is_checkpoint))?)

@@ -4,16 +4,17 @@ mod live;
 mod progress;
 mod stages;
 
+use std::ops::Deref;
 use std::path::Path;
 
-use super::error::CliError;
+use super::error::{CliError, Exit};
 use super::gauges::Totals;
 use super::rules;
 use crate::facts::{Fact, Follower, Reader, RecordingError, recorder};
 use crate::judge::{Judge, Rules};
 use crate::ledger::query::{self, Outcomes};
 use crate::ledger::row::Row;
-use crate::ledger::{Cursor, Digest, Ledger, LedgerError, Pending};
+use crate::ledger::{Cursor, Digest, FILE, Ledger, LedgerError, Pending};
 pub use live::JudgeThread;
 use progress::Progress;
 pub use stages::Threads;
@@ -284,6 +285,44 @@ pub fn bring_up_to_date_on(threads: Threads, dir: &Path) -> Result<(), CliError>
         bar.show(done, goal);
     })?;
     Ok(())
+}
+
+/// A ledger that was opened to be read.
+pub struct Opened {
+    reader: query::Reader,
+    /// Where it lies, if it is not the recording's own.
+    _aside: Option<tempfile::TempDir>,
+}
+
+impl Deref for Opened {
+    type Target = query::Reader;
+
+    fn deref(&self) -> &query::Reader {
+        &self.reader
+    }
+}
+
+/// Opens the ledger in `dir`. The judge of a tap that has only just started has none yet: then it is one in which nothing
+/// is judged, and whoever asks hears that nothing is known.
+pub fn ledger(dir: &Path) -> Result<Opened, CliError> {
+    if dir.join(FILE).exists() {
+        let reader = query::Reader::open(dir)?;
+        if !reader.is_blank()? {
+            return Ok(Opened {
+                reader,
+                _aside: None,
+            });
+        }
+    }
+    let aside = tempfile::tempdir().map_err(|error| {
+        let message = format!("cannot make a temporary directory: {error}");
+        CliError::new(Exit::Environment, "ENV-001", message)
+    })?;
+    Ledger::open(aside.path(), rules::of_recording(dir)?.fingerprint())?;
+    Ok(Opened {
+        reader: query::Reader::open(aside.path())?,
+        _aside: Some(aside),
+    })
 }
 
 /// Judges what nobody has judged yet, if nobody is at it, without a word.

@@ -137,6 +137,11 @@ impl Collector for Planes {
                 "Times the shadow plane was started again",
                 live.shadow_restarts.get(),
             ),
+            (
+                "goodbyes",
+                "Chargers that were asked to connect again, because they belong to the other backend now",
+                live.goodbyes.get(),
+            ),
             ("accept_errors", "Failed accepts", live.accept_errors.get()),
             (
                 "containment_breaches",

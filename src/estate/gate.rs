@@ -68,7 +68,12 @@ pub fn weigh(gate: &Gate, evidence: &Evidence, asked: &Asked) -> Report {
         .iter()
         .map(|criterion| {
             let seen = measure::measure(criterion, evidence, asked.now);
-            weigh::weigh(criterion, &seen, &look, standing.exception(&criterion.id))
+            let weighed = weigh::weigh(criterion, &seen, &look, standing.exception(&criterion.id));
+            if evidence.judged == 0 {
+                unknown(weighed)
+            } else {
+                weighed
+            }
         })
         .collect();
     let verdict = verdict(&criteria, &standing);
@@ -99,6 +104,19 @@ pub fn weigh(gate: &Gate, evidence: &Evidence, asked: &Asked) -> Report {
     };
     explain(&mut report, &standing);
     report
+}
+
+/// What a criterion comes to while no fact is judged: not even groups are known.
+fn unknown(weighed: Weighed) -> Weighed {
+    if weighed.result != Outcome::Failed {
+        return weighed;
+    }
+    Weighed {
+        result: Outcome::Missing,
+        missing: Some(report::Missing::NotExercised),
+        why: "no fact is judged yet".to_owned(),
+        ..weighed
+    }
 }
 
 fn verdict(criteria: &[Weighed], standing: &Standing<'_>) -> Verdict {
@@ -223,6 +241,12 @@ fn told(decision: &Decision) -> Told {
 
 /// Why, and what would make it GO, from the blocking criteria that stand in the way.
 fn explain(report: &mut Report, standing: &Standing<'_>) {
+    if report.evidence.judged == 0 {
+        let why = "no fact is judged yet: nothing is known of any charger".to_owned();
+        report.why.push(why);
+        let to_go = "let the tap record and judge a while, then look again".to_owned();
+        report.to_go.push(to_go);
+    }
     if standing.stage == Stage::RolledBack {
         report
             .why

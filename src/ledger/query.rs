@@ -57,6 +57,16 @@ impl Reader {
         }
     }
 
+    /// Whether its judge has not made the tables yet.
+    pub fn is_blank(&self) -> Result<bool, LedgerError> {
+        let mut tables = 0;
+        self.each("SELECT count(*) FROM sqlite_master", [], |row| {
+            tables = count(row, 0)?;
+            Ok(())
+        })?;
+        Ok(tables == 0)
+    }
+
     /// How far the ledger is.
     pub fn cursor(&self) -> Result<Cursor, LedgerError> {
         read_cursor(&self.db, &self.path)

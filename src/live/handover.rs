@@ -235,6 +235,9 @@ pub struct Goodbye {
     pub bytes: u64,
     /// Bytes that the authority still sent afterwards: they reached nobody and lie in no frame.
     pub unheard: u64,
+    /// Bytes that the charger said after its authority had heard it out: it says them again to its new one.
+    #[serde(default)]
+    pub unread: u64,
 }
 
 /// A charger's way has changed.
@@ -248,6 +251,9 @@ pub struct Routed {
     pub admitted: bool,
     /// Connections to the other backend that are being ended.
     pub ending: u64,
+    /// Whether it is not read for a moment: what it said before lies in front of this record.
+    #[serde(default)]
+    pub paused: bool,
 }
 
 /// Counters of the live plane, monotonic within a run.

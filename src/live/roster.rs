@@ -13,10 +13,12 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 use tokio::sync::Notify;
+use tokio::task::spawn_local;
+use tokio::time::sleep;
 
 use super::handover::{Closed, Hello, Login, Lost, Opened, Part, Record, Refused, Routed};
 use super::metrics::Metrics;
-use super::routes::Order;
+use super::routes::{Order, PAUSE};
 use super::secret::Secret;
 use super::seen;
 use super::tank::{Offer, SLICE, Tank};
@@ -48,6 +50,8 @@ pub struct Roster {
     dismissed: Cell<usize>,
     /// One of those has ended.
     gone: Notify,
+    /// How often a connection was paused.
+    pauses: Cell<u32>,
 }
 
 struct Inner {
@@ -94,6 +98,8 @@ pub struct Entry {
     announced: [Cell<u64>; 2],
     lost: [Cell<bool>; 2],
     leaving: Cell<Option<Leave>>,
+    /// Which pause it is in; 0 if in none.
+    pause: Cell<u32>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -123,6 +129,27 @@ impl Entry {
     /// Makes the connection end.
     pub fn leave(&self, why: Leave) {
         self.leaving.set(Some(why));
+        self.wake();
+    }
+
+    /// Whether what the charger says is to stay unread.
+    pub fn is_paused(&self) -> bool {
+        self.pause.get() != 0
+    }
+
+    fn pause(&self, number: u32) {
+        self.pause.set(number);
+        self.wake();
+    }
+
+    /// Ends a pause. A connection that is being ended stays as it is: what it has not said it says elsewhere.
+    fn resume(&self) {
+        if self.leaving.get().is_none() && self.pause.take() != 0 {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
         }
@@ -172,6 +199,7 @@ impl Roster {
             peopled: Notify::new(),
             dismissed: Cell::new(0),
             gone: Notify::new(),
+            pauses: Cell::new(0),
         }
     }
 
@@ -208,6 +236,7 @@ impl Roster {
             announced: Default::default(),
             lost: Default::default(),
             leaving: Cell::new(None),
+            pause: Cell::new(0),
             waker: RefCell::new(None),
         });
         inner.open.insert(conn, Rc::clone(&entry));
@@ -349,28 +378,52 @@ impl Roster {
         self.filled.notify_one();
     }
 
-    /// A charger's way has changed: its connections to the other backend are ended at once.
+    /// A charger's way has changed: its connections to the other backend are ended at once, and all others are read.
     pub fn routed(&self, order: &Order) {
-        // Few lead to the other backend, and of those alone the names are compared.
-        let strays: Vec<Rc<Entry>> = self
-            .inner
-            .borrow()
-            .open
-            .values()
-            .filter(|entry| entry.authority() != order.authority)
-            .filter(|entry| entry.charger() == order.charger)
-            .map(Rc::clone)
-            .collect();
+        let strays = self.chosen(order, |entry| {
+            !order.paused && entry.authority() != order.authority
+        });
+        let quiet = self.chosen(order, |entry| order.paused || entry.is_paused());
         for entry in &strays {
             self.dismiss(entry);
+        }
+        for entry in quiet {
+            if order.paused {
+                self.pause(entry);
+            } else {
+                entry.resume();
+            }
         }
         let routed = Routed {
             charger: order.charger.clone(),
             authority: order.authority,
             admitted: !order.held,
             ending: strays.len() as u64,
+            paused: order.paused,
         };
         self.push(&Record::Routed(Clock::system().now(), routed));
+    }
+
+    /// Those of a charger's connections that an order is about. Few are, and of those alone the names are compared.
+    fn chosen(&self, order: &Order, is_one: impl Fn(&Entry) -> bool) -> Vec<Rc<Entry>> {
+        let inner = self.inner.borrow();
+        let some = inner.open.values().filter(|entry| is_one(entry));
+        some.filter(|entry| entry.charger() == order.charger)
+            .map(Rc::clone)
+            .collect()
+    }
+
+    /// Leaves a charger unread for a while: nobody has to remember to end that.
+    fn pause(&self, entry: Rc<Entry>) {
+        let number = self.pauses.get().wrapping_add(1).max(1);
+        self.pauses.set(number);
+        entry.pause(number);
+        spawn_local(async move {
+            sleep(PAUSE).await;
+            if entry.pause.get() == number {
+                entry.resume();
+            }
+        });
     }
 
     /// Asks a charger to come again.

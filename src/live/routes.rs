@@ -16,6 +16,9 @@ use crate::facts::Leg;
 /// How long a charger that is being moved waits at the door for its old connection to be seen to its end.
 const HELD: Duration = Duration::from_secs(8);
 
+/// How long a charger that is about to be moved is not read. Much shorter than any charger waits for an answer.
+pub const PAUSE: Duration = Duration::from_secs(5);
+
 /// What an order begins with on its way from the shadow plane; status lines are JSON and begin otherwise.
 pub const ORDER: &[u8] = b"route ";
 
@@ -43,6 +46,9 @@ pub struct Order {
     /// Whether it has to wait for another order.
     #[serde(default)]
     pub held: bool,
+    /// Only this: what the charger says on its open connections stays unread for [`PAUSE`], or until the next order.
+    #[serde(default)]
+    pub paused: bool,
 }
 
 impl Order {
@@ -122,8 +128,11 @@ impl Routes {
         }
     }
 
-    /// Takes an order.
+    /// Takes an order. One that pauses a charger changes nobody's way.
     pub fn take(&self, order: &Order) {
+        if order.paused {
+            return;
+        }
         let Order {
             authority,
             mediated,
@@ -161,6 +170,7 @@ mod tests {
             authority,
             mediated: false,
             held,
+            paused: false,
         }
     }
 

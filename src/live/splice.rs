@@ -7,7 +7,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::Shutdown;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,20 +16,23 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::answer::{Answer, Asking};
 use super::ending::{End, Ending};
-use super::handover::{Closed, Flow, Goodbye};
+use super::handover::Flow;
 use super::metrics::Metrics;
 use super::roster::{Entry, Leave, Roster};
 use super::routes::Routes;
 use super::settings::Settings;
-use super::stream::{Failure, Stream};
-use super::walker::{Step, Walker};
+use super::stream::Stream;
+use super::walker::Step;
 use crate::clock::{Clock, Micros};
 use crate::facts::Dir;
 
 mod farewell;
+mod half;
 mod next;
+mod parting;
 
 use farewell::Farewell;
+use half::{Half, State, extend_crc};
 use next::Between;
 
 /// Bytes read at once, and so the most that lie between the two sockets of a direction.
@@ -89,32 +91,6 @@ enum Phase {
     Opaque,
 }
 
-/// One end's socket and the direction in which that end sends.
-struct Half {
-    socket: Stream,
-    walker: Walker,
-    flow: Flow,
-    /// Bytes read from `socket` that the other end has not taken yet. Empty and without allocation while all is well.
-    spill: Vec<u8>,
-    /// How many bytes at the start of `spill` belong to the response head, which `flow` does not count.
-    uncounted: usize,
-    state: State,
-    /// The other end takes nothing at the moment.
-    stalled: bool,
-    /// Present while `socket` is not read but its failure must be noticed.
-    failure: Option<Failure>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// Reading.
-    Open,
-    /// The end has sent FIN; it is passed on once the spill is empty.
-    Ended,
-    /// The FIN is passed on.
-    Done,
-}
-
 /// The line between one charger and its authority. Boxed, because a task would hold it several times over.
 pub struct Splice {
     shared: Rc<Shared>,
@@ -125,52 +101,6 @@ pub struct Splice {
     again: bool,
     /// Present while the charger is asked to come again.
     farewell: Option<Box<Farewell>>,
-}
-
-impl Half {
-    fn new(socket: Stream) -> Self {
-        Self {
-            socket,
-            walker: Walker::default(),
-            flow: Flow::default(),
-            spill: Vec::new(),
-            uncounted: 0,
-            state: State::Open,
-            stalled: false,
-            failure: None,
-        }
-    }
-
-    /// Accounts for `bytes` that the other end took.
-    fn wrote(&mut self, bytes: &[u8], metrics: &Metrics) {
-        metrics.bytes.add(bytes.len() as u64);
-        let uncounted = self.uncounted.min(bytes.len());
-        self.uncounted -= uncounted;
-        let counted = &bytes[uncounted..];
-        self.flow.written += counted.len() as u64;
-        self.flow.written_crc = extend_crc(self.flow.written_crc, counted);
-    }
-
-    /// What the direction carried, with the bytes that stayed behind.
-    fn flow(&self) -> Flow {
-        let unsent = &self.spill[self.uncounted..];
-        Flow {
-            unsent: unsent.len() as u64,
-            unsent_crc: extend_crc(0, unsent),
-            ..self.flow
-        }
-    }
-
-    /// From now on the socket is not read, but its failure is noticed.
-    fn watch_failure(&mut self) {
-        if self.failure.is_some() {
-            return;
-        }
-        match self.socket.failure() {
-            Ok(failure) => self.failure = Some(failure),
-            Err(error) => tracing::warn!(%error, "a reset may be noticed late"),
-        }
-    }
 }
 
 impl Splice {
@@ -291,7 +221,12 @@ impl Splice {
             let half = &self.halves[end as usize];
             match half.state {
                 State::Open if held && half.spill.len() + READ > HELD => return Poll::Pending,
+                State::Open if self.is_paused(end) => {
+                    self.halves[end as usize].watch_failure();
+                    return Poll::Pending;
+                }
                 State::Open => {
+                    self.halves[end as usize].failure = None;
                     let n = ready!(self.poll_read(end, cx, scratch))?;
                     self.carry(end, n, cx, scratch)?;
                 }
@@ -310,6 +245,14 @@ impl Splice {
                 Phase::Between(between) => between.is_answering(),
                 Phase::Frames(_) | Phase::Opaque => false,
             }
+    }
+
+    /// Whether the charger is not read for a moment, because it is about to be moved. What it has begun to say is heard out.
+    fn is_paused(&self, end: End) -> bool {
+        let Phase::Frames(entry) = &self.phase else {
+            return false;
+        };
+        end == End::Charger && entry.is_paused() && self.halves[0].walker.is_between()
     }
 
     /// Reads into the scratch buffer; 0 at the end of what this end sends.
@@ -501,62 +444,6 @@ impl Splice {
         written.map(|_| ())
     }
 
-    fn poll_failures(&mut self, cx: &mut Context<'_>) -> Option<Ending> {
-        End::BOTH.into_iter().find_map(|end| {
-            let half = &mut self.halves[end as usize];
-            let failure = half.failure.as_mut()?;
-            if failure.as_mut().poll(cx).is_pending() {
-                return None;
-            }
-            half.failure = None;
-            let error = half.socket.socket().take_error().unwrap_or_else(Some);
-            // Without an error the kernel has told it already, to a write.
-            Some(error.map_or(Ending::Reset(end), |error| Ending::of(end, &error)))
-        })
-    }
-
-    /// Passes on what an end had sent before it broke: without a tap the other one would get it too.
-    fn last_words(&mut self, ending: Ending, cx: &mut Context<'_>, scratch: &mut Scratch) {
-        let (Ending::Reset(end) | Ending::Timeout(end)) = ending else {
-            return;
-        };
-        while !self.is_held(end) && self.halves[end as usize].spill.is_empty() {
-            let Poll::Ready(Ok(n @ 1..)) = self.poll_read(end, cx, scratch) else {
-                return;
-            };
-            if self.carry(end, n, cx, scratch).is_err() {
-                return;
-            }
-        }
-    }
-
-    fn finish(self: Box<Self>, ending: Ending) {
-        let Self {
-            shared,
-            halves,
-            phase,
-            farewell,
-            ..
-        } = *self;
-        let goodbye = farewell.and_then(|farewell| farewell.goodbye());
-        let flows = [halves[0].flow(), halves[1].flow()];
-        if let Err(error) = close(halves, ending) {
-            tracing::debug!(%error, "cannot close a socket in kind");
-        }
-        match phase {
-            Phase::Frames(entry) => closed(&shared, &entry, ending, flows, goodbye),
-            Phase::Asking(asking) => {
-                let why = match ending {
-                    Ending::Fin(End::Charger) | Ending::Reset(End::Charger) => "charger left",
-                    Ending::Timeout(End::Charger) => "charger vanished",
-                    _ => "authority closed without an answer",
-                };
-                asking.give_up(&shared.roster, None, why.to_owned());
-            }
-            Phase::Between(_) | Phase::Opaque => {}
-        }
-    }
-
     fn ends(&mut self, end: End) -> (&mut Half, &mut Half) {
         let [charger, authority] = &mut self.halves;
         match end {
@@ -564,57 +451,6 @@ impl Splice {
             End::Authority => (authority, charger),
         }
     }
-}
-
-/// Closes both sockets the way the line ended.
-fn close(halves: [Half; 2], ending: Ending) -> io::Result<()> {
-    for half in halves {
-        match ending {
-            Ending::Fin(_) => {}
-            Ending::Reset(_) | Ending::Timeout(_) => half.socket.reset()?,
-            Ending::Restart | Ending::Shutdown => half.socket.socket().shutdown(Shutdown::Write)?,
-        }
-    }
-    Ok(())
-}
-
-fn closed(
-    shared: &Shared,
-    entry: &Rc<Entry>,
-    ending: Ending,
-    flows: [Flow; 2],
-    goodbye: Option<Goodbye>,
-) {
-    let (by, how) = (ending.by(), ending.how());
-    tracing::info!(conn = entry.conn, by, how, "connection closed");
-    for (flow, dir) in flows.iter().zip(Dir::BOTH) {
-        if !flow.is_contained() {
-            shared.metrics.breaches.add(1);
-            tracing::error!(
-                conn = entry.conn,
-                dir = dir.word(),
-                ?flow,
-                "bytes were altered"
-            );
-        }
-    }
-    let (by, how) = (by.to_owned(), how.to_owned());
-    if goodbye.is_some() {
-        shared.metrics.goodbyes.add(1);
-    }
-    let closed = Closed {
-        by,
-        how,
-        flows,
-        goodbye,
-    };
-    shared.roster.closed(entry, closed);
-}
-
-fn extend_crc(crc: u32, bytes: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new_with_initial(crc);
-    hasher.update(bytes);
-    hasher.finalize()
 }
 
 #[cfg(test)]
@@ -625,12 +461,5 @@ mod tests {
     fn a_line_stays_small() {
         assert!(size_of::<Splice>() <= 392, "{}", size_of::<Splice>());
         assert!(size_of::<Entry>() <= 320, "{}", size_of::<Entry>());
-    }
-
-    #[test]
-    fn checksums_extend() {
-        let whole = extend_crc(0, b"one two");
-        assert_eq!(extend_crc(extend_crc(0, b"one "), b"two"), whole);
-        assert_eq!(extend_crc(whole, b""), whole);
     }
 }

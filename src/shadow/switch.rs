@@ -13,13 +13,14 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
+use tokio::time::Instant;
 
 use crate::clock::{Clock, Micros};
 use crate::facts::authority::{Carried, Change, Journal, Plan, Standing, Step, Unfinished};
 use crate::facts::recorder::State as Recording;
 use crate::facts::{Dir, Leg, Recorder};
 use crate::live::handover::Routed;
-use crate::live::routes::Order;
+use crate::live::routes::{Order, PAUSE};
 
 use super::identities::Identities;
 use super::legs::Legs;
@@ -84,6 +85,23 @@ struct Case {
     turn: tokio::sync::Mutex<()>,
     /// Since when it is away: its connection to the old authority was asked to end, or has ended by itself.
     left: Cell<Option<Micros>>,
+    /// When the live plane was last told not to read it for a moment.
+    paused: Cell<Option<Pause>>,
+}
+
+/// A moment in which the live plane does not read a charger: what it says next it says to its new authority.
+#[derive(Debug, Clone, Copy)]
+struct Pause {
+    since: Instant,
+    /// Everything that it said before has been seen.
+    is_seen: bool,
+}
+
+impl Pause {
+    /// Whether the charger is still not read, and has said nothing that has not been seen.
+    fn is_seen(self) -> bool {
+        self.is_seen && self.since.elapsed() < PAUSE
+    }
 }
 
 /// A switch that is under way.
@@ -190,6 +208,7 @@ fn order(charger: &Arc<str>, standing: &Standing) -> Order {
         authority: standing.authority,
         mediated: standing.is_mediated(),
         held: !standing.is_admitted(),
+        paused: false,
     }
 }
 
@@ -365,6 +384,31 @@ impl Board {
         }
     }
 
+    /// The live plane does not read a charger any more, and all that it said before has been seen.
+    fn pauses(&self, charger: &Arc<str>) {
+        let cases = self.cases.borrow();
+        let Some(case) = cases.get(charger) else {
+            return;
+        };
+        let is_seen = true;
+        let pause = case.paused.get();
+        case.paused
+            .set(pause.map(|pause| Pause { is_seen, ..pause }));
+    }
+
+    /// Has the live plane not read a charger for a moment, or read it again.
+    fn pause(&self, charger: &Arc<str>, paused: bool) {
+        let standings = self.standings.borrow();
+        let known = standings.get(charger);
+        self.order(Order {
+            charger: charger.to_string(),
+            authority: known.map_or(self.default, |known| known.authority),
+            mediated: known.is_some_and(Standing::is_mediated),
+            held: known.is_some_and(|known| !known.is_admitted()),
+            paused,
+        });
+    }
+
     /// Wakes all who wait for something.
     fn stir(&self) {
         for case in self.cases.borrow().values() {
@@ -522,6 +566,9 @@ impl LegHost for Switchboard {
         let charger = Arc::from(routed.charger.as_str());
         if routed.ending > 0 {
             self.0.leaves(&charger, at);
+        }
+        if routed.paused {
+            self.0.pauses(&charger);
         }
         self.0.tell(&charger);
     }

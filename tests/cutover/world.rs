@@ -263,7 +263,7 @@ pub struct Charger {
 }
 
 impl Charger {
-    /// Connects and boots one that says something so often.
+    /// Connects and boots one that says something so often; never silent if that is zero.
     pub async fn connect(url: &str, name: &str, version: Version, every: Duration) -> Self {
         let spec = Spec {
             seed: name.bytes().map(u64::from).sum(),
@@ -309,7 +309,7 @@ async fn work(
     mut told: mpsc::UnboundedReceiver<(Order, oneshot::Sender<()>)>,
     every: Duration,
 ) {
-    let mut sample = tokio::time::interval(every);
+    let mut sample = tokio::time::interval(every.max(Duration::from_millis(1)));
     sample.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -323,7 +323,11 @@ async fn work(
                     return;
                 }
             }
-            _ = sample.tick() => {
+            () = async {
+                if !every.is_zero() {
+                    sample.tick().await;
+                }
+            } => {
                 let said = if sim.session(1).is_some() {
                     sim.meter(1).await
                 } else {

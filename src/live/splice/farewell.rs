@@ -1,7 +1,8 @@
 //! Asking a charger to connect again, because it belongs to the other backend now.
 //!
 //! At a frame boundary the charger is sent one Close frame and then FIN; what it still has to say goes on to its old
-//! authority until it has sent FIN too. What the authority still sends reaches nobody: it is counted and dropped.
+//! authority until it has sent FIN too. What the authority still sends reaches nobody: it is counted and dropped. So is what
+//! a charger says that was not read any more before: nobody answers it here, and it says it again to its new authority.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -31,6 +32,8 @@ pub(super) struct Farewell {
     closed: bool,
     /// Bytes of the authority's that came too late.
     unheard: u64,
+    /// Bytes that the charger said after its authority had heard it out.
+    unread: u64,
     until: Pin<Box<Sleep>>,
 }
 
@@ -40,6 +43,7 @@ impl Default for Farewell {
             written: 0,
             closed: false,
             unheard: 0,
+            unread: 0,
             until: Box::pin(sleep(PATIENCE)),
         }
     }
@@ -57,6 +61,7 @@ impl Farewell {
             code: CODE,
             bytes: self.written as u64,
             unheard: self.unheard,
+            unread: self.unread,
         })
     }
 }
@@ -84,11 +89,19 @@ impl Splice {
         if self.say(farewell, cx).is_err() || late {
             return Poll::Ready(Ending::Restart);
         }
+        let is_paused = self.is_paused(End::Charger);
         let [charger, authority] = &mut self.halves;
         if farewell.is_said() {
             authority.state = State::Done;
-            while let Poll::Ready(Ok(n @ 1..)) = read(&mut authority.socket, cx, scratch) {
-                farewell.unheard += n as u64;
+            farewell.unheard += drop_all(&mut authority.socket, cx, scratch).0;
+        }
+        if farewell.is_said() && is_paused && charger.state == State::Open {
+            let (unread, is_over) = drop_all(&mut charger.socket, cx, scratch);
+            farewell.unread += unread;
+            if is_over {
+                charger.state = State::Ended;
+                // Its end is passed on like any other.
+                cx.waker().wake_by_ref();
             }
         }
         match charger.state {
@@ -118,6 +131,18 @@ impl Splice {
             return closed;
         }
         Ok(())
+    }
+}
+
+/// Reads what is there and drops it: how much that was, and whether nothing more will come.
+fn drop_all(socket: &mut Stream, cx: &mut Context<'_>, scratch: &mut Scratch) -> (u64, bool) {
+    let mut dropped = 0;
+    loop {
+        match read(socket, cx, scratch) {
+            Poll::Ready(Ok(n @ 1..)) => dropped += n as u64,
+            Poll::Ready(Ok(_) | Err(_)) => return (dropped, true),
+            Poll::Pending => return (dropped, false),
+        }
     }
 }
 

@@ -62,6 +62,11 @@ impl Legs {
         self.known(charger)?.borrow().model.charges_unseen()
     }
 
+    /// Whether its shadow has heard and answered all that a charger said on its open connections.
+    pub fn is_settled(&self, charger: &Arc<str>) -> bool {
+        self.links_of(charger).iter().all(|link| link.is_settled())
+    }
+
     /// Why its shadow could not take a charger over this instant, if it could not.
     pub fn unready(&self, charger: &Arc<str>) -> Option<&'static str> {
         if self.owes(charger) {
@@ -72,8 +77,6 @@ impl Legs {
                 Some("frames of its connection were lost: the new authority may lack some")
             } else if !link.is_connected() {
                 Some("the new authority has no connection for it")
-            } else if !link.is_settled() {
-                Some("the new authority has not heard all of it yet")
             } else {
                 None
             }

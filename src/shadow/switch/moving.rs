@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::{Board, Case, Running, order, span};
+use super::{Board, Case, Pause, Running, order, span};
 use crate::clock::Clock;
 use crate::facts::authority::{Carried, Change, Mode, Standing, Step};
+use crate::live::routes::PAUSE;
 use crate::shadow::legs::OpenTransaction;
 
 /// How often a charger that has to become idle is looked at again, at least: its shadow leg changes without a word.
@@ -16,6 +17,12 @@ const AGAIN: Duration = Duration::from_millis(100);
 
 /// How soon after a message its shadow leg has probably done with it.
 const SETTLES: Duration = Duration::from_millis(10);
+
+/// How long a charger may go on talking, one CALL after the other, before it is made to pause.
+const TALKS: Duration = Duration::from_secs(2);
+
+/// How soon after a pause in which it did not come to rest it is made to pause again.
+const PAUSES_AGAIN: Duration = Duration::from_secs(10);
 
 /// How long a rollback waits for the answers that are due.
 const HURRY: Duration = Duration::from_secs(3);
@@ -42,8 +49,28 @@ pub(super) enum Fate {
     Left,
 }
 
+/// The new authority lacks something that is on its way to it.
+const UNHEARD: Hindrance = Hindrance::Talk("the new authority has not heard all of it yet");
+
 /// The recorder or the live plane is gone.
 struct Gone;
+
+/// Why a charger can't be moved this instant.
+enum Hindrance {
+    /// Something is said and not answered, or not heard by the new authority: a pause would help.
+    Talk(&'static str),
+    /// Anything else.
+    Other(String),
+}
+
+impl Hindrance {
+    fn into_text(self) -> String {
+        match self {
+            Self::Talk(why) => why.to_owned(),
+            Self::Other(why) => why,
+        }
+    }
+}
 
 /// One charger on its way.
 pub(super) struct Move {
@@ -105,29 +132,68 @@ impl Move {
     /// Waits until the charger may be moved; says why not if that does not come.
     async fn wait(&self, until: Instant) -> Result<Option<String>, Gone> {
         let begun = Instant::now();
-        let (mut has_turn, mut has_news) = (false, false);
+        let mut turn: Option<Instant> = None;
+        let mut has_news = false;
         loop {
             self.goes_on()?;
             if self.running.cancelled.get() {
-                let why = "another switch took the place of this one";
-                return Ok(Some(why.to_owned()));
+                return Ok(Some("another switch took the place of this one".to_owned()));
             }
-            let hindrance = self.hindrance(begun);
-            match hindrance {
-                None if has_turn => return Ok(None),
-                None => {
+            let hindrance = self.hindrance();
+            let talks = matches!(hindrance, Some(Hindrance::Talk(_)));
+            let is_next = hindrance.is_none() || (talks && begun.elapsed() >= TALKS);
+            match turn {
+                None if is_next => {
                     self.running.pace.turn().await;
-                    has_turn = true;
+                    turn = Some(Instant::now());
                     continue;
                 }
-                Some(why) if Instant::now() >= until => return Ok(Some(why)),
-                Some(_) => {}
+                Some(turn) if self.may_go(hindrance.as_ref(), turn) => return Ok(None),
+                Some(_) if is_next => self.pause(talks),
+                _ => {}
+            }
+            if let Some(hindrance) = hindrance
+                && Instant::now() >= until
+            {
+                return Ok(Some(hindrance.into_text()));
             }
             // News are a reason to look again, and so is what the leg has made of them a moment later.
             let again = if has_news { SETTLES } else { AGAIN };
-            let again = until.min(Instant::now() + again);
+            let again = Instant::now() + again;
             let news = timeout_at(again, self.case.news.notified()).await;
             has_news = news.is_ok();
+        }
+    }
+
+    /// Whether the charger, whose turn it has been since `turn`, may go now: at rest, and nothing that it said unseen. A
+    /// rollback waits for that only so long.
+    fn may_go(&self, hindrance: Option<&Hindrance>, turn: Instant) -> bool {
+        match hindrance {
+            None => self.case.paused.get().is_some_and(Pause::is_seen),
+            Some(Hindrance::Talk(_)) => self.running.plan.rollback && turn.elapsed() >= HURRY,
+            Some(Hindrance::Other(_)) => false,
+        }
+    }
+
+    /// Makes the charger pause, so that what it says next it says to its new authority. One that did not come to rest, as
+    /// its authority talks to it too, is left alone for a while first.
+    fn pause(&self, talks: bool) {
+        let rest = if talks { PAUSES_AGAIN } else { PAUSE };
+        let last = self.case.paused.get();
+        if last.is_some_and(|last| last.since.elapsed() < rest) {
+            return;
+        }
+        self.case.paused.set(Some(Pause {
+            since: Instant::now(),
+            is_seen: false,
+        }));
+        self.board.pause(&self.charger, true);
+    }
+
+    /// The charger stays, so it may go on talking.
+    fn resume(&self) {
+        if self.case.paused.take().is_some() {
+            self.board.pause(&self.charger, false);
         }
     }
 
@@ -137,40 +203,37 @@ impl Move {
     }
 
     /// Why the charger can't be moved this instant.
-    fn hindrance(&self, begun: Instant) -> Option<String> {
+    fn hindrance(&self) -> Option<Hindrance> {
         let plan = &self.running.plan;
-        let open = self.board.legs.open_transactions(&self.charger);
+        let legs = &self.board.legs;
+        let open = legs.open_transactions(&self.charger);
         if let Some(first) = open.iter().find(|one| !one.is_ending)
             && plan.mode == Mode::Drain
         {
-            return Some(format!("transaction {} is open", first.wire));
+            let why = format!("transaction {} is open", first.wire);
+            return Some(Hindrance::Other(why));
         }
         if let Some(unknown) = self.unknown(&open) {
-            return Some(unknown);
+            return Some(Hindrance::Other(unknown));
         }
-        if !self.board.mediates.get()
-            && let names = self.board.legs.names(&self.charger)
-            && Carried::need_mediator(&names)
-        {
-            return Some("a transaction is open, and there is no mediator".to_owned());
-        }
-        let legs = &self.board.legs;
-        if plan.rollback && begun.elapsed() >= HURRY {
-            return None;
+        if !self.board.mediates.get() && Carried::need_mediator(&legs.names(&self.charger)) {
+            let why = "a transaction is open, and there is no mediator".to_owned();
+            return Some(Hindrance::Other(why));
         }
         if legs.is_talking(&self.charger) {
-            return Some("a message is not answered yet".to_owned());
+            return Some(Hindrance::Talk("a message is not answered yet"));
         }
         if plan.rollback {
-            let owes = legs.owes(&self.charger);
-            return owes.then(|| "the new authority has not heard all of it yet".to_owned());
+            return legs.owes(&self.charger).then_some(UNHEARD);
         }
         if let Some(connector) = legs.charges_unseen(&self.charger) {
-            return Some(format!(
-                "connector {connector} charges, and its transaction is not known"
-            ));
+            let why = format!("connector {connector} charges, and its transaction is not known");
+            return Some(Hindrance::Other(why));
         }
-        legs.unready(&self.charger).map(str::to_owned)
+        if let Some(why) = legs.unready(&self.charger) {
+            return Some(Hindrance::Other(why.to_owned()));
+        }
+        (!legs.is_settled(&self.charger)).then_some(UNHEARD)
     }
 
     /// A transaction that the new authority could not be told of, in words: nobody may guess its name.
@@ -188,6 +251,7 @@ impl Move {
 
     fn keep(&self, why: String) -> Result<Fate, Gone> {
         tracing::info!(charger = %self.charger.escape_debug(), why, "charger stays");
+        self.resume();
         let change = Change {
             why,
             ..self.change(Step::Kept)
@@ -203,6 +267,7 @@ impl Move {
     /// From here on the charger belongs to the new authority: on disk first, then in the live plane.
     async fn act(&self) -> Result<(), Gone> {
         self.case.left.set(None);
+        self.case.paused.set(None);
         let names = self.board.legs.names(&self.charger);
         self.commit(self.change(Step::Acting), names).await
     }
