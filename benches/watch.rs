@@ -21,6 +21,7 @@ use evenkeel::ocpp::Severity;
 use evenkeel::watch::app::{App, Effect, Event, Reply, Setup};
 use evenkeel::watch::books::Books;
 use evenkeel::watch::keys::Key;
+use evenkeel::watch::source;
 use evenkeel::watch::text::Zone;
 use evenkeel::watch::theme::{Colours, Theme};
 use ratatui::backend::CrosstermBackend;
@@ -183,6 +184,7 @@ fn app(books: &Books) -> App {
         reveal: false,
         demo: false,
         operator: None,
+        role: String::new(),
         filters: Vec::new(),
     })
 }
@@ -306,7 +308,7 @@ fn steady(books: &Books) {
             pulse.open = CHARGERS - frame as u64 % 5;
             app.on(Event::Pulse(Arc::new(pulse.clone())), now);
             // The source reads as often as its share of time allows.
-            if source * 20 <= Duration::from_millis(250) * frame as u32 {
+            if source * source::SHARE <= Duration::from_millis(250) * frame as u32 {
                 let at = Instant::now();
                 let request = app.screen().question(40);
                 let _answer = books.answer(&request).unwrap();

@@ -3,8 +3,10 @@
 
 pub mod billing;
 pub mod bound;
+pub mod comms;
 pub mod decommission;
 pub mod fleet;
 pub mod gate;
 pub mod map;
 pub mod standing;
+pub mod switches;

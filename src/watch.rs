@@ -8,6 +8,7 @@ pub mod app;
 pub mod board;
 pub mod books;
 pub mod coverage;
+pub mod decide;
 pub mod diffs;
 pub mod feed;
 pub mod gate;
@@ -16,6 +17,7 @@ pub mod keys;
 pub mod ladder;
 pub mod lines;
 pub mod mask;
+pub mod notes;
 pub mod outside;
 pub mod pane;
 pub mod personal;
@@ -50,10 +52,10 @@ use crate::clock::Clock;
 use crate::judge::Rules;
 use app::{App, Effect, Event, Setup};
 use books::Books;
+use notes::Notes;
 use outside::Outside;
 use rewind::Rewinder;
 use terminal::Screen;
-use triage::Notes;
 
 /// Time between two pictures that nobody asked for by a key.
 const FRAME: Duration = Duration::from_millis(250);
@@ -228,7 +230,7 @@ impl Hands {
             },
             Effect::Note(wish) => match self.notes.write(wish, self.events.clone()) {
                 Ok(()) => return Vec::new(),
-                Err(error) => format!("the note cannot be written: {error}"),
+                Err(error) => format!("nothing can be written: {error}"),
             },
             Effect::Bundle(finding) => match self.bundle(finding) {
                 Ok(()) => return Vec::new(),

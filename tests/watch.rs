@@ -29,6 +29,8 @@ mod diffs;
 mod feed;
 #[path = "watch/gate.rs"]
 mod gate;
+#[path = "watch/moved.rs"]
+mod moved;
 #[path = "watch/rewind.rs"]
 mod rewind;
 #[path = "watch/sessions.rs"]

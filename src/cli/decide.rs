@@ -24,6 +24,7 @@ use crate::ledger::query::Reader;
 use crate::ledger::row::{Decided, Evidence, Exception, Word};
 use crate::ledger::views::rfc3339;
 use crate::report::verdict::Criteria;
+use crate::watch::decide::Wish;
 
 /// Records what is decided about a group, with the evidence that it rests on.
 ///
@@ -103,10 +104,82 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub fn run(options: &Options) -> Result<Exit, CliError> {
     let dir = options.recording.existing()?;
     judging::bring_up_to_date(&dir)?;
-    let now = Clock::system().now();
-    let criteria = gate::criteria(&dir, options.gate.as_deref())?;
     let reader = Reader::open(&dir)?;
-    let report = gate::weigh(&reader, &criteria, (Some(&options.group), now, false))?;
+    let (decided, report) = considered(options, (&dir, &reader))?;
+    confirmed(options, &report)?;
+    let seq = noting::write(&dir, Kind::Decision, super::to_json(&decided)?)?;
+    super::say(&said(&decided, &report, seq))?;
+    let moved = moving::carry_out(options, &reader, (&dir, seq));
+    if let Ok(says) = &moved {
+        super::say(says)?;
+    }
+    if let Some(program) = &options.hook {
+        run_hook(options, program, (&dir, seq))?;
+    }
+    judging::bring_up_to_date(&dir)?;
+    noting::wait_until_judged(&dir, seq)?;
+    moved.map(|_| Exit::Parity)
+}
+
+/// Decides what somebody filled in, by the criteria of `gate` or the recording's; says what was recorded and begun. The
+/// group's name was typed.
+pub fn write(dir: &Path, gate: Option<&Path>, wish: &Wish) -> Result<String, CliError> {
+    let options = filled_in(gate, wish)?;
+    judging::catch_up(dir)?;
+    let reader = Reader::open(dir)?;
+    let (decided, report) = considered(&options, (dir, &reader))?;
+    confirmed(&options, &report)?;
+    let seq = noting::write(dir, Kind::Decision, super::to_json(&decided)?)?;
+    let moved = moving::carry_out(&options, &reader, (dir, seq));
+    judging::catch_up(dir)?;
+    let said = said(&decided, &report, seq);
+    let first = said.lines().next().unwrap_or_default();
+    Ok(match moved {
+        Ok(says) if says.is_empty() => first.to_owned(),
+        Ok(says) => format!("{first}; {}", says.trim_end()),
+        Err(error) => format!("{first}, but nobody is moved: {}", error.message),
+    })
+}
+
+/// What was filled in, as the command line says it.
+fn filled_in(gate: Option<&Path>, wish: &Wish) -> Result<Options, CliError> {
+    let wrong = |message| CliError::new(Exit::Usage, "DEC-003", message);
+    let (mut criterion, mut until, mut at_most) = (None, None, None);
+    if let Some(exception) = &wish.exception {
+        let cap = || format!("{:?} is no number of failures", exception.at_most);
+        criterion = Some(exception.criterion.clone());
+        until = Some(gate::time(&exception.until).map_err(wrong)?);
+        at_most = Some(exception.at_most.parse().map_err(|_| wrong(cap()))?);
+    }
+    Ok(Options {
+        word: wish.word,
+        recording: RecordingArg::default(),
+        group: wish.group.clone(),
+        by: wish.by.clone(),
+        role: wish.role.clone(),
+        reason: wish.reason.clone(),
+        criterion,
+        until,
+        at_most,
+        owner: None,
+        gate: gate.map(Path::to_owned),
+        confirm: Some(wish.group.clone()),
+        now: false,
+        only_record: false,
+        hook: None,
+        hook_timeout: Duration::ZERO,
+    })
+}
+
+/// The decision with what it rests on, if it may be taken now.
+fn considered(
+    options: &Options,
+    (dir, reader): (&Path, &Reader),
+) -> Result<(Decided, Report), CliError> {
+    let now = Clock::system().now();
+    let criteria = gate::criteria(dir, options.gate.as_deref())?;
+    let look = (Some(options.group.as_str()), now, false);
+    let report = gate::weigh((dir, reader), &criteria, look)?;
     let evidence = reader.evidence(Some(&options.group))?;
     allowed(options, &report, &evidence, now)?;
     let decided = Decided {
@@ -118,16 +191,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         exception: exception(options, &criteria, now)?,
         evidence: frozen(&report)?,
     };
-    confirmed(options, &report)?;
-    let seq = noting::write(&dir, Kind::Decision, super::to_json(&decided)?)?;
-    super::say(&said(&decided, &report, seq))?;
-    let moved = moving::carry_out(options, &reader, (&dir, seq));
-    if let Some(program) = &options.hook {
-        run_hook(options, program, (&dir, seq))?;
-    }
-    judging::bring_up_to_date(&dir)?;
-    noting::wait_until_judged(&dir, seq)?;
-    moved.map(|()| Exit::Parity)
+    Ok((decided, report))
 }
 
 fn allowed(

@@ -15,13 +15,14 @@ use super::judging::{self, Threads};
 use super::recording::RecordingArg;
 use super::rules;
 use crate::clock::{Clock, Micros};
+use crate::estate::comms;
 use crate::estate::gate::file::{self, Mistake};
 use crate::estate::gate::{Report, Verdict};
 use crate::facts::Reader as Facts;
 use crate::ledger::query::Reader;
 use crate::ledger::row::{EVERYBODY, UNGROUPED};
 use crate::ledger::views::rfc3339;
-use crate::report::verdict::Criteria;
+use crate::report::verdict::{self, Criteria};
 
 /// How often a gate that waits looks again.
 const EVERY: Duration = Duration::from_secs(5);
@@ -31,6 +32,7 @@ const EVERY: Duration = Duration::from_secs(5);
 /// A group:       evenkeel gate --group depot-north RECORDING
 /// In scripts:    evenkeel gate --group depot-north --json --junit gate.xml RECORDING
 /// Wait for it:   evenkeel gate --group depot-north --wait 30m RECORDING
+/// Tell people:   evenkeel gate --group depot-north --comms RECORDING
 ///
 /// The verdict is that of the worst blocking criterion: GO, GO+n (n exceptions), HOLD (too little is known), NO-GO, ROLL BACK.
 /// Criteria come from --gate, else from the recording, else from the built-in file that `evenkeel init --gate` writes.
@@ -58,6 +60,10 @@ pub struct Options {
     /// Print the result as JSON (schema evenkeel.gate/1).
     #[arg(long)]
     json: bool,
+    /// Print what to tell site hosts, support desk and vendor instead: three sentences each, made of the gate, the decisions and
+    /// the switches. Nothing is sent.
+    #[arg(long, conflicts_with = "json")]
+    comms: bool,
     /// Write the criteria as `JUnit` XML too, one failure for each that has failed.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
@@ -101,6 +107,8 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     }
     if options.json {
         super::say(&(super::to_json(&report)? + "\n"))?;
+    } else if options.comms {
+        super::say(&news(&dir, &report)?)?;
     } else {
         super::say(&text::summary(&report))?;
     }
@@ -109,6 +117,17 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         Verdict::Hold => Exit::Evidence,
         Verdict::NoGo | Verdict::RollBack => Exit::Divergence,
     })
+}
+
+/// What to tell people of the group and its last switch.
+fn news(dir: &Path, report: &Report) -> Result<String, CliError> {
+    let stations = judging::ledger(dir)?.stations(report.group.as_deref())?;
+    let chargers: Vec<String> = stations.into_iter().map(|it| it.charger).collect();
+    let switches = verdict::switches(&Facts::open(dir)?)?;
+    let last = switches.iter().rev().find_map(|it| it.of(&chargers));
+    let text = comms::text(&comms::messages(report, last.as_ref()));
+    let harmless = text.lines().map(|line| super::printable(line) + "\n");
+    Ok(harmless.collect())
 }
 
 fn look(options: &Options, dir: &Path) -> Result<Report, CliError> {
@@ -120,7 +139,7 @@ fn look(options: &Options, dir: &Path) -> Result<Report, CliError> {
         return at_checkpoint(dir, &criteria, group, at);
     }
     let now = options.as_of.unwrap_or_else(|| Clock::system().now());
-    weigh(&ledger, &criteria, (group, now, false))
+    weigh((dir, &ledger), &criteria, (group, now, false))
 }
 
 /// The criteria of a file, else of the recording, else the built-in ones.
@@ -154,7 +173,7 @@ pub(super) fn read(path: &Path) -> Result<String, CliError> {
 
 /// Weighs what the ledger holds of a group.
 pub(super) fn weigh(
-    reader: &Reader,
+    (dir, reader): (&Path, &Reader),
     criteria: &Criteria,
     (group, now, is_checkpoint): (Option<&str>, Micros, bool),
 ) -> Result<Report, CliError> {
@@ -165,7 +184,8 @@ pub(super) fn weigh(
     {
         known(reader, group)?;
     }
-    Ok(criteria.weigh(reader, (group, now, is_checkpoint))?)
+    let switches = verdict::switches(&Facts::open(dir)?)?;
+    Ok(criteria.weigh((reader, &switches), (group, now, is_checkpoint))?)
 }
 
 /// Refuses groups that the recording does not know.
@@ -209,7 +229,11 @@ fn at_checkpoint(
     })?;
     let rules = rules::of_recording(dir)?;
     judging::judge_until(dir, aside.path(), (rules, end), Threads::default())?;
-    weigh(&Reader::open(aside.path())?, criteria, (group, at, true))
+    weigh(
+        (dir, &Reader::open(aside.path())?),
+        criteria,
+        (group, at, true),
+    )
 }
 
 /// The last fact before a time.

@@ -228,7 +228,7 @@ fn read(
             let criteria = gate::criteria(dir, options.gate.as_deref())?;
             // As of the last fact: the same recording gives the same report.
             let now = survey.window.map_or(0, |(_, last)| last);
-            Some(gate::weigh(&whole, &criteria, (group, now, false))?)
+            Some(gate::weigh((dir, &whole), &criteria, (group, now, false))?)
         }
     };
     let wanted = Wanted {

@@ -11,15 +11,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::error::{CliError, Exit};
 use super::interrupt::Interrupt;
 use super::recording::RecordingArg;
-use super::{gate, rules, triage};
+use super::{decide, gate, rules, triage};
 use crate::clock::Clock;
 use crate::watch::app::{App, Event, Setup};
 use crate::watch::books::{Books, BooksError};
 use crate::watch::lines::{Lines, LinesError};
 use crate::watch::mask::Mask;
+use crate::watch::notes::{Notes, Wish};
 use crate::watch::text::Zone;
 use crate::watch::theme::{Theme, Wishes};
-use crate::watch::triage::{Notes, Wish};
 use crate::watch::{self, Places, WatchError, saved, still};
 
 /// Shows a recording as a full-screen dashboard, also while a tap writes it. Leaving it never stops the tap.
@@ -43,9 +43,12 @@ pub struct Options {
     /// Show chargers and tags from the start; P masks them.
     #[arg(long)]
     reveal: bool,
-    /// Let this person write notes about findings; nothing can be written otherwise.
+    /// Let this person write notes about findings and decide about groups; nothing can be written otherwise.
     #[arg(long, value_name = "NAME")]
     operate: Option<String>,
+    /// In which role that person decides.
+    #[arg(long, value_name = "ROLE", requires = "operate", default_value = "")]
+    role: String,
     /// The file with the gate's criteria, if not the recording's.
     #[arg(long, value_name = "FILE")]
     gate: Option<PathBuf>,
@@ -97,7 +100,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
 fn places(options: &Options, dir: &Path) -> Result<Places, CliError> {
     Ok(Places {
         rules: rules::of_recording(dir)?,
-        notes: notes(dir),
+        notes: notes(dir, options.gate.clone()),
         filters: filters_file(),
         evidence: options
             .evidence
@@ -108,10 +111,16 @@ fn places(options: &Options, dir: &Path) -> Result<Places, CliError> {
     })
 }
 
-/// Notes are written as `evenkeel triage` writes them.
-fn notes(dir: &Path) -> Notes {
+/// Notes are written as `evenkeel triage` writes them, decisions as `evenkeel decide` does, by the criteria of `gate`.
+fn notes(dir: &Path, gate: Option<PathBuf>) -> Notes {
     let dir = dir.to_owned();
-    Notes::new(move |wish: &Wish| triage::write(&dir, wish).map_err(|error| error.message))
+    Notes::new(move |wish: &Wish| {
+        let written = match wish {
+            Wish::Note(wish) => triage::write(&dir, wish),
+            Wish::Decision(wish) => decide::write(&dir, gate.as_deref(), wish),
+        };
+        written.map_err(|error| error.message)
+    })
 }
 
 fn setup(options: &Options, books: &Books) -> Result<Setup, CliError> {
@@ -127,6 +136,7 @@ fn setup(options: &Options, books: &Books) -> Result<Setup, CliError> {
     };
     Ok(Setup {
         operator: options.operate.clone(),
+        role: options.role.clone(),
         ..begin(&wishes, books, options.reveal)?
     })
 }
@@ -139,6 +149,7 @@ fn begin(wishes: &Wishes, books: &Books, reveal: bool) -> Result<Setup, CliError
         reveal,
         demo: false,
         operator: None,
+        role: String::new(),
         filters: filters(),
     })
 }
@@ -186,7 +197,7 @@ pub(super) fn demo(
         log: log(),
         slow: false,
         rules: rules::of_recording(dir)?,
-        notes: notes(dir),
+        notes: notes(dir, None),
         filters: filters_file(),
     };
     end_on_signal(events.clone())?;

@@ -14,7 +14,7 @@ use crate::ocpp::Severity;
 const DAY: Micros = 86_400_000_000;
 
 /// Everything that a gate may ask about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Evidence {
     /// The last fact that has been judged.
     pub judged: u64,

@@ -7,6 +7,9 @@ use sha2::{Digest as _, Sha256};
 use crate::clock::Micros;
 use crate::estate::gate::file::Mistake;
 use crate::estate::gate::{self, Asked, Gate, Report};
+use crate::estate::switches::{self, Switch};
+use crate::facts::authority::Change;
+use crate::facts::{self, Kind, RecordingError};
 use crate::ledger::LedgerError;
 use crate::ledger::query::Reader;
 use crate::ledger::row::EVERYBODY;
@@ -32,10 +35,11 @@ impl Criteria {
         Ok(Self { gate, hash })
     }
 
-    /// Weighs what the ledger holds of a group, or of the whole estate; evidence is as old as it is at `now`, µs.
+    /// Weighs what the ledger holds of a group, or of the whole estate; evidence is as old as it is at `now`, µs. Roll-backs among
+    /// the switches say how long the next one takes.
     pub fn weigh(
         &self,
-        reader: &Reader,
+        (reader, switches): (&Reader, &[Switch]),
         (group, now, is_checkpoint): (Option<&str>, Micros, bool),
     ) -> Result<Report, LedgerError> {
         let group = group.filter(|group| *group != EVERYBODY);
@@ -45,6 +49,27 @@ impl Criteria {
             is_checkpoint,
             gate_hash: self.hash.clone(),
         };
-        Ok(gate::weigh(&self.gate, &reader.evidence(group)?, &asked))
+        let evidence = reader.evidence(group)?;
+        let mut report = gate::weigh(&self.gate, &evidence, &asked);
+        let stations = evidence.stations.into_iter();
+        let chargers: Vec<String> = stations.map(|station| station.charger).collect();
+        if let Some(rehearsal) = switches::rehearsal(switches, &chargers) {
+            let no_return = evidence.wave.and_then(|wave| wave.point_of_no_return);
+            switches::learn(&mut report.undo, &rehearsal, no_return);
+        }
+        Ok(report)
     }
+}
+
+/// The switches that were recorded, oldest first.
+pub fn switches(facts: &facts::Reader) -> Result<Vec<Switch>, RecordingError> {
+    let steps = facts.of_kind(Kind::AuthorityChanged, 0, i64::MAX as usize)?;
+    let steps = steps.iter();
+    let read: Vec<_> = steps
+        .filter_map(|fact| Some((&fact.charger, fact.at, Change::read(fact)?)))
+        .collect();
+    let steps = read
+        .iter()
+        .map(|(charger, at, change)| (*charger, *at, change));
+    Ok(switches::switches(steps))
 }

@@ -25,7 +25,7 @@ use super::sessions::Sessions;
 use super::sieve::Sieve;
 use super::snapshot::{Alarm, Freshness, Pulse};
 use super::tap::Tap;
-use super::triage::Dialog;
+use super::{decide, triage};
 use crate::clock::Micros;
 pub use event::{Effect, Event, Reply, Request, Setup};
 pub(super) use overlay::edit;
@@ -130,6 +130,9 @@ impl App {
             Event::Size(width, height) => self.size = (width, height),
             Event::Pulse(pulse) => {
                 self.failed = None;
+                for charger in pulse.alarms.iter().flat_map(|alarm| &alarm.chargers) {
+                    self.mask.charger(charger);
+                }
                 self.pulse = Some(pulse);
             }
             Event::Reply(reply) => self.reply(reply),
@@ -288,6 +291,7 @@ impl App {
             }
             Action::Tour => self.overlay = self.tour(0),
             Action::Triage => self.triage(None),
+            Action::Decide | Action::Exception => self.decide(action),
             Action::Bundle => self.bundle(effects),
             Action::StepBack
             | Action::StepForward
@@ -377,11 +381,25 @@ impl App {
         let named = named.map(|id| (id.to_owned(), String::new()));
         match named.or_else(|| self.screen().finding()) {
             Some((finding, title)) => {
-                let dialog = Dialog::new(finding, title, &operator);
+                let dialog = triage::Dialog::new(finding, title, &operator);
                 self.overlay = Some(Overlay::Triage(Box::new(dialog)));
             }
             None => self.say("no finding is selected; :triage F-12345678 names one"),
         }
+    }
+
+    /// Opens the dialog about the group that is shown; where nobody operates, says how else it is decided.
+    fn decide(&mut self, action: Action) {
+        let case = match self.screen().case(action) {
+            Ok(case) => case,
+            Err(why) => return self.say(why),
+        };
+        let Some(operator) = &self.setup.operator else {
+            let hint = self.screen().unavailable(action).unwrap_or_default();
+            return self.say(format!("view only: `watch --operate NAME`, or {hint}"));
+        };
+        let who = (operator.as_str(), self.setup.role.as_str());
+        self.overlay = Some(Overlay::Decide(Box::new(decide::Dialog::new(case, who))));
     }
 
     /// Has a bundle made of the selected finding.

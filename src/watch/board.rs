@@ -36,6 +36,8 @@ pub struct Data {
     pub has_gate: bool,
     /// The wave of this day or the next that is planned.
     pub wave: Option<Wave>,
+    /// By when the first of its groups must begin to come back, if it is to be back in time: RFC 3339.
+    pub last_safe: Option<String>,
     /// What was compared, and what came out: exchanges, commands, handshakes, sessions.
     pub outcomes: Vec<(&'static str, Outcomes)>,
     /// What somebody has to look at or decide, the most urgent first.

@@ -356,6 +356,7 @@ fn overlay(app: &App, frame: &mut Frame<'_>, body: Rect, status: Rect, look: &Lo
             frame.render_widget(ratatui::text::Text::from(lines), inside);
         }
         Some(Overlay::Triage(dialog)) => dialog.draw(frame, body, look),
+        Some(Overlay::Decide(dialog)) => dialog.draw(frame, body, look),
         Some(Overlay::Tour(step)) => {
             let area = at_bottom(body, 6);
             frame.render_widget(Clear, area);

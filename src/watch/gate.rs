@@ -3,9 +3,11 @@
 //! As long as there is no gate file there is no verdict, and none is made up: what was found so far is told instead.
 
 mod draw;
+mod news;
 mod without;
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -14,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::books::{Books, BooksError};
 use super::coverage::Coverage;
+use super::decide::Case;
 use super::keys::{Action, Scope};
 use super::pane;
 use super::screen::{Look, Screen, Step};
@@ -26,6 +29,7 @@ use crate::estate::gate::{Outcome, Report};
 use crate::ledger::filter::{self, Field, Kind};
 use crate::ledger::query::{FindingCount, Outcomes};
 use crate::ledger::row::Subject;
+use news::News;
 
 /// Further than this nobody scrolls: what is told is a page or two.
 const LAST: u16 = 100;
@@ -206,10 +210,11 @@ impl Screen for Gate {
             Action::ToCoverage => return Step::Open(Box::new(Coverage::default())),
             Action::Open => return self.evidence(),
             Action::Columns => {
-                return match self.said() {
-                    Some(said) => Step::Copy(draw::news(said)),
-                    None => Step::Unused,
+                let Known::Ready(data) = &self.known else {
+                    return Step::Unused;
                 };
+                let news = News::of(Some(Arc::clone(data)), self.sieve.clone());
+                return Step::Open(Box::new(news));
             }
             _ => return Step::Unused,
         };
@@ -220,9 +225,7 @@ impl Screen for Gate {
         let Some(said) = self.said() else {
             let says = match action {
                 Action::Open => "there is no criterion to look behind: no gate file was loaded",
-                Action::Decide => {
-                    "nothing can be decided without a gate file, and this view is read only"
-                }
+                Action::Decide => "nothing can be decided without a gate file",
                 Action::Exception => {
                     "there is no criterion to grant an exception from: no gate file was loaded"
                 }
@@ -236,11 +239,11 @@ impl Screen for Gate {
         };
         let group = draw::argument(said);
         Some(match action {
-            Action::Decide => format!(
-                "this view is read only: evenkeel decide go|hold|roll-back --group {group} --by NAME"
-            ),
+            Action::Decide => {
+                format!("evenkeel decide go|hold|roll-back --group {group} --by NAME")
+            }
             Action::Exception => format!(
-                "this view is read only: evenkeel decide exception --group {group} --criterion {}",
+                "evenkeel decide exception --group {group} --criterion {}",
                 self.selected().map_or("ID", |it| it.id.as_str())
             ),
             Action::Export => format!(
@@ -248,6 +251,18 @@ impl Screen for Gate {
             ),
             _ => return None,
         })
+    }
+
+    fn case(&self, action: Action) -> Result<Case, String> {
+        let Some(said) = self.said() else {
+            return Err(self.unavailable(action).unwrap_or_default());
+        };
+        let criterion = match (action, self.selected()) {
+            (Action::Exception, Some(it)) => Some(it.id.as_str()),
+            (Action::Exception, None) => return Err("no criterion is selected".to_owned()),
+            _ => None,
+        };
+        Ok(Case::of(&said.group, &said.report, criterion))
     }
 
     fn fields(&self) -> &'static [Field] {

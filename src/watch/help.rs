@@ -196,6 +196,7 @@ fn keys(app: &App) -> Vec<(String, String)> {
         Scope::Diffs,
         Scope::Sessions,
         Scope::Gate,
+        Scope::News,
         Scope::Feed,
         Scope::Tap,
         Scope::Trace,

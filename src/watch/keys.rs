@@ -61,6 +61,8 @@ pub enum Scope {
     Sessions,
     /// Screen 4.
     Gate,
+    /// What to tell those who wait for news.
+    News,
     /// Screen 5.
     Feed,
     /// Screen 6.
@@ -247,6 +249,7 @@ impl Scope {
             Self::Diffs => "Diffs",
             Self::Sessions => "Sessions",
             Self::Gate => "Gate",
+            Self::News => "Comms",
             Self::Feed => "Feed",
             Self::Tap => "Tap",
             Self::Trace => "Trace",

@@ -170,7 +170,7 @@ impl Mask {
 }
 
 /// A text with the words for which there are `others`. A word is what an identifier may be made of; where that has no other,
-/// what follows a colon in it is tried.
+/// it is tried without what ends a sentence or clause, and then what follows a colon in it.
 fn replaced<'t>(text: &'t str, others: &HashMap<String, String>) -> Cow<'t, str> {
     let is_part = |c: char| c.is_alphanumeric() || "-_.:/*".contains(c);
     let mut out = String::new();
@@ -182,18 +182,22 @@ fn replaced<'t>(text: &'t str, others: &HashMap<String, String>) -> Cow<'t, str>
             .map_or(rest.len(), |length| start + length);
         out.push_str(&rest[..start]);
         let word = &rest[start..end];
-        let (head, tail) = word
+        let core = word.trim_end_matches(['.', ':', '/']);
+        let (head, tail) = core
             .split_once(':')
-            .map_or(("", word), |(head, tail)| (&word[..=head.len()], tail));
+            .map_or(("", core), |(head, tail)| (&core[..=head.len()], tail));
+        let end_of_clause = &word[core.len()..];
         let found = others
             .get(word)
-            .map(|whole| ("", whole))
-            .or_else(|| others.get(tail).map(|part| (head, part)));
+            .map(|whole| ("", whole, ""))
+            .or_else(|| Some(("", others.get(core)?, end_of_clause)))
+            .or_else(|| Some((head, others.get(tail)?, end_of_clause)));
         match found {
-            Some((head, new)) => {
+            Some((head, new, after)) => {
                 changed = true;
                 out.push_str(head);
                 out.push_str(new);
+                out.push_str(after);
             }
             None => out.push_str(word),
         }
@@ -252,6 +256,10 @@ mod tests {
             format!("seen on {masked}, twice")
         );
         assert_eq!(mask.text("harbour-ac-021"), "harbour-ac-021");
+        assert_eq!(
+            mask.text("gap on harbour-ac-02: full. It was harbour-ac-02."),
+            format!("gap on {masked}: full. It was {masked}.")
+        );
         assert!(mask.tag("04B10C4ED0").starts_with("tag:"));
         assert_ne!(Mask::new("other", true).charger("harbour-ac-02"), masked);
     }

@@ -87,6 +87,30 @@ pub fn broken(text: &str, width: u16, style: Style) -> Vec<Line<'static>> {
     lines.into_iter().map(styled).collect()
 }
 
+/// A line in so many columns; what is cut ends with `..`.
+pub fn cut(line: Line<'static>, width: u16) -> Line<'static> {
+    let room = usize::from(width);
+    if line.width() <= room {
+        return line;
+    }
+    let mut left = room.saturating_sub(2);
+    let mut spans = Vec::new();
+    for span in line.spans {
+        let has = span.width();
+        let fits = u16::try_from(left.min(has)).unwrap_or(width);
+        if has <= left {
+            left -= has;
+            spans.push(span);
+            continue;
+        }
+        // Two more columns, which the cut mark takes.
+        let text = super::table::padded(&span.content, fits.saturating_add(2), false);
+        spans.push(Span::styled(text, span.style));
+        break;
+    }
+    Line::from(spans).style(line.style)
+}
+
 /// Draws lines, so many of them scrolled away; the last stays in sight.
 pub fn scrolled(frame: &mut Frame<'_>, area: Rect, lines: Vec<Line<'static>>, scroll: u16) {
     let height = usize::from(area.height);

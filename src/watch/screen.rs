@@ -6,6 +6,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use serde_json::Value;
 
+use super::decide::Case;
 use super::keys::{Action, Scope};
 use super::mask::Mask;
 use super::sieve::Sieve;
@@ -128,6 +129,12 @@ pub trait Screen {
     /// The selected finding: its identity and what it says.
     fn finding(&self) -> Option<(String, String)> {
         None
+    }
+
+    /// What somebody would decide about here with this action, or why nothing can be.
+    fn case(&self, action: Action) -> Result<Case, String> {
+        let says = || "nothing can be decided here: 4 shows the gate of a group".to_owned();
+        Err(self.unavailable(action).unwrap_or_else(says))
     }
 
     /// How many panes can be in focus.

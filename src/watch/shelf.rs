@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::books::{Books, BooksError};
 use super::trace;
+use crate::estate::switches::Switch;
 use crate::facts::Kind;
 use crate::facts::authority::Journal;
 use crate::judge::Rules;
@@ -13,7 +14,7 @@ use crate::ledger::filter::Where;
 use crate::ledger::query::{Filter, Finding};
 use crate::ledger::sessions::{Totals, totals};
 use crate::ledger::views::{self, Cause};
-use crate::report::{causes, rules};
+use crate::report::{causes, rules, verdict};
 
 /// Findings that are read at most, worst first: what people can look through.
 pub const FINDINGS: usize = 5_000;
@@ -26,6 +27,7 @@ type Seen = (i64, i64);
 pub struct Shelf {
     rules: RefCell<Option<(u64, Arc<Rules>)>>,
     journal: RefCell<Option<(u64, Arc<Journal>)>>,
+    switches: RefCell<Option<(u64, Arc<Vec<Switch>>)>>,
     findings: RefCell<Option<(Seen, Arc<Vec<Finding>>)>>,
     cause: RefCell<Option<(Seen, String, Option<Cause>)>>,
     trace: RefCell<Option<(Seen, trace::Scope, Arc<trace::Base>)>>,
@@ -58,6 +60,20 @@ impl Shelf {
         }
         let read = Arc::new(Journal::read(books.facts())?);
         *self.journal.borrow_mut() = Some((last, Arc::clone(&read)));
+        Ok(read)
+    }
+
+    /// How each switch went, oldest first. They are read again only when there was another step.
+    pub fn switches(&self, books: &Books) -> Result<Arc<Vec<Switch>>, BooksError> {
+        let newest = books.facts().newest(Kind::AuthorityChanged, u64::MAX, 1)?;
+        let last = newest.first().map_or(0, |fact| fact.seq);
+        if let Some((of, switches)) = &*self.switches.borrow()
+            && *of == last
+        {
+            return Ok(Arc::clone(switches));
+        }
+        let read = Arc::new(verdict::switches(books.facts())?);
+        *self.switches.borrow_mut() = Some((last, Arc::clone(&read)));
         Ok(read)
     }
 

@@ -64,6 +64,8 @@ pub struct Alarm {
     pub since: Micros,
     /// A sentence.
     pub says: String,
+    /// Chargers that it names, so that they can be masked in it.
+    pub chargers: Vec<String>,
 }
 
 /// How fresh the data are.
@@ -99,6 +101,7 @@ impl Pulse {
                 severity: Severity::S0,
                 since: last,
                 says: "no data from the tap; last values are kept, verdicts are HOLD".to_owned(),
+                chargers: Vec::new(),
             });
         }
         alarms.extend(self.alarms.iter().cloned());

@@ -41,6 +41,15 @@ impl Zone {
         self.at(at).format("%m-%d %H:%M").to_string()
     }
 
+    /// Month, day, hours and minutes of an RFC 3339 instant; the text itself if it is none.
+    pub fn day_of(self, instant: &str) -> String {
+        let read = DateTime::parse_from_rfc3339(instant);
+        read.map_or_else(
+            |_| shown(instant).into_owned(),
+            |at| self.day(at.timestamp_micros()),
+        )
+    }
+
     /// The clock with its zone, and UTC beside it: `02:14:07+01:00 01:14Z`.
     pub fn both(self, at: Micros) -> String {
         let here = self.at(at);

@@ -3,18 +3,13 @@
 //! It opens with Cancel in focus; neither the letter that opened it nor Esc confirms anything. It only collects: what is
 //! written, and whether it may be, is decided by who carries [`super::app::Effect::Note`] out.
 
-use std::fmt;
-use std::sync::Arc;
-use std::sync::mpsc::Sender;
-use std::{io, thread};
-
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span, Text};
 use ratatui::widgets::Clear;
 use tui_input::Input;
 
-use super::app::{Event, edit};
+use super::app::edit;
 use super::keys::{Action, Key};
 use super::pane;
 use super::screen::Look;
@@ -36,13 +31,6 @@ pub struct Wish {
     /// When an acceptance ends, as it was written; empty for never.
     pub until: String,
 }
-
-/// Writes notes; says what was written, or why not.
-type Writer = dyn Fn(&Wish) -> Result<String, String> + Send + Sync;
-
-/// How notes are written.
-#[derive(Clone)]
-pub struct Notes(Arc<Writer>);
 
 /// What people may decide; the rest is seen.
 const STATES: [State; 4] = [State::Known, State::Accepted, State::Fixed, State::New];
@@ -89,31 +77,6 @@ pub enum Outcome {
     Cancelled,
     /// This is to be written.
     Write(Wish),
-}
-
-impl fmt::Debug for Notes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Notes")
-    }
-}
-
-impl Notes {
-    /// Notes are written by `writer`, which may take its time.
-    pub fn new(writer: impl Fn(&Wish) -> Result<String, String> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(writer))
-    }
-
-    /// Begins to write a note; what came of it is told as an event.
-    pub(super) fn write(&self, wish: Wish, told: Sender<Event>) -> io::Result<()> {
-        let writer = Arc::clone(&self.0);
-        let thread = thread::Builder::new().name("note".to_owned());
-        let written = thread.spawn(move || {
-            let says = writer(&wish).unwrap_or_else(|why| format!("nothing was noted: {why}"));
-            // A dashboard that was left meanwhile does not hear it; the note is written all the same.
-            let _ = told.send(Event::Told(says));
-        });
-        written.map(drop)
-    }
 }
 
 impl Dialog {

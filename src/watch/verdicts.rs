@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::books::{Books, BooksError};
 use crate::clock::Micros;
-use crate::estate::gate::{Report, Verdict};
+use crate::estate::gate::{Outcome, Report, Verdict};
+use crate::estate::switches::Switch;
 use crate::ledger::row::EVERYBODY;
 use crate::report::verdict::Criteria;
 
@@ -30,6 +31,8 @@ pub struct Said {
     pub report: Arc<Report>,
     /// Since when none of its chargers has been connected, µs; none if it is not silent.
     pub silent: Option<Micros>,
+    /// Its last switch, if it ever was moved.
+    pub switch: Option<Switch>,
 }
 
 /// The word that stands in a verdict's place when nothing is known of now.
@@ -62,10 +65,15 @@ impl Said {
     }
 
     /// Greater is worse.
-    pub fn rank(&self) -> (Verdict, u64) {
+    pub fn rank(&self) -> (Verdict, u64, u64) {
+        let failed = self.report.counts.get(&Outcome::Failed);
         match self.silent {
-            Some(_) => (Verdict::Hold, u64::MAX),
-            None => (self.report.verdict, self.report.exceptions),
+            Some(_) => (Verdict::Hold, u64::MAX, 0),
+            None => (
+                self.report.verdict,
+                failed.copied().unwrap_or_default(),
+                self.report.exceptions,
+            ),
         }
     }
 }
@@ -122,11 +130,13 @@ impl Verdicts {
         };
         let judged = books.ledger()?.cursor()?.seq;
         let last = books.last()?;
+        let switches = books.shelf().switches(books)?;
         self.owed.set(false);
         let mut said = Vec::new();
         for (group, chargers) in books.ledger()?.members()? {
             said.push(Said {
                 report: self.report(books, &criteria, (&group, judged))?,
+                switch: switches.iter().rev().find_map(|it| it.of(&chargers)),
                 silent: books.connections()?.silent_since(&chargers, last),
                 group,
             });
@@ -152,7 +162,8 @@ impl Verdicts {
             }
         }
         let look = (Some(group), books.now(), false);
-        let report = Arc::new(criteria.weigh(books.ledger()?, look)?);
+        let switches = books.shelf().switches(books)?;
+        let report = Arc::new(criteria.weigh((books.ledger()?, &switches), look)?);
         let kept = Kept {
             judged,
             weighed: Instant::now(),

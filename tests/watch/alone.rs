@@ -71,6 +71,24 @@ fn open(night: &Night) -> Terminal {
 }
 
 #[test]
+fn without_colours_a_real_terminal_gets_none_and_states_are_words() {
+    let night = Night::planned();
+    let mut command = evenkeel(&night, &[]);
+    command.env("NO_COLOR", "1");
+    let mut terminal = Terminal::open(command);
+    terminal.await_text("NEEDS A PERSON");
+    for key in ["2", "3", "5", "6", "4"] {
+        terminal.press(key);
+    }
+    terminal.await_text("FAILED");
+    terminal.press("q");
+    let seen = terminal.read_to_end();
+    assert_eq!(crate::colours::colours(seen), Vec::<u32>::new());
+    // The night is long over, and that is a word too.
+    assert!(seen.contains("STALE"), "{seen:?}");
+}
+
+#[test]
 fn leaving_restores_the_terminal() {
     let night = Night::whole();
     let mut terminal = open(&night);

@@ -27,7 +27,7 @@ fn sent(night: &Night, theme: Theme) -> String {
 }
 
 /// Parameters of sequences that set a colour; going back to the terminal's own (39, 49) is none.
-fn colours(sent: &str) -> Vec<u32> {
+pub(crate) fn colours(sent: &str) -> Vec<u32> {
     let mut found = Vec::new();
     for sequence in sent.split("\u{1b}[").skip(1) {
         let Some((parameters, _)) = sequence.split_once('m') else {

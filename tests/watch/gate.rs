@@ -66,16 +66,25 @@ fn the_worst_group_is_first_and_enter_tells_why() {
     stage.press("D");
     shows(
         &stage,
-        "evenkeel decide go|hold|roll-back --group harbour --by NAME",
+        "view only: `watch --operate NAME`, or evenkeel decide go|hold|roll-back --group harbour --by NAME",
     );
     stage.press("<Esc><Down><Enter>");
     shows(&stage, "GATE station");
     shows(&stage, "nobody said how the chargers come back");
-    let news = stage.press("c");
+    stage.press("c");
+    shows(&stage, "To support desk");
+    shows(&stage, "station (2 chargers) stays with the old backend");
+    let news = stage.press("y");
     let [Effect::Copy(news)] = news.as_slice() else {
         panic!("{news:?}");
     };
-    assert!(news.starts_with("station: the gate says NO-GO"), "{news}");
+    assert!(news.starts_with("To site hosts:\nstation"), "{news}");
+    assert!(
+        news.contains("station (2 chargers): the gate says NO-GO"),
+        "{news}"
+    );
+    stage.press("<Esc>");
+    shows(&stage, "GATE station");
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! A recording that never changes: four chargers whose stories hold one of everything. No sockets, no clock.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use evenkeel::cli::judging::judge_recording;
+use evenkeel::facts::authority::{Change, Mode, Plan, Step};
 use evenkeel::facts::{Dir, Fact, Kind, Leg, Limits, Recorder};
 use evenkeel::judge::Rules;
 use serde_json::json;
@@ -77,7 +80,12 @@ impl Night {
 
     /// The whole night with two groups, a wave and criteria; somebody has said that one group stays.
     pub(crate) fn planned() -> Self {
+        Self::of(&Self::plan(None, None))
+    }
+
+    fn plan(no_return: Option<&str>, more: Option<Story>) -> Vec<Fact> {
         let mut first = boots();
+        let no_return = no_return.map(|at| at.parse::<DateTime<Utc>>().unwrap().timestamp_micros());
         first.loaded(&json!({
             "groups": [
                 {"name": "harbour", "patterns": ["harbour-*"], "rollback": "tap", "rollback_s": 240, "rehearsed": "2026-11-01", "wave": "pilot"},
@@ -85,12 +93,67 @@ impl Night {
             ],
             "waves": [{
                 "name": "pilot", "date": "2026-12-01", "window": "22:00-05:00", "sign_off": "Billing", "decision": "Ops",
-                "deputy": "Net", "communications": ["02:30 site hosts"],
+                "deputy": "Net", "communications": ["02:30 site hosts"], "point_of_no_return": no_return,
             }],
         }));
         first.gate(GATE);
         first.decide(&json!({"group": "harbour", "word": "hold", "by": "ann", "role": "Billing", "reason": "too early"}));
-        Self::of(&woven(vec![first, tags(), energy(), silent()]))
+        let stories = [first, tags(), energy(), silent()];
+        woven(stories.into_iter().chain(more).collect())
+    }
+
+    /// The planned night; harbour is being moved, and one of its chargers has not come back.
+    pub(crate) fn moved() -> Self {
+        let steps = [
+            ("", Step::Begun, 600),
+            ("harbour-ac-01", Step::Acting, 599),
+            ("harbour-ac-02", Step::Acting, 598),
+            ("harbour-ac-01", Step::Done, 580),
+            ("harbour-ac-02", Step::Missing, 300),
+        ];
+        Self::switched(Leg::Candidate, &steps)
+    }
+
+    /// The planned night; harbour was brought back, which took ten minutes.
+    pub(crate) fn rehearsed() -> Self {
+        let steps = [
+            ("", Step::Begun, 900),
+            ("harbour-ac-01", Step::Acting, 890),
+            ("harbour-ac-02", Step::Acting, 890),
+            ("harbour-ac-01", Step::Done, 880),
+            ("harbour-ac-02", Step::Done, 301),
+            ("", Step::Over, 300),
+        ];
+        Self::switched(Leg::Legacy, &steps)
+    }
+
+    /// The planned night with the steps of a switch, so many seconds before it ends.
+    fn switched(to: Leg, steps: &[(&str, Step, i64)]) -> Self {
+        let mut switch = Story::open("switch");
+        switch.facts.clear();
+        for (charger, step, before) in steps {
+            let at = NOW - before * 1_000_000;
+            let plan = (*step == Step::Begun).then(|| Plan {
+                to,
+                mode: Mode::Now,
+                pace: 10,
+                limit_us: 60_000_000,
+                deadline_us: 60_000_000,
+                rollback: to == Leg::Legacy,
+                by: "ops".to_owned(),
+                chargers: ["harbour-ac-01", "harbour-ac-02"]
+                    .map(str::to_owned)
+                    .to_vec(),
+            });
+            let change = Change {
+                plan,
+                ..Change::new(NOW - 600_000_000, *step, to)
+            };
+            let mut fact = change.fact(&Arc::from(*charger), at);
+            fact.seq = switch.facts.len() as u64 + 1;
+            switch.facts.push(fact);
+        }
+        Self::of(&Self::plan(Some("2026-12-02T03:30:00Z"), Some(switch)))
     }
 
     /// Two groups with criteria; the only charger of one has been away for long.

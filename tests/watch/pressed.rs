@@ -12,50 +12,99 @@ use ratatui::backend::TestBackend;
 use crate::night::Night;
 use crate::stage::{ASCII, Stage};
 
-/// How each screen and overlay is reached.
-const PLACES: [&str; 13] = [
+/// How each screen and overlay is reached: the six, what opens on top of them, and what lies over them.
+const PLACES: [&str; 19] = [
     "1",
     "2",
     "3",
     "4",
     "5",
     "6",
+    "2<Enter>",
+    "3<Enter>",
     "5kk<Enter>",
+    "6<Enter>",
     "4v",
+    "4c",
     "/",
     ":",
     "?<Down><Down>",
     "f<Down>",
     "T",
+    ":triage F-G7FWS8RF<Enter>",
+    "4D",
 ];
+
+/// Presses each key that the footer shows there: something changes, something is done outside, or it says why not.
+fn press_every_key(stage: &mut Stage<'_>, place: &str) {
+    let reach = |stage: &mut Stage<'_>| {
+        stage.reopen();
+        stage.press(place);
+        // What was said on the way must not be taken for an answer.
+        stage.now += 10_000_000;
+        stage.tell(Event::Time);
+    };
+    reach(stage);
+    let footer = keys::footer(&stage.app.scopes());
+    assert!(footer.len() > 1, "{place}");
+    for binding in footer {
+        reach(stage);
+        let before = stage.picture();
+        let bound = keys::action(&stage.app.scopes(), binding.key);
+        assert_eq!(bound, Some(binding.action), "{place}");
+        let effects = stage.tell(Event::Key(binding.key));
+        assert!(
+            stage.picture() != before || !effects.is_empty(),
+            "{place}: {} {} does nothing\n{before}",
+            binding.key.word(),
+            binding.word
+        );
+    }
+}
 
 #[test]
 fn every_key_of_a_footer_does_something_there() {
-    let night = Night::whole();
+    let planned = Night::planned();
+    let mut operated = Stage::operated(&planned, (120, 40), "ops");
+    let mut viewed = Stage::open(&planned, ASCII, (80, 24));
     for place in PLACES {
-        let mut reached = Stage::open(&night, ASCII, (120, 40));
-        reached.press(place);
-        let footer = keys::footer(&reached.app.scopes());
-        assert!(footer.len() > 1, "{place}");
-        for binding in footer {
-            let mut stage = Stage::open(&night, ASCII, (120, 40));
-            stage.press(place);
-            let before = stage.picture();
-            assert_eq!(
-                keys::action(&stage.app.scopes(), binding.key),
-                Some(binding.action),
-                "{place}"
-            );
-            let effects = stage.tell(Event::Key(binding.key));
-            let changed = stage.picture() != before;
-            assert!(
-                changed || !effects.is_empty(),
-                "{place}: {} {} does nothing",
-                binding.key.word(),
-                binding.word
-            );
-        }
+        press_every_key(&mut operated, place);
+        press_every_key(&mut viewed, place);
     }
+}
+
+#[test]
+fn where_nothing_is_known_yet_every_key_says_so() {
+    let empty = Night::empty();
+    let mut stage = Stage::open(&empty, ASCII, (80, 24));
+    for place in ["1", "2", "3", "4", "5", "6"] {
+        press_every_key(&mut stage, place);
+    }
+}
+
+/// Somebody who has read nothing follows what the footer says: from the board to why a group may not go, and to the message
+/// that differs. Each step is one key.
+#[test]
+fn why_a_group_may_not_go_leads_to_the_message_that_differs() {
+    let night = Night::planned();
+    let mut stage = Stage::open(&night, ASCII, (120, 40));
+    assert!(stage.picture().contains("harbour is NO-GO because"));
+    for (word, seen) in [
+        ("gate", "WHY"),
+        ("evidence", "FINDINGS"),
+        ("trace", "TRACE"),
+    ] {
+        let picture = stage.picture();
+        let footer = picture.lines().last().unwrap_or_default();
+        assert!(footer.contains(&format!("Enter {word}")), "{footer}");
+        stage.press("<Enter>");
+        assert!(stage.picture().contains(seen), "{}", stage.picture());
+    }
+    let picture = stage.picture();
+    assert!(
+        picture.contains("\"Blocked\"") && picture.contains("\"Accepted\""),
+        "{picture}"
+    );
 }
 
 #[test]

@@ -33,31 +33,56 @@ pub(crate) struct Stage<'a> {
     pub(crate) app: App,
     pub(crate) books: Books,
     pub(crate) now: i64,
+    setup: Setup,
+    size: (u16, u16),
     _night: &'a Night,
 }
 
 impl<'a> Stage<'a> {
-    /// Opens it on a night, as it is seen right after its last fact.
+    /// Opens it on a night, as it is seen right after its last fact; nobody may write.
     pub(crate) fn open(night: &'a Night, theme: Theme, size: (u16, u16)) -> Self {
+        Self::of(night, theme, size, None)
+    }
+
+    /// The same for somebody who may write.
+    pub(crate) fn operated(night: &'a Night, size: (u16, u16), operator: &str) -> Self {
+        Self::of(night, UNICODE, size, Some(operator))
+    }
+
+    fn of(night: &'a Night, theme: Theme, size: (u16, u16), operator: Option<&str>) -> Self {
         let books = Books::open(&night.place()).unwrap().looked_at(NOW);
         let setup = Setup {
+            operator: operator.map(str::to_owned),
             theme,
             zone: Zone::Fixed(3_600),
             mask: "a run".to_owned(),
             reveal: false,
             demo: false,
-            operator: None,
+            role: String::new(),
             filters: vec![("tonight".to_owned(), "since:8h".to_owned())],
         };
         let mut stage = Self {
-            app: App::new(setup),
+            app: App::new(setup.clone()),
             books,
             now: NOW,
+            setup,
+            size,
             _night: night,
         };
-        stage.tell(Event::Size(size.0, size.1));
-        still::pulse(&mut stage.app, &stage.books, stage.now);
+        stage.begin();
         stage
+    }
+
+    /// The same dashboard, opened once more.
+    pub(crate) fn reopen(&mut self) {
+        self.app = App::new(self.setup.clone());
+        self.now = NOW;
+        self.begin();
+    }
+
+    fn begin(&mut self) {
+        self.tell(Event::Size(self.size.0, self.size.1));
+        still::pulse(&mut self.app, &self.books, self.now);
     }
 
     /// Tells it an event; gives back what is to be done outside.

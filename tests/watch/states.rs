@@ -93,6 +93,7 @@ fn loading_empty_and_failed_are_three_sentences() {
         reveal: false,
         demo: true,
         operator: None,
+        role: String::new(),
         filters: Vec::new(),
     };
     let mut app = App::new(setup);

@@ -3,33 +3,16 @@
 use evenkeel::cli::triage;
 use evenkeel::ledger::query::{Filter, Reader};
 use evenkeel::ledger::row::State;
-use evenkeel::watch::app::{App, Effect, Event, Setup};
-use evenkeel::watch::still;
-use evenkeel::watch::text::Zone;
+use evenkeel::watch::app::Effect;
+use evenkeel::watch::notes;
 use evenkeel::watch::triage::Wish;
 
 use crate::night::Night;
 use crate::stage::{Stage, UNICODE};
 
-fn operated(night: &Night) -> Stage<'_> {
-    let mut stage = Stage::open(night, UNICODE, (80, 24));
-    stage.app = App::new(Setup {
-        theme: UNICODE,
-        zone: Zone::Fixed(3_600),
-        mask: "a run".to_owned(),
-        reveal: false,
-        demo: false,
-        operator: Some("ops".to_owned()),
-        filters: Vec::new(),
-    });
-    stage.tell(Event::Size(80, 24));
-    still::pulse(&mut stage.app, &stage.books, stage.now);
-    stage
-}
-
 fn wishes(effects: Vec<Effect>) -> Vec<Wish> {
     let wish = |effect| match effect {
-        Effect::Note(wish) => Some(wish),
+        Effect::Note(notes::Wish::Note(wish)) => Some(wish),
         _ => None,
     };
     effects.into_iter().filter_map(wish).collect()
@@ -57,7 +40,7 @@ fn who_only_views_writes_nothing_and_is_told_why() {
 fn the_dialog_writes_a_note_only_where_it_is_told_to() {
     let night = Night::whole();
     let finding = a_finding(&night);
-    let mut stage = operated(&night);
+    let mut stage = Stage::operated(&night, (80, 24), "ops");
     let open = format!(":triage {finding}<Enter>");
     assert_eq!(wishes(stage.press(&open)), []);
     let shown = stage.picture();

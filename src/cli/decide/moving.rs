@@ -4,27 +4,27 @@ use std::path::Path;
 
 use super::Options;
 use crate::cli::error::CliError;
-use crate::cli::{printable, say, switch};
+use crate::cli::{printable, switch};
 use crate::facts::Leg;
 use crate::facts::authority::Mode;
 use crate::ledger::query::Reader;
 use crate::ledger::row::Word;
 use crate::shadow::switch::Request;
 
-/// Asks the tap that runs on the recording to carry out a decision, which is the fact `seq`. Without one it says so: the
-/// decision stands all the same.
+/// Asks the tap that runs on the recording to carry out a decision, which is the fact `seq`; says what it began. Without one it
+/// says so: the decision stands all the same.
 pub(super) fn carry_out(
     options: &Options,
     reader: &Reader,
     (dir, seq): (&Path, u64),
-) -> Result<(), CliError> {
+) -> Result<String, CliError> {
     let to = match options.word {
         Word::Go => Leg::Candidate,
         Word::RollBack => Leg::Legacy,
-        Word::Hold | Word::Exception | Word::SignOff => return Ok(()),
+        Word::Hold | Word::Exception | Word::SignOff => return Ok(String::new()),
     };
     if options.only_record {
-        return say("nobody is moved: it was only to be recorded\n");
+        return Ok("nobody is moved: it was only to be recorded\n".to_owned());
     }
     let stations = reader.stations(Some(&options.group))?.into_iter();
     let chargers = stations.map(|station| station.charger).collect();
@@ -42,11 +42,11 @@ pub(super) fn carry_out(
     };
     let (group, to) = (printable(&options.group), to.word());
     match switch::begin(dir, request) {
-        Ok(begun) => say(&format!(
+        Ok(begun) => Ok(format!(
             "switch {} begun: {} chargers of {group} go to {to}\n",
             begun.switch, begun.chargers
         )),
-        Err(error) if error.code == switch::NO_TAP => say(&format!(
+        Err(error) if error.code == switch::NO_TAP => Ok(format!(
             "no tap runs on this recording: nobody is moved. Once one does: evenkeel switch --to {to} --group {group} {}{}\n",
             if rollback { "--roll-back " } else { "" },
             dir.display()

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::watch::keys::Key;
+use crate::watch::notes::Wish;
 use crate::watch::rewind::{News, Order, Point};
 use crate::watch::snapshot::{Answer, Pulse, Question};
 use crate::watch::text::Zone;
 use crate::watch::theme::Theme;
-use crate::watch::triage::Wish;
 
 /// What happens to the dashboard.
 #[derive(Debug, Clone)]
@@ -65,7 +65,7 @@ pub enum Effect {
     Copy(String),
     /// Write a file of this name beside the recording, or where evidence goes.
     Export(String, String),
-    /// Write what somebody says of a finding.
+    /// Write what somebody says of a finding, or decides about a group.
     Note(Wish),
     /// Make a bundle that reproduces a finding.
     Bundle(String),
@@ -101,6 +101,8 @@ pub struct Setup {
     pub demo: bool,
     /// Who operates; nobody may write anything where none is named.
     pub operator: Option<String>,
+    /// In which role; the wave of a group may name the roles that may decide.
+    pub role: String,
     /// Filters that were saved.
     pub filters: Vec<(String, String)>,
 }

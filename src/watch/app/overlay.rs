@@ -8,7 +8,7 @@ use crate::watch::help::Help;
 use crate::watch::keys::{Action, Key, Scope};
 use crate::watch::sieve::Sieve;
 use crate::watch::tour;
-use crate::watch::triage::{Dialog, Outcome};
+use crate::watch::{decide, notes, triage};
 
 /// What is open over the screen.
 #[derive(Debug)]
@@ -22,7 +22,9 @@ pub enum Overlay {
     /// A step of the tour, from 0.
     Tour(usize),
     /// What is to become of a finding is being filled in.
-    Triage(Box<Dialog>),
+    Triage(Box<triage::Dialog>),
+    /// What is to become of a group is being filled in.
+    Decide(Box<decide::Dialog>),
 }
 
 /// What a line is written for.
@@ -89,7 +91,7 @@ impl Overlay {
             Self::Menu(_) => Scope::Menu,
             Self::Help(_) => Scope::Help,
             Self::Tour(_) => Scope::Tour,
-            Self::Triage(_) => Scope::Dialog,
+            Self::Triage(_) | Self::Decide(_) => Scope::Dialog,
         }
     }
 }
@@ -118,11 +120,20 @@ impl App {
             (Overlay::Tour(step), Some(Action::NextPage)) => self.tour(step + 1),
             (Overlay::Tour(step), _) => Some(Overlay::Tour(step)),
             (Overlay::Triage(mut dialog), action) => match dialog.take(key, action) {
-                Outcome::Open => Some(Overlay::Triage(dialog)),
-                Outcome::Cancelled => None,
-                Outcome::Write(wish) => {
-                    effects.push(Effect::Note(wish));
+                triage::Outcome::Open => Some(Overlay::Triage(dialog)),
+                triage::Outcome::Cancelled => None,
+                triage::Outcome::Write(wish) => {
+                    effects.push(Effect::Note(notes::Wish::Note(wish)));
                     self.say("the note is being written");
+                    None
+                }
+            },
+            (Overlay::Decide(mut dialog), action) => match dialog.take(key, action) {
+                decide::Outcome::Open => Some(Overlay::Decide(dialog)),
+                decide::Outcome::Cancelled => None,
+                decide::Outcome::Decided(wish) => {
+                    effects.push(Effect::Note(notes::Wish::Decision(wish)));
+                    self.say("the decision is being written");
                     None
                 }
             },
@@ -218,7 +229,6 @@ impl App {
         Some(menu)
     }
 
-    /// A step of the tour shows the screen that it is about.
     /// A step of the tour, on its screen.
     pub(super) fn tour(&mut self, step: usize) -> Option<Overlay> {
         let Some(next) = tour::STEPS.get(step) else {
@@ -234,6 +244,10 @@ impl App {
         let input = match &mut self.overlay {
             Some(Overlay::Prompt(prompt)) => &mut prompt.input,
             Some(Overlay::Triage(dialog)) => match dialog.input() {
+                Some(input) => input,
+                None => return,
+            },
+            Some(Overlay::Decide(dialog)) => match dialog.input() {
                 Some(input) => input,
                 None => return,
             },

@@ -239,7 +239,14 @@ fn counts(data: &Data, look: &Look<'_>) -> Vec<Line<'static>> {
 fn needs(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
     let needs = board.known.ready().map_or(&[][..], |data| &data.needs);
     let title = format!("NEEDS A PERSON {}", needs.len());
-    let inside = pane::boxed(frame, area, (&title, ""), look.focus == 1, look);
+    // Where the plan of the night has no room, its most urgent instant stands here.
+    let last_safe = (look.room == Room::Narrow)
+        .then(|| board.known.ready()?.last_safe.as_ref())
+        .flatten()
+        .map_or_else(String::new, |at| {
+            format!("last safe start {}", look.zone.day_of(at))
+        });
+    let inside = pane::boxed(frame, area, (&title, &last_safe), look.focus == 1, look);
     if pane::absent(frame, inside, &board.known, look) {
         return;
     }
@@ -268,7 +275,7 @@ fn needs(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
             lines.extend(indented);
         } else {
             head.push(Span::raw(format!(": {says}")));
-            lines.push(Line::from(head));
+            lines.push(pane::cut(Line::from(head), inside.width));
         }
     }
     frame.render_widget(ratatui::text::Text::from(lines), inside);
@@ -300,7 +307,8 @@ fn tonight(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
     if pane::absent(frame, inside, &board.known, look) {
         return;
     }
-    let Some(wave) = board.known.ready().and_then(|data| data.wave.as_ref()) else {
+    let data = board.known.ready();
+    let Some(wave) = data.and_then(|data| data.wave.as_ref()) else {
         pane::prose(
             frame,
             inside,
@@ -317,12 +325,15 @@ fn tonight(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
     let point = wave
         .point_of_no_return
         .map_or_else(String::new, |at| look.zone.day(at));
+    let last_safe = data.and_then(|data| data.last_safe.as_ref());
+    let last_safe = last_safe.map_or_else(String::new, |at| look.zone.day_of(at));
     let communications = wave.communications.join("; ");
     let rows = [
         ("wave", &wave.name),
         ("date", &wave.date),
         ("window", &wave.window),
         ("no return after", &point),
+        ("last safe start", &last_safe),
         ("sign-off", &wave.sign_off),
         ("decision", &wave.decision),
         ("deputy", &wave.deputy),
@@ -333,11 +344,15 @@ fn tonight(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
     let lines = rows
         .into_iter()
         .filter(|(_, says)| !says.is_empty())
-        .map(|(name, says)| {
-            Line::from(vec![
-                Span::styled(format!("{name:<16}"), look.theme.style(Tone::Dim)),
-                Span::raw(shown(says).into_owned()),
-            ])
+        .flat_map(|(name, says)| {
+            let room = inside.width.saturating_sub(16);
+            let broken = pane::broken(&shown(says), room, look.theme.style(Tone::Plain));
+            let heads = std::iter::once(name).chain(std::iter::repeat(""));
+            broken.into_iter().zip(heads).map(|(mut line, head)| {
+                let head = Span::styled(format!("{head:<16}"), look.theme.style(Tone::Dim));
+                line.spans.insert(0, head);
+                line
+            })
         });
     frame.render_widget(ratatui::text::Text::from(lines.collect::<Vec<_>>()), inside);
 }
@@ -358,7 +373,8 @@ fn events(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         pane::prose(frame, inside, "Nothing has happened yet.");
         return;
     }
-    let lines: Vec<Line<'_>> = events.iter().map(|event| event_line(event, look)).collect();
+    let lines = events.iter().map(|event| event_line(event, look));
+    let lines: Vec<Line<'_>> = lines.map(|line| pane::cut(line, inside.width)).collect();
     frame.render_widget(ratatui::text::Text::from(lines), inside);
 }
 
@@ -413,7 +429,7 @@ fn text_only(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) 
             .verdict
             .as_ref()
             .and_then(|verdict| verdict.why.first());
-        lines.extend(first.map(|why| Line::raw(format!("    {}", shown(why)))));
+        lines.extend(first.map(|why| Line::raw(format!("    {}", look.mask.text(why)))));
     }
     let needs = board.known.ready().map_or(&[][..], |data| &data.needs);
     lines.extend(needs.iter().map(|need| {
@@ -421,5 +437,7 @@ fn text_only(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) 
         line.push_span(Span::raw(format!(": {}", look.mask.text(&need.says))));
         line
     }));
+    let lines = lines.into_iter().map(|line| pane::cut(line, area.width));
+    let lines: Vec<Line<'_>> = lines.collect();
     frame.render_widget(ratatui::text::Text::from(lines), area);
 }

@@ -53,13 +53,13 @@ fn of_finding(concern: Concern) -> (u8, Need) {
 
 /// Of each group only what is most urgent: one thing is done after another.
 fn of_group(said: &Said, chargers: &[String], journal: &Journal) -> Option<(u8, Need)> {
-    let need = |urgency, says: String| {
+    let need = |urgency, since, says: String| {
         let need = Need {
             subject: said.name().to_owned(),
             severity: None,
             state: said.word().to_owned(),
             says,
-            since: said.silent,
+            since,
         };
         Some((urgency, need))
     };
@@ -70,20 +70,25 @@ fn of_group(said: &Said, chargers: &[String], journal: &Journal) -> Option<(u8, 
             path => format!("by {path}"),
         };
         let why = report.why.first().cloned().unwrap_or_default();
-        return need(0, format!("should come back, {way}; {why}"));
+        return need(0, None, format!("should come back, {way}; {why}"));
     }
     let missing = missing(chargers, journal);
     if !missing.is_empty() {
         let many = count_of(missing.len() as u64, "charger");
         let named = missing[..missing.len().min(NAMED)].join(", ");
-        return need(2, format!("{many} not back after the switch: {named}"));
+        let takes = report.undo.takes_s.map_or_else(String::new, |takes| {
+            format!("; a roll-back takes about {} min", takes.div_ceil(60))
+        });
+        let says = format!("{many} not back after the switch: {named}{takes}");
+        return need(2, None, says);
     }
     if let Some(silence) = said.silence() {
-        return need(3, format!("{silence}; look at the site's power and link"));
+        let says = format!("{silence}; look at the site's power and link");
+        return need(3, said.silent, says);
     }
     let has_moved = (chargers.iter()).any(|it| authority(it, journal) == Some(Leg::Candidate));
     if report.verdict == Verdict::Go && !has_moved {
-        return need(5, awaited(report.stage, &report.people)?);
+        return need(5, None, awaited(report.stage, &report.people)?);
     }
     None
 }

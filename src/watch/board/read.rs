@@ -28,10 +28,12 @@ pub fn read(books: &Books, _question: &Question) -> Result<Data, BooksError> {
         Err(BooksError::Gate(..)) => Vec::new(),
         said => said?.unwrap_or_default(),
     };
+    let wave = wave(ledger, last)?;
     Ok(Data {
         groups: groups(books, &said, last)?,
         has_gate: books.verdicts().have_criteria(books)?,
-        wave: wave(ledger, last)?,
+        last_safe: wave.as_ref().and_then(|wave| last_safe(&said, wave)),
+        wave,
         outcomes: outcomes(ledger)?,
         needs: needs::read(books, &said)?,
         sessions: chart(&ledger.sessions_by_hour(since)?, since),
@@ -124,6 +126,15 @@ fn wave(ledger: &query::Reader, last: Micros) -> Result<Option<Wave>, BooksError
     waves.retain(|wave| wave.date >= day);
     waves.sort_by(|a, b| a.date.cmp(&b.date));
     Ok(waves.into_iter().next())
+}
+
+/// The earliest of the instants at which a group of the wave must begin to come back.
+fn last_safe(said: &[Said], wave: &Wave) -> Option<String> {
+    let of_wave = said
+        .iter()
+        .filter(|said| said.report.people.wave == wave.name);
+    let starts = of_wave.filter_map(|said| said.report.undo.last_safe_start.clone());
+    starts.min()
 }
 
 fn chart(hours: &[(Micros, u64)], since: Micros) -> Vec<u64> {

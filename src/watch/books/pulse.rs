@@ -1,9 +1,12 @@
 //! The head of every screen and the alarms, read with a handful of cheap queries.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::{Books, BooksError};
 use crate::clock::Micros;
+use crate::facts::authority::Step;
 use crate::facts::{Fact, Kind};
 use crate::ledger::query;
 use crate::ocpp::Severity;
@@ -65,6 +68,7 @@ pub(super) fn read(books: &Books) -> Result<Pulse, BooksError> {
     let said = verdicts(books, &mut pulse)?;
     legs(books, &mut pulse)?;
     pulse.alarms = alarms(books, &pulse, &note)?;
+    pulse.alarms.extend(missing(books)?);
     pulse.alarms.extend(said.iter().filter_map(silence));
     pulse
         .alarms
@@ -100,7 +104,34 @@ fn silence(said: &Said) -> Option<Alarm> {
         severity: Severity::S1,
         since,
         says: format!("{}: {}", said.name(), said.silence()?),
+        chargers: Vec::new(),
     })
+}
+
+/// Chargers that a switch sent away and that are not back in time, an alarm for each switch. It sounds again for each that is
+/// missing besides.
+fn missing(books: &Books) -> Result<Vec<Alarm>, BooksError> {
+    let journal = books.shelf().journal(books)?;
+    let mut switches: BTreeMap<i64, (Micros, Vec<&str>)> = BTreeMap::new();
+    for (charger, standing) in &journal.chargers {
+        if standing.step == Step::Missing {
+            let (since, names) = switches.entry(standing.switch).or_default();
+            *since = standing.at.max(*since);
+            names.push(charger);
+        }
+    }
+    let alarm = |(switch, (since, names)): (i64, (Micros, Vec<&str>))| Alarm {
+        key: format!("missing {switch} {}", names.join(" ")),
+        severity: Severity::S0,
+        since,
+        says: format!(
+            "{} not back after the switch: {}",
+            count_of(names.len() as u64, "charger"),
+            names.join(", ")
+        ),
+        chargers: names.into_iter().map(str::to_owned).collect(),
+    };
+    Ok(switches.into_iter().map(alarm).collect())
 }
 
 fn first(facts: Vec<Fact>) -> Option<Fact> {
@@ -185,51 +216,44 @@ fn leg(word: &str, well: bool) -> Leg {
 
 fn alarms(books: &Books, pulse: &Pulse, note: &Value) -> Result<Vec<Alarm>, BooksError> {
     let mut alarms = Vec::new();
-    let mut add = |key: String, severity, since, says| {
-        alarms.push(Alarm {
-            key,
-            severity,
-            since,
-            says,
-        });
+    let alarm = |key: String, severity, since, says| Alarm {
+        key,
+        severity,
+        since,
+        says,
+        chargers: Vec::new(),
     };
     let last = pulse.last.unwrap_or_default();
     if pulse.stopped.is_none() {
         for (name, leg) in [("legacy", &pulse.legacy), ("candidate", &pulse.candidate)] {
             if !leg.well {
-                add(
-                    format!("{name} {}", leg.word),
-                    Severity::S1,
-                    last,
-                    format!("{name} {}", leg.word),
-                );
+                let says = format!("{name} {}", leg.word);
+                alarms.push(alarm(says.clone(), Severity::S1, last, says));
             }
         }
     }
     let dropped = count(note, "/recorder/lost_facts");
     if dropped > 0 {
-        add(
-            format!("lost {dropped}"),
-            Severity::S1,
-            last,
-            format!("the recorder lost {}", count_of(dropped, "fact")),
-        );
+        let says = format!("the recorder lost {}", count_of(dropped, "fact"));
+        alarms.push(alarm(format!("lost {dropped}"), Severity::S1, last, says));
     }
     let gaps: Vec<Fact> = books.facts().newest(Kind::Gap, u64::MAX, MOST)?;
     for gap in gaps.iter().filter(|gap| last - gap.at < RECENT).take(3) {
         let frames = count_of(gap.frames, "frame");
         let why = word(&gap.note_json()["why"]);
-        add(
-            format!("gap {}", gap.seq),
-            Severity::S3,
-            gap.at,
-            format!("gap of {frames} on {}: {why}", gap.charger),
-        );
+        alarms.push(Alarm {
+            key: format!("gap {}", gap.seq),
+            severity: Severity::S3,
+            since: gap.at,
+            says: format!("gap of {frames} on {}: {why}", gap.charger),
+            chargers: vec![gap.charger.to_string()],
+        });
     }
     if let Ok(ledger) = books.ledger() {
         for concern in ledger.concerns(Severity::S1, MOST)? {
             let says = format!("{} {} {}", concern.state, concern.id, concern.title);
-            add(concern.id, concern.severity, concern.first_seen, says);
+            let (severity, since) = (concern.severity, concern.first_seen);
+            alarms.push(alarm(concern.id, severity, since, says));
         }
     }
     Ok(alarms)

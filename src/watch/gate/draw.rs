@@ -14,7 +14,7 @@ use crate::watch::screen::{Look, Room};
 use crate::watch::table::{self, Cell, Column, number, text, toned, wide};
 use crate::watch::text::shown;
 use crate::watch::theme::{Mark, Tone, of_verdict};
-use crate::watch::verdicts::{ALL, STALE, Said};
+use crate::watch::verdicts::{STALE, Said};
 
 /// The columns of criteria.
 const COLUMNS: &[Column] = &[
@@ -79,7 +79,7 @@ pub(super) fn draw(gate: &Gate, frame: &mut Frame<'_>, area: Rect, look: &Look<'
     criteria(gate, said, frame, inside, look);
     let thirds = Layout::horizontal([Constraint::Ratio(1, 3); 3]).areas::<3>(lower);
     let panes = [
-        ("ROLLBACK PATH", rollback(&said.report)),
+        ("ROLLBACK PATH", rollback(&said.report, look)),
         ("PEOPLE", people(&said.report)),
         ("DECISIONS", decisions(&said.report)),
     ];
@@ -142,7 +142,7 @@ fn answer(said: &Said, (width, most): (u16, usize), look: &Look<'_>) -> Vec<Line
     let told = [
         ("WHY", why.join("; ")),
         ("TO GO", report.to_go.join("; ")),
-        ("UNDO", rollback(report)[..2].join(", ")),
+        ("UNDO", rollback(report, look)[..2].join(", ")),
     ];
     for (head, says) in told {
         let says = if says.is_empty() { "nothing" } else { &says };
@@ -264,7 +264,7 @@ fn result(it: &Weighed) -> (Mark, Tone, &'static str) {
 }
 
 /// The way back; the first two lines say most.
-fn rollback(report: &Report) -> Vec<String> {
+fn rollback(report: &Report, look: &Look<'_>) -> Vec<String> {
     let undo = &report.undo;
     let mut lines = vec![match undo.path.as_str() {
         "" => "nobody said how the chargers come back".to_owned(),
@@ -279,12 +279,13 @@ fn rollback(report: &Report) -> Vec<String> {
         day => format!("rehearsed {day}"),
     });
     if let Some(at) = &undo.last_safe_start {
-        lines.push(format!("last safe start {at}"));
+        lines.push(format!("last safe start {}", look.zone.day_of(at)));
     }
     if let Some(at) = &undo.point_of_no_return {
-        lines.push(format!("no way back from {at}"));
+        lines.push(format!("no way back from {}", look.zone.day_of(at)));
     }
-    lines.push(format!("{} sessions under way", undo.open_sessions));
+    let open = crate::watch::text::count_of(undo.open_sessions, "session");
+    lines.push(format!("{open} under way"));
     lines
 }
 
@@ -342,7 +343,7 @@ fn footer(said: &Said, width: u16, look: &Look<'_>) -> Vec<Line<'static>> {
     let mut lines = vec![Line::styled(rule, look.theme.style(Tone::Dim))];
     let last = decisions(report).swap_remove(0);
     let told = [
-        ("ROLLBACK", rollback(report)[2..].join(", ")),
+        ("ROLLBACK", rollback(report, look)[2..].join(", ")),
         ("PEOPLE", people(report).join("; ")),
         ("DECIDED", last),
         ("DECIDE", command(said)),
@@ -382,24 +383,6 @@ pub(super) fn argument(said: &Said) -> String {
     } else {
         format!("'{}'", name.replace('\'', "'\\''"))
     }
-}
-
-/// Three sentences for those who wait for news.
-pub(super) fn news(said: &Said) -> String {
-    let report = &said.report;
-    let whom = match said.name() {
-        ALL => "All chargers",
-        name => &shown(name),
-    };
-    format!(
-        "{whom}: the gate says {} as of {}. Of {} criteria {} are met and {} have failed. If they move, {}.",
-        said.word(),
-        report.as_of,
-        report.criteria.len(),
-        count_of(report, Outcome::Met),
-        count_of(report, Outcome::Failed),
-        rollback(report)[0]
-    )
 }
 
 fn or_none(text: &str) -> &str {
