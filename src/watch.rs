@@ -7,6 +7,7 @@
 pub mod app;
 pub mod board;
 pub mod books;
+pub mod compare;
 pub mod coverage;
 pub mod decide;
 pub mod diffs;

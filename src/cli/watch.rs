@@ -47,8 +47,8 @@ pub struct Options {
     #[arg(long, value_name = "NAME")]
     operate: Option<String>,
     /// In which role that person decides.
-    #[arg(long, value_name = "ROLE", requires = "operate", default_value = "")]
-    role: String,
+    #[arg(long, value_name = "ROLE", requires = "operate")]
+    role: Option<String>,
     /// The file with the gate's criteria, if not the recording's.
     #[arg(long, value_name = "FILE")]
     gate: Option<PathBuf>,
@@ -136,7 +136,7 @@ fn setup(options: &Options, books: &Books) -> Result<Setup, CliError> {
     };
     Ok(Setup {
         operator: options.operate.clone(),
-        role: options.role.clone(),
+        role: options.role.clone().unwrap_or_default(),
         ..begin(&wishes, books, options.reveal)?
     })
 }

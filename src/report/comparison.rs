@@ -4,6 +4,7 @@
 //! rules. Nothing is compared a second time. All text in it is fit for a terminal.
 
 mod fields;
+mod pair;
 
 use serde::Serialize;
 

@@ -13,7 +13,7 @@ use super::rewind::Point;
 use super::shelf::Shelf;
 use super::snapshot::{Answer, Pulse, Question};
 use super::verdicts::Verdicts;
-use super::{board, coverage, diffs, feed, gate, sessions, tap, trace};
+use super::{board, compare, coverage, diffs, feed, gate, sessions, tap, trace};
 use crate::clock::{Clock, Micros};
 use crate::facts::{self, Kind, RecordingError};
 use crate::ledger::{self, LedgerError, query};
@@ -191,6 +191,9 @@ impl Books {
             Question::Feed(question) => Answer::Feed(Arc::new(feed::read(self, question)?)),
             Question::Tap(question) => Answer::Tap(Arc::new(tap::read(self, question)?)),
             Question::Trace(question) => Answer::Trace(Arc::new(trace::read(self, question)?)),
+            Question::Compare(question) => {
+                Answer::Compare(Arc::new(compare::read(self, question)?))
+            }
             Question::Coverage(question) => {
                 Answer::Coverage(Arc::new(coverage::read(self, question)?))
             }

@@ -9,6 +9,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use serde_json::{Value, json};
 
+use super::compare::{self, Message};
 use super::keys::{Action, Scope};
 use super::screen::{Look, Screen, Step};
 use super::side_by_side::Fold;
@@ -99,6 +100,7 @@ pub struct Diffs {
     fold: Fold,
     focus: usize,
     scroll: [u16; 2],
+    marked: Option<Message>,
 }
 
 impl Diffs {
@@ -246,6 +248,11 @@ impl Screen for Diffs {
         }
         match action {
             Action::Open => self.open(),
+            Action::Mark => {
+                let exemplar = self.told().and_then(|told| told.exemplar.as_ref());
+                let this = exemplar.map(|exemplar| (exemplar.subject, exemplar.id));
+                compare::mark(&mut self.marked, this, 2)
+            }
             Action::NextDivergence => self.next(true),
             Action::PreviousDivergence => self.next(false),
             Action::Raw => self.toggled(
@@ -268,16 +275,6 @@ impl Screen for Diffs {
                 ["only findings that nobody decided about", "all findings"],
             ),
             _ => Step::Unused,
-        }
-    }
-
-    fn unavailable(&self, action: Action) -> Option<String> {
-        match action {
-            Action::Mark => Some(
-                "two sightings cannot be compared with each other yet: n and N step through them"
-                    .to_owned(),
-            ),
-            _ => None,
         }
     }
 

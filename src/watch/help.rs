@@ -201,6 +201,7 @@ fn keys(app: &App) -> Vec<(String, String)> {
         Scope::Tap,
         Scope::Trace,
         Scope::Coverage,
+        Scope::Compare,
         Scope::List,
         Scope::Prompt,
         Scope::Menu,

@@ -71,6 +71,8 @@ pub enum Scope {
     Trace,
     /// Model by action.
     Coverage,
+    /// Two messages beside each other.
+    Compare,
     /// A line of text is being written.
     Prompt,
     /// The help is open.
@@ -254,6 +256,7 @@ impl Scope {
             Self::Tap => "Tap",
             Self::Trace => "Trace",
             Self::Coverage => "Coverage",
+            Self::Compare => "Compare",
             Self::Prompt => "While writing",
             Self::Help => "In this help",
             Self::Menu => "In menus",

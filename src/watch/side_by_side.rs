@@ -39,6 +39,9 @@ const COLUMNS: usize = 58;
 /// Words for a value that is not there.
 const ABSENT: &str = "(absent)";
 
+/// What the columns of the backends are called.
+const BACKENDS: [&str; 2] = ["LEGACY", "CANDIDATE"];
+
 /// The comparison as lines of at most `width` columns.
 pub fn lines(
     comparison: &Comparison,
@@ -46,8 +49,19 @@ pub fn lines(
     fold: Fold,
     look: &Look<'_>,
 ) -> Vec<Line<'static>> {
+    lines_of(comparison, BACKENDS, (width, fold), look)
+}
+
+/// The same of two things that are called otherwise, by names whose first letters differ.
+pub fn lines_of(
+    comparison: &Comparison,
+    names: [&'static str; 2],
+    (width, fold): (u16, Fold),
+    look: &Look<'_>,
+) -> Vec<Line<'static>> {
     let sheet = Sheet {
         width: usize::from(width),
+        names,
         fold,
         look,
     };
@@ -85,6 +99,7 @@ pub fn summary(comparison: &Comparison) -> String {
 /// What every line is laid out by.
 struct Sheet<'a> {
     width: usize,
+    names: [&'static str; 2],
     fold: Fold,
     look: &'a Look<'a>,
 }
@@ -166,12 +181,8 @@ impl Sheet<'_> {
     fn heads(&self, section: &Section) -> Line<'static> {
         let (path, value) = self.widths(section);
         let mut text = format!("   {:path$} ", "path");
-        let heads: &[&str] = if section.three_way {
-            &["WIRE TRUTH", "LEGACY", "CANDIDATE"]
-        } else {
-            &["LEGACY", "CANDIDATE"]
-        };
-        for head in heads {
+        let wire = section.three_way.then_some("WIRE TRUTH");
+        for head in wire.into_iter().chain(self.names) {
             text += &padded(head, u16::try_from(value).unwrap_or(u16::MAX), false);
             text.push(' ');
         }
@@ -259,8 +270,9 @@ impl Sheet<'_> {
         if row.mark == Mark::Equal {
             sides.push(("=", candidate));
         } else {
-            sides.push(("L", legacy));
-            sides.push(("C", candidate));
+            let [ours, theirs] = self.names.map(|name| &name[..1]);
+            sides.push((ours, legacy));
+            sides.push((theirs, candidate));
         }
         for (who, pieces) in sides {
             let value = wrapped(pieces, self.width.saturating_sub(6).max(1));

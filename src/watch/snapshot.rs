@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::clock::Micros;
 use crate::ocpp::Severity;
 
-use super::{board, coverage, diffs, feed, gate, sessions, tap, trace};
+use super::{board, compare, coverage, diffs, feed, gate, sessions, tap, trace};
 
 /// A running tap writes a tick a minute, whatever chargers do: silence longer than this, µs, means that nothing is known of
 /// now.
@@ -142,6 +142,8 @@ pub enum Question {
     Trace(trace::Question),
     /// Model by action.
     Coverage(coverage::Question),
+    /// Two messages beside each other.
+    Compare(compare::Question),
 }
 
 /// What a screen gets to know.
@@ -163,6 +165,8 @@ pub enum Answer {
     Trace(Arc<trace::Data>),
     /// Model by action.
     Coverage(Arc<coverage::Data>),
+    /// Two messages beside each other.
+    Compare(Arc<compare::Data>),
 }
 
 /// What a screen knows: nothing yet, something, or why not. Three different sentences.

@@ -10,6 +10,7 @@ use ratatui::Frame;
 use ratatui::layout::Rect;
 use serde_json::{Value, json};
 
+use super::compare::{self, Message};
 use super::keys::{Action, Scope as Keys};
 use super::ladder::{self, Step as Rung, Story};
 use super::screen::{Look, Screen, Step};
@@ -96,6 +97,7 @@ pub struct Trace {
     fold: Fold,
     focus: usize,
     scroll: u16,
+    marked: Option<Message>,
 }
 
 impl Trace {
@@ -111,6 +113,7 @@ impl Trace {
             fold: Fold::default(),
             focus: 0,
             scroll: 0,
+            marked: None,
         }
     }
 
@@ -145,6 +148,13 @@ impl Trace {
         };
         let at = at.or_else(behind).unwrap_or_default();
         (steps, at)
+    }
+
+    /// The selected message.
+    fn selected(&self) -> Option<Message> {
+        let (steps, at) = self.steps();
+        let item = self.data()?.story.item(steps.get(at)?)?;
+        Some((item.subject, item.id))
     }
 
     fn choose(&mut self, steps: &[Rung], at: usize) {
@@ -329,6 +339,10 @@ impl Screen for Trace {
         }
         match action {
             Action::Open => self.toggle(),
+            Action::Mark => {
+                let this = self.selected();
+                compare::mark(&mut self.marked, this, self.home)
+            }
             Action::NextDivergence => self.next(true),
             Action::PreviousDivergence => self.next(false),
             Action::Raw => {
@@ -355,13 +369,6 @@ impl Screen for Trace {
                 None => Step::Say("nothing has been read yet".to_owned()),
             },
             _ => Step::Unused,
-        }
-    }
-
-    fn unavailable(&self, action: Action) -> Option<String> {
-        match action {
-            Action::Mark => Some("two messages cannot be compared with each other yet: legacy and candidate always are".to_owned()),
-            _ => None,
         }
     }
 

@@ -113,9 +113,39 @@ fn what_cannot_be_had_yet_says_why() {
         "{}",
         stage.picture()
     );
-    stage.press("m");
+}
+
+#[test]
+fn two_marked_messages_stand_beside_each_other() {
+    let night = Night::whole();
+    let mut stage = Stage::open(&night, ASCII, (120, 40));
+    stage.press("2m");
+    assert!(stage.picture().contains("is marked: m on another"));
+    stage.press("nm");
+    let picture = stage.picture();
     assert!(
-        stage.picture().contains("cannot be compared"),
+        picture.contains("Authorize seq") && picture.contains(" beside "),
+        "{picture}"
+    );
+    assert!(
+        picture.contains("FIRST") && picture.contains("SECOND"),
+        "{picture}"
+    );
+    assert!(
+        picture.contains("idTagInfo.status") && picture.contains("3 equal"),
+        "{picture}"
+    );
+    // In a trace, with a message of another kind.
+    stage.resize((60, 15));
+    stage.press("<Esc><Enter>mg<Down>m");
+    let picture = stage.picture();
+    assert!(
+        picture.contains("beside BootNotification") && picture.contains("chargePointModel"),
+        "{picture}"
+    );
+    stage.press("<Esc>mm");
+    assert!(
+        stage.picture().contains("is marked no longer"),
         "{}",
         stage.picture()
     );

@@ -13,7 +13,7 @@ use crate::night::Night;
 use crate::stage::{ASCII, Stage};
 
 /// How each screen and overlay is reached: the six, what opens on top of them, and what lies over them.
-const PLACES: [&str; 19] = [
+const PLACES: [&str; 20] = [
     "1",
     "2",
     "3",
@@ -25,6 +25,7 @@ const PLACES: [&str; 19] = [
     "5kk<Enter>",
     "6<Enter>",
     "4v",
+    "2mnm",
     "4c",
     "/",
     ":",

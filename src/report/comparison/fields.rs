@@ -140,7 +140,7 @@ fn whole(node: &Node<'_>, pointer: &str, quoted: Option<&str>) -> Option<String>
 }
 
 /// Fields of `node` that lie under none of `covered`, with their JSON pointers. An empty array or object is a field.
-fn leaves(
+pub(super) fn leaves(
     node: &Node<'_>,
     pointer: String,
     covered: &BTreeSet<&str>,
@@ -168,12 +168,12 @@ fn leaves(
 
 /// A step of a pointer, so that paths sort as people count.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Token {
+pub(super) enum Token {
     Index(u64),
     Name(String),
 }
 
-fn tokens(pointer: &str) -> Vec<Token> {
+pub(super) fn tokens(pointer: &str) -> Vec<Token> {
     let token = |text: &str| match text.parse() {
         Ok(index) => Token::Index(index),
         Err(_) => Token::Name(text.to_owned()),
