@@ -1,6 +1,6 @@
 //! What the tap costs, side by side with a minimal relay and, where installed, nginx.
 //!
-//! `cargo bench --bench tap -- [S1] [S2] [S3] [S4] [S5] [--rounds N]` runs scenarios; every figure is a ratio taken inside
+//! `cargo bench --bench tap -- [S1] [S2] [S3] [S4] [S5] [S7] [--rounds N]` runs scenarios; every figure is a ratio taken inside
 //! one round, then the median over rounds, because small machines are noisy. The tap is a black box: the release binary,
 //! started with a listening, a legacy and a candidate address. Everything stays on loopback and stops by itself.
 //!

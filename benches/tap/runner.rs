@@ -105,6 +105,10 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     if named("S5") {
         sick_candidate(rounds)?;
     }
+    // Ten minutes are too long to come unasked.
+    if args.iter().any(|arg| arg == "S7") {
+        soak(number(args, "--minutes", 10)?)?;
+    }
     Ok(())
 }
 
@@ -254,6 +258,51 @@ fn memory(chargers: u64) -> Result<(), Failure> {
         );
         drop(fleet);
     }
+    Ok(())
+}
+
+/// S7: resident memory under a steady load, minute by minute. The first minute warms up; what counts is the slope after it.
+fn soak(minutes: u64) -> Result<(), Failure> {
+    const RATE: u64 = 2_000;
+    println!("\nS7 soak: 1,000 chargers, {RATE} exchanges/s, {minutes} min after one to warm up");
+    let _stubs = stubs("healthy", 0)?;
+    let middle = start(Rig::Tap, 1)?;
+    wait_for(BOX)?;
+    let millis = (minutes + 1) * 60_000;
+    let fleet = Process::start(
+        Some(0),
+        &role(&[
+            "fleet",
+            "--port",
+            &BOX.to_string(),
+            "--chargers",
+            "1000",
+            "--rate",
+            &RATE.to_string(),
+            "--millis",
+            &millis.to_string(),
+        ]),
+    )?;
+    let mut warm = (0.0, 0.0);
+    for minute in 1..=minutes {
+        std::thread::sleep(Duration::from_mins(1));
+        let (rss, exchanges) = (machine::rss_kib(&middle.family()), count(LEGACY)?);
+        let each: Vec<String> = middle
+            .family()
+            .iter()
+            .map(|pid| format!("{:.0}", machine::rss_kib(&[*pid]) / 1024.0))
+            .collect();
+        if minute == 1 {
+            warm = (rss, exchanges);
+        }
+        println!(
+            "  minute {minute:>2}  {exchanges:>9.0} exchanges  {} MiB by process  {:+.1} % since minute 1, {:+.1} bytes per exchange",
+            each.join(" + "),
+            (rss / warm.0 - 1.0) * 100.0,
+            (rss - warm.0) * 1024.0 / (exchanges - warm.1).max(1.0),
+        );
+    }
+    fleet.output()?;
     Ok(())
 }
 
