@@ -95,7 +95,8 @@ pub(super) struct Parity {
     reading: Reading,
     /// When the recording begins, µs.
     began: Option<Micros>,
-    cases: BTreeMap<u64, Case>,
+    /// Boxed: a tree of sessions that are added at its end stays half empty.
+    cases: BTreeMap<u64, Box<Case>>,
     index: Index,
     /// Records without a session, with the time of their last news.
     loose: BTreeMap<Key, (Micros, Record)>,
@@ -274,7 +275,7 @@ impl Parity {
         let (id, ended) = (told.id, told.ended);
         self.index.insert(&told);
         self.revive(&told, now);
-        self.cases.insert(id, Case::new(told));
+        self.cases.insert(id, Box::new(Case::new(told)));
         let overdue = ended + 2 * self.settings.session_slo;
         self.due_cases.add(overdue, id);
         self.due_cases.add(ended + KEEP, id);

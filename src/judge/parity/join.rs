@@ -53,7 +53,8 @@ impl Places {
 /// Sessions by what records know of them.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    names: BTreeMap<(Leg, String), BTreeSet<u64>>,
+    /// One entry each: hardly a name is that of two sessions.
+    names: BTreeSet<(Leg, String, u64)>,
     tokens: BTreeMap<String, BTreeSet<u64>>,
     chargers: BTreeMap<String, BTreeSet<u64>>,
 }
@@ -73,8 +74,7 @@ impl Index {
         }
         for leg in [Leg::Legacy, Leg::Candidate] {
             for name in told.names.of(leg) {
-                let named = self.names.entry((leg, name.clone())).or_default();
-                named.insert(told.id);
+                self.names.insert((leg, name.clone(), told.id));
             }
         }
     }
@@ -90,13 +90,7 @@ impl Index {
         }
         for leg in [Leg::Legacy, Leg::Candidate] {
             for name in told.names.of(leg) {
-                let key = (leg, name.clone());
-                if let Some(ids) = self.names.get_mut(&key) {
-                    ids.remove(&told.id);
-                    if ids.is_empty() {
-                        self.names.remove(&key);
-                    }
-                }
+                self.names.remove(&(leg, name.clone(), told.id));
             }
         }
     }
@@ -111,6 +105,13 @@ impl Index {
         tokens.into_iter().chain([(&mut self.chargers, charger)])
     }
 
+    /// The sessions of a name.
+    fn named(&self, leg: Leg, name: &str) -> impl Iterator<Item = u64> {
+        let of = |id| (leg, name.to_owned(), id);
+        let range = self.names.range(of(0)..=of(u64::MAX));
+        range.map(|(_, _, id)| *id)
+    }
+
     /// The oldest session of a charger that has more than so many.
     pub(super) fn oldest_beyond(&self, most: usize, charger: &str) -> Option<u64> {
         let ids = self.chargers.get(charger)?;
@@ -123,7 +124,7 @@ impl Index {
         record: &Record,
         linked: Option<u64>,
         place: Option<&Place>,
-        cases: &BTreeMap<u64, Case>,
+        cases: &BTreeMap<u64, Box<Case>>,
     ) -> Joined {
         if let Some(linked) = linked {
             return Joined::One(linked);
@@ -134,9 +135,7 @@ impl Index {
             .flatten()
             .chain([&record.source.id]);
         let named: BTreeSet<u64> = words
-            .filter_map(|name| self.names.get(&(record.leg, name.clone())))
-            .flatten()
-            .copied()
+            .flat_map(|name| self.named(record.leg, name))
             .filter(|id| told(id).is_some_and(|told| may_be(record, place, told)))
             .collect();
         let token = record.token.uid.as_deref().map(folded);

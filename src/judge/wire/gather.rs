@@ -119,6 +119,11 @@ impl Gathering {
         let total = self.meter.total(self.meter_start, self.meter_stop);
         self.defects.extend(total.defects);
         let heard = |moment: Option<Moment>| moment.map_or(self.at, |moment| moment.heard);
+        // It waits for its records for weeks, among many.
+        self.names.legacy.shrink_to_fit();
+        self.names.candidate.shrink_to_fit();
+        let mut curve = total.curve;
+        curve.shrink_to_fit();
         Told {
             id: self.id,
             at: self.at,
@@ -135,7 +140,7 @@ impl Gathering {
             first: total.first,
             last: total.last,
             wh: total.wh,
-            curve: total.curve,
+            curve,
             parked: parked(self.turns, stated(stop)),
             signed: self.signed,
             reason: self.reason,
