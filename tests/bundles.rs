@@ -21,6 +21,8 @@ use evenkeel::replay::sim::world::{BLOCKED_TAG, DemoWorld, SEEDED};
 use evenkeel::replay::sim::{Fault, SimBackend};
 use evenkeel::replay::verdict::{Outcomes, Verdict};
 
+#[path = "bundles/cases.rs"]
+mod cases;
 #[path = "common/schema.rs"]
 mod schema;
 #[path = "bundles/series.rs"]
@@ -147,8 +149,13 @@ async fn the_program_plays_them(place: &Path, same: &SimBackend, mended: &SimBac
     let work = move || {
         let code = |args: &[&str]| evenkeel(args, &place).status.code();
         assert_eq!(code(&["bundle", "--out", "bundles", "night"]), Some(0));
-        let files = std::fs::read_dir(place.join("bundles")).unwrap().count();
-        assert_eq!(files, 6);
+        let files: Vec<_> = (std::fs::read_dir(place.join("bundles")).unwrap())
+            .map(|file| file.unwrap().path().display().to_string())
+            .collect();
+        assert_eq!(files.len(), 6);
+        for file in &files {
+            assert_eq!(code(&["verify", file]), Some(0), "{file}");
+        }
         assert_eq!(
             code(&[
                 "replay",

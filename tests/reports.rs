@@ -421,8 +421,30 @@ fn who_is_meant_is_told_to_the_holder_of_the_key_and_noted() {
     assert_eq!(noted.len(), 2, "{facts}");
     assert!(noted[0].contains("Ines") && !noted[0].contains("CANARY"));
     assert_eq!(on(&recording, &["verify"]).status.code(), Some(0));
+    exported_notes_are_one_chain(&recording, place.path());
     let refused = on(&recording, &["report", "--reveal", &pseudonym]);
     assert_eq!(refused.status.code(), Some(2));
+}
+
+/// The chain of notes is checked without the recording, and no note can be another or be left out.
+fn exported_notes_are_one_chain(recording: &Path, place: &Path) {
+    let file = place.join("notes.jsonl");
+    let exported = on(recording, &["export", "notes"]).stdout;
+    let text = String::from_utf8(exported).unwrap();
+    assert_eq!(text.lines().count(), 2, "{text}");
+    let verify = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        on(&file, &["verify", "--json"])
+    };
+    let whole = verify(&text);
+    assert_eq!(whole.status.code(), Some(0), "{whole:?}");
+    let said: Value = serde_json::from_slice(&whole.stdout).unwrap();
+    schema::assert_fits("verify-file", &said);
+    assert_eq!(said["notes"]["notes"], json!(2));
+    let last = text.lines().last().unwrap();
+    for broken in [text.replace("Ines", "Inez"), last.to_owned()] {
+        assert_eq!(verify(&broken).status.code(), Some(5), "{broken}");
+    }
 }
 
 #[test]
@@ -433,9 +455,30 @@ fn law_9_a_canary_planted_everywhere_is_in_no_byte() {
     for audience in ["vendor", "sign-off"] {
         let written = Written::of(&recording, &["--for", audience]);
         assert_ne!(written.json("report.json")["findings"], json!([]));
+        if audience == "vendor" {
+            // It is looked for in all that a report may hold.
+            let has = |part: &str| written.files.keys().any(|name| name.contains(part));
+            assert!(has("bundles/") && has("junit") && has("sarif"));
+            assert!(written.text("report.html").contains("<svg class=\"ladder"));
+        }
+        let archive = written.archive.file_name().unwrap().to_string_lossy();
+        assert!(!archive.contains("7731"), "{archive}");
         for word in ["CANARY-7731", "canary-7731", canary::CHARGER, "7731"] {
             assert_eq!(written.with(word), [""; 0], "{word}");
         }
+    }
+}
+
+#[test]
+fn law_9_a_short_tag_is_hidden_wherever_it_stands() {
+    let place = tempfile::tempdir().unwrap();
+    let recording = place.path().join("night");
+    canary::record(&recording, "Q7X");
+    let written = Written::of(&recording, &["--for", "vendor"]);
+    for (file, bytes) in &written.files {
+        let text = String::from_utf8_lossy(bytes);
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+        assert_eq!(words.filter(|word| *word == "Q7X").count(), 0, "{file}");
     }
 }
 

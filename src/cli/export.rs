@@ -37,6 +37,8 @@ pub struct Options {
 enum What {
     /// Every fact in order (schema evenkeel.fact/1).
     Facts(Export),
+    /// Decisions and notes of people, and what followed from them: the facts of one chain of hashes, which `verify` checks.
+    Notes(Export),
     /// Sessions as the charger, legacy and the candidate tell them (schema evenkeel.session-row/1).
     Sessions(Export),
     /// Session and CDR records read from backends (schema evenkeel.cdr-row/1).
@@ -99,6 +101,7 @@ impl Export {
 pub fn run(options: &Options) -> Result<Exit, CliError> {
     let (export, columns, schema, write): (_, _, _, Writer) = match &options.what {
         What::Facts(export) => (export, facts::COLUMNS, Schema::Fact, facts::write),
+        What::Notes(export) => (export, facts::COLUMNS, Schema::Fact, facts::write_notes),
         What::Sessions(export) => (
             export,
             sessions::COLUMNS,

@@ -136,11 +136,11 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     };
     let mut files = render::files(&report).map_err(crate::report::ReportError::from)?;
     files.extend(bundles);
-    let searched = refuse_leaks(&veil, &files)?;
+    let place = options.place(&report);
+    let searched = refuse_leaks(&veil, &files, &place)?;
     let signer = options.sign.as_deref().map(keys::signer).transpose()?;
     let archive = package::pack(&files, signer.as_ref())
         .map_err(|error| CliError::new(Exit::Environment, "RPT-004", super::chain(&error)))?;
-    let place = options.place(&report);
     write(&place, &archive)?;
     super::say(&format!("{}\n", place.display()))?;
     eprintln!(
@@ -278,10 +278,11 @@ fn earlier(path: &Path) -> Result<Earlier, CliError> {
 }
 
 /// Refuses to go on if anything would leave that must not.
-fn refuse_leaks(veil: &Veil, files: &[File]) -> Result<Searched, CliError> {
-    let contents: Vec<(&str, &[u8])> = files
-        .iter()
+fn refuse_leaks(veil: &Veil, files: &[File], place: &Path) -> Result<Searched, CliError> {
+    let archive = place.file_name().unwrap_or_default().to_string_lossy();
+    let contents: Vec<(&str, &[u8])> = (files.iter())
         .map(|file| (file.name.as_str(), file.bytes.as_slice()))
+        .chain([(archive.as_ref(), &[][..])])
         .collect();
     let (searched, found) = leaks(veil, &contents);
     let Some(Leak {

@@ -52,6 +52,8 @@ pub enum Schema {
     Scenarios,
     /// `verify --json` of a report: evenkeel.verify-report/1.
     VerifyReport,
+    /// `verify --json` of a bundle or of exported notes: evenkeel.verify-file/1.
+    VerifyFile,
     /// `pack --json`: evenkeel.pack/1.
     Pack,
     /// The tap's `/health`: evenkeel.health/1.
@@ -81,6 +83,7 @@ impl Schema {
             Self::Scenario => crate::replay::scenario::SCHEMA,
             Self::Scenarios => include_str!("scenario/scenarios.schema.json"),
             Self::VerifyReport => include_str!("verify/archive.schema.json"),
+            Self::VerifyFile => include_str!("verify/single.schema.json"),
             Self::Pack => include_str!("pack.schema.json"),
             Self::Health => include_str!("health.schema.json"),
         }

@@ -1,6 +1,7 @@
 //! `evenkeel verify`: is this recording, or this report, what it claims to be?
 
 mod archive;
+mod single;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -16,15 +17,17 @@ use crate::facts::chain::Chain;
 use crate::facts::{self};
 use crate::ledger::query;
 
-/// Re-judges a recording and checks containment and accounting; or checks the archive of a report.
+/// Re-judges a recording and checks containment and accounting; or checks a report, a bundle or a chain of notes.
 ///
-/// Of a report: every byte, the hash of every file and, with --signed-by, who vouches for it. Exit code 5 if anything is not as
-/// it was written.
+/// Of a report: every byte, the hash of every file and, with --signed-by, who vouches for it. Of a bundle: that it shows its
+/// finding as it was recorded, and not as legacy answers, and that no message of it can be left out; it carries no hash of
+/// its own, but the archive that it came in does. Of what `export notes` wrote: that each decision and note is the one that
+/// was written, and none is missing between them. Exit code 5 if anything is not so.
 #[derive(Debug, Args)]
 pub struct Options {
     #[command(flatten)]
     recording: RecordingArg,
-    /// Print JSON (schema evenkeel.verify/1; of a report evenkeel.verify-report/1).
+    /// Print JSON (schema evenkeel.verify/1; of a report evenkeel.verify-report/1, of a bundle or notes evenkeel.verify-file/1).
     #[arg(long)]
     json: bool,
     /// A report must be signed by this Ed25519 key (PEM, public).

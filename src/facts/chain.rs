@@ -49,13 +49,8 @@ impl Default for Chain {
 impl Chain {
     /// The chain of a recording.
     pub fn of(reader: &Reader) -> Result<Self, RecordingError> {
-        let mut notes = Vec::new();
-        for kind in CHAINED {
-            notes.extend(reader.of_kind(kind, 0, i64::MAX as usize)?);
-        }
-        notes.sort_by_key(|fact| fact.seq);
         let mut chain = Self::default();
-        for fact in &notes {
+        for fact in &notes(reader)? {
             chain.add(fact);
         }
         Ok(chain)
@@ -87,6 +82,16 @@ impl Chain {
         };
         fact.note(&link)
     }
+}
+
+/// All notes of a recording, in order.
+pub fn notes(reader: &Reader) -> Result<Vec<Fact>, RecordingError> {
+    let mut notes = Vec::new();
+    for kind in CHAINED {
+        notes.extend(reader.of_kind(kind, 0, i64::MAX as usize)?);
+    }
+    notes.sort_by_key(|fact| fact.seq);
+    Ok(notes)
 }
 
 /// Why a note is not written.

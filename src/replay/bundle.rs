@@ -6,6 +6,7 @@
 //!
 //! [`extract`] makes one from a recording; [`super::play`] plays one.
 
+pub mod claims;
 pub mod extract;
 mod file;
 pub(super) mod needs;
@@ -101,7 +102,7 @@ pub struct Charger {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Needs {
-    /// The steps in which the charger boots: they must be answered with `Accepted`.
+    /// The steps in which the charger boots: they must be answered with `Accepted`, or as a backend was recorded to.
     pub boots: Vec<u32>,
     /// Tags that the backend must know, each with the status that legacy gives it.
     pub tags: Vec<Tag>,
@@ -264,7 +265,8 @@ pub enum BundleError {
     NoFinding(String),
     /// It is about records of backends, which no charger can bring about by itself.
     #[error(
-        "{0} is about what backends book, not about what they say to a charger: there is nothing to replay"
+        "{0} is about what backends book, and no charger hears that: there is nothing to replay. What the candidate must book \
+         stands in the column of the charger"
     )]
     Books(String),
     /// None of what it was seen in can be cut out of the recording.

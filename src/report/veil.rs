@@ -193,9 +193,11 @@ impl Veil {
             || leaks::stands(self.words.as_bytes(), word.as_bytes()).is_some()
     }
 
-    /// Whether a word in prose is somebody's name.
+    /// Whether a word in prose is somebody's name. A short one is if it has both letters and digits, as tags do.
     fn is_name(&self, word: &str) -> bool {
-        word.len() >= SHORTEST
+        let has = |test: fn(&u8) -> bool| word.as_bytes().iter().any(test);
+        (word.len() >= SHORTEST
+            || word.len() > 1 && has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic))
             && self.originals.contains(word)
             && !self.is_spared(&word.to_lowercase())
     }

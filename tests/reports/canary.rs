@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use evenkeel::live::handover::Opened;
+
 use crate::{Arc, Dir, Duration, Fact, Kind, Leg, Limits, Recorder, json};
 
 /// The charger; it is hidden too.
@@ -70,7 +72,11 @@ pub(crate) fn record(dir: &Path, name: &str) {
         Fact::new(kind, at).on(&charger, 1).via(leg, dir)
     };
     let (up, down) = (Dir::FromCharger, Dir::ToCharger);
-    let opened = fact(Kind::ConnOpened, Leg::Legacy, up).note(&json!({"subprotocol": "ocpp1.6"}));
+    let opened = Opened {
+        subprotocol: Some("ocpp1.6".to_owned()),
+        ..Opened::of(CHARGER, Leg::Legacy)
+    };
+    let opened = fact(Kind::ConnOpened, Leg::Legacy, up).note(&opened);
     recorder.record(opened).unwrap();
     for (number, [call, ours, theirs, action]) in exchanges(name).into_iter().enumerate() {
         let frame = number as u64 + 1;

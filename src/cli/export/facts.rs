@@ -3,7 +3,7 @@
 use super::Export;
 use super::table::Table;
 use crate::cli::error::{CliError, Exit};
-use crate::facts::{Reader, export};
+use crate::facts::{Fact, Reader, RecordingError, chain, export};
 
 /// Keys of a line (schema evenkeel.fact/1) as columns.
 pub(super) const COLUMNS: &[&str] = &[
@@ -25,6 +25,21 @@ pub(super) const COLUMNS: &[&str] = &[
 /// Writes every fact that the filters let through.
 pub(super) fn write(options: &Export, table: &mut Table) -> Result<(), CliError> {
     let reader = Reader::open(&options.recording.existing()?)?;
+    each(options, reader.facts(), table)
+}
+
+/// Writes the notes of people that the filters let through.
+pub(super) fn write_notes(options: &Export, table: &mut Table) -> Result<(), CliError> {
+    let reader = Reader::open(&options.recording.existing()?)?;
+    let notes = chain::notes(&reader)?;
+    each(options, notes.into_iter().map(Ok), table)
+}
+
+fn each(
+    options: &Export,
+    facts: impl Iterator<Item = Result<Fact, RecordingError>>,
+    table: &mut Table,
+) -> Result<(), CliError> {
     let broken = |error: String| {
         CliError::new(
             Exit::Integrity,
@@ -32,7 +47,7 @@ pub(super) fn write(options: &Export, table: &mut Table) -> Result<(), CliError>
             format!("cannot export: {error}"),
         )
     };
-    for fact in reader.facts() {
+    for fact in facts {
         let fact = fact?;
         if !options.takes(&fact.charger, fact.at) {
             continue;

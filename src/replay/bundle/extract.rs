@@ -10,7 +10,7 @@ use crate::replay::recorded::shows;
 use crate::replay::shrink::shrink;
 
 /// The word for a series that was judged as it was recorded.
-const RECORDING: &str = "recording";
+pub(super) const RECORDING: &str = "recording";
 
 /// A recording, and the rules that it is judged by.
 #[derive(Clone, Copy)]

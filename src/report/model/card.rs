@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::since::Compared;
 use super::{ReportError, World};
 use crate::estate::bound;
-use crate::ledger::query::Matrix;
+use crate::ledger::query::{Matrix, SESSION};
 use crate::ledger::row::{State, Subject};
 use crate::ledger::views::{Finding, Triage};
 use crate::ocpp::Severity;
@@ -258,10 +258,12 @@ fn closes(finding: &Finding, exposure: &Exposure) -> String {
     } else {
         format!("It must not be seen in {} more", grouped(left))
     };
-    format!(
-        "{more} {} on one build, and a replay of it must say FIXED.",
-        exposure.unit
-    )
+    let replay = if finding.action == SESSION {
+        "; what a build books shows only in the books of sessions that it has taken part in"
+    } else {
+        ", and a replay of it must say FIXED"
+    };
+    format!("{more} {} on one build{replay}.", exposure.unit)
 }
 
 impl Exposure {
