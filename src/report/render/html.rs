@@ -66,6 +66,9 @@ fn page(report: &Report, name: &str, script: &str) -> Result<String, RenderError
     environment.add_filter("grouped", grouped);
     environment.add_filter("percent", percent);
     environment.add_filter("mark", mark);
+    environment.add_filter("plain", |number: f64| {
+        ((number * 100.0).round() / 100.0).to_string()
+    });
     environment.add_filter("spaced", |word: &str| word.replace('-', " "));
     environment.add_filter("ms", |us: i64| format!("{:.1}", us as f64 / 1e3));
     environment.add_filter("day", |at: &str| at.get(..10).unwrap_or(at).to_owned());
