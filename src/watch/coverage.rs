@@ -27,7 +27,7 @@ const THIN: u64 = 20;
 
 /// What cells say.
 const LEGEND: &str =
-    "  numbers: compared   thin: below 20   n: seen, not compared   never: not exercised";
+    "  numbers: compared   thin: below 20   n: seen, not compared   never: not seen";
 
 /// Columns of the actions' names, and of one model.
 const NAME: u16 = 30;
@@ -270,6 +270,11 @@ impl Screen for Coverage {
             return;
         }
         let models = self.in_sight(data, inside.width);
+        if models.len() < data.models.len() {
+            let (shown, all) = (models.len(), data.models.len());
+            let says = format!("{shown} of {all} models, Left and Right move");
+            pane::boxed(frame, area, ("COVERAGE", &says), true, look);
+        }
         let height = usize::from(inside.height.saturating_sub(3));
         let at = self.cursor.row as usize;
         let top = at
@@ -281,7 +286,8 @@ impl Screen for Coverage {
             .chain(rows)
             .collect();
         lines.push(Line::styled(self.told(), look.theme.style(Tone::Plain)));
-        lines.push(Line::styled(LEGEND, look.theme.style(Tone::Dim)));
+        let legend = Line::styled(LEGEND, look.theme.style(Tone::Dim));
+        lines.push(pane::cut(legend, inside.width));
         frame.render_widget(Text::from(lines), inside);
     }
 

@@ -70,9 +70,9 @@ pub struct Event {
 /// The columns.
 const COLUMNS: &[Column] = &[
     text("", 1, 0, "outcome"),
-    text("TIME", 8, 0, ""),
+    text("TIME", 8, 1, ""),
     text("CHARGER", 16, 0, "charger"),
-    text("WHAT", 24, 0, "action"),
+    text("WHAT", 20, 0, "action"),
     wide("OUTCOME", 16, 0, "outcome"),
     number("AUTHORITY", 10, 4, ""),
     number("SHADOW", 10, 3, ""),

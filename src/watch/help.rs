@@ -73,6 +73,9 @@ const GLOSSARY: &[(&str, &str)] = &[
     ),
 ];
 
+/// Columns of what is explained.
+const NAMES: u16 = 23;
+
 /// The language around the fields.
 const LANGUAGE: &[(&str, &str)] = &[
     (
@@ -146,11 +149,16 @@ impl Help {
         let text: Vec<Line<'_>> = lines
             .into_iter()
             .skip(top)
-            .map(|(name, says)| {
-                Line::from(vec![
-                    Span::styled(format!("{name:<22} "), look.theme.style(Tone::Key)),
-                    Span::raw(says),
-                ])
+            .flat_map(|(name, says)| {
+                let room = inside.width.saturating_sub(NAMES);
+                let broken = pane::broken(&says, room, look.theme.style(Tone::Plain));
+                let heads = std::iter::once(name).chain(std::iter::repeat(String::new()));
+                broken.into_iter().zip(heads).map(|(mut line, head)| {
+                    let head = format!("{head:<width$}", width = usize::from(NAMES));
+                    line.spans
+                        .insert(0, Span::styled(head, look.theme.style(Tone::Key)));
+                    line
+                })
             })
             .collect();
         if text.is_empty() {

@@ -190,6 +190,16 @@ impl Sheet<'_> {
     }
 
     fn row(&self, section: &Section, row: &Row, lines: &mut Vec<Line<'static>>) {
+        // What is said of the whole has no values to set side by side.
+        if [&row.wire, &row.legacy, &row.candidate]
+            .iter()
+            .all(|value| value.is_none())
+        {
+            let path = Span::raw(row.path.clone());
+            let mark = Span::styled(format!("{}  ", row.mark.char()), self.mark(row.mark));
+            lines.push(trimmed(vec![mark, path], self.width));
+            return;
+        }
         let [wire, legacy, candidate] = self.values(row);
         let sides = match (&row.legacy, &row.candidate) {
             (Some(_), Some(_)) if row.mark != Mark::Equal => differing(&legacy, &candidate),

@@ -220,7 +220,8 @@ impl Dialog {
                 button(Place::Write, "Write note"),
             ]),
         ];
-        frame.render_widget(Text::from(lines), inside);
+        let lines = lines.into_iter().map(|line| pane::cut(line, inside.width));
+        frame.render_widget(Text::from(lines.collect::<Vec<_>>()), inside);
     }
 }
 

@@ -59,7 +59,7 @@ impl Rewinding {
             ". plays"
         };
         format!(
-            "REWOUND to {shown}{way}   [ ] {}   {{ }} {}   {plays}   ! next alarm   Esc returns to the end",
+            "REWOUND to {shown}{way}   [ ] {}   {{ }} {}   {plays}   ! next alarm   Esc ends it",
             span(step(self.span, 100)),
             span(step(self.span, 10)),
         )

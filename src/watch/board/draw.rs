@@ -65,8 +65,8 @@ pub(super) fn draw(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look
         Room::Narrow => {
             let [upper, middle, lower] = Layout::vertical([
                 Constraint::Min(8),
-                Constraint::Length(6),
                 Constraint::Length(5),
+                Constraint::Length(4),
             ])
             .areas(area);
             groups(board, frame, upper, look);
@@ -97,8 +97,10 @@ fn groups(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         return;
     }
     let rows: Vec<Vec<Cell<'_>>> = listed.iter().map(|group| row(group, data, look)).collect();
+    // Where there is little room, groups come before the reasons of the selected one.
+    let kept = if look.room == Room::Wide { 4 } else { 3 };
     let height = (rows.len() as u16 + 1)
-        .min(inside.height.saturating_sub(4))
+        .min(inside.height.saturating_sub(kept))
         .max(2);
     let [above, below] =
         Layout::vertical([Constraint::Length(height), Constraint::Min(0)]).areas(inside);

@@ -35,7 +35,8 @@ pub(in crate::watch) fn draw(dialog: &Dialog, frame: &mut Frame<'_>, area: Rect,
     let inside = pane::boxed(frame, place, (&title, "Tab next, Esc cancels"), true, look);
     // Where there is no room for all, the fields are what is needed.
     let hidden = lines.len().saturating_sub(usize::from(inside.height));
-    let shown: Vec<Line<'_>> = lines.into_iter().skip(hidden).collect();
+    let shown = lines.into_iter().skip(hidden);
+    let shown: Vec<Line<'_>> = shown.map(|line| pane::cut(line, inside.width)).collect();
     frame.render_widget(Text::from(shown), inside);
 }
 

@@ -122,14 +122,15 @@ fn answer(said: &Said, (width, most): (u16, usize), look: &Look<'_>) -> Vec<Line
     let word = word(said, look);
     let (mark, tone) = of_verdict(&word);
     let head = look.theme.style(Tone::Head);
-    let mut lines = vec![Line::from(vec![
+    let first = Line::from(vec![
         Span::styled("VERDICT  ", head),
         Span::styled(
             format!("{} {word}", look.theme.mark(mark)),
             look.theme.style(tone),
         ),
-        Span::raw(format!("   {}", counted(report))),
-    ])];
+        Span::raw(format!("   {}", counted(report, look))),
+    ]);
+    let mut lines = vec![pane::cut(first, width)];
     let mut why = report.why.clone();
     let silence = if look.stale {
         Some("the tap is silent".to_owned())
@@ -184,7 +185,7 @@ fn ruled(mut lines: Vec<Line<'static>>, width: u16, look: &Look<'_>) -> Vec<Line
 }
 
 /// How many criteria came to what, and by which criteria and when.
-fn counted(report: &Report) -> String {
+fn counted(report: &Report, look: &Look<'_>) -> String {
     let met = count_of(report, Outcome::Met);
     let mut text = format!("{met} of {} met", report.criteria.len());
     for outcome in [
@@ -203,8 +204,8 @@ fn counted(report: &Report) -> String {
     let hash = looked.gate_hash.trim_start_matches("sha256:");
     let hash = hash.get(..4).unwrap_or(hash);
     let gate = shown(&looked.gate);
-    let at = report.as_of.get(..19).unwrap_or(&report.as_of);
-    format!("{text}   {gate} {hash}   as of {at}Z")
+    let at = look.zone.day_of(&report.as_of);
+    format!("{text}   {gate} {hash}   as of {at}")
 }
 
 fn criteria(gate: &Gate, said: &Said, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {

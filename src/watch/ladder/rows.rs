@@ -11,7 +11,7 @@ use crate::watch::theme::{Tone, tone_of};
 
 /// Columns of the rows.
 pub const COLUMNS: &[Column] = &[
-    text("SEQ", 7, 0, ""),
+    text("SEQ", 7, 1, ""),
     text("TIME", 8, 7, ""),
     wide("CHARGER SENDS", 15, 0, "action"),
     text("LEGACY", 13, 0, ""),
