@@ -161,6 +161,9 @@ fn scenarios_are_listed_by_their_tags() {
     let output = scenario(["scenarios", "--tag", "nobody-has-it"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("error[SCN-002]"));
+    let output = scenario(["scenarios/core", "--set", "tga=TAG-2"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("error[SCN-008]"));
 }
 
 /// A backend that knows one card, and lets in who gives the password.
@@ -299,6 +302,68 @@ fn one_backend_alone_is_held_against_the_file() {
     assert_eq!(output.status.code(), Some(4));
     let report = fs::read_to_string(&junit).unwrap();
     assert_eq!(report.matches("<error ").count(), 1, "{report}");
+}
+
+#[test]
+fn a_program_lets_a_backend_command() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let (password, backend) = (secret(dir.path()), backend("Blocked"));
+    let (file, asked) = (dir.path().join("command.toml"), dir.path().join("asked"));
+    let program = dir.path().join("trigger");
+    let script = |ends: u8| {
+        format!(
+            "#!/bin/sh\n{{ echo \"$@\"; cat; }} > {}\nexit {ends}\n",
+            asked.display()
+        )
+    };
+    let text_of_file = BLOCKED.replace(
+        "[[step]]",
+        "[[step]]\nawait = \"Reset\"\nwithin = \"20s\"\npayload = { type = \"Soft\" }\n\n[[step]]",
+    );
+    fs::write(&file, text_of_file).unwrap();
+    let start = |ends| {
+        fs::write(&program, script(ends)).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).unwrap();
+        let url = backend.url();
+        let args = [
+            "scenario",
+            "--candidate",
+            &url,
+            "--set",
+            "tag=TAG-BLOCKED",
+            "--identity",
+            "CP-7",
+        ];
+        let args = args.map(OsStr::new).into_iter();
+        let files = [
+            OsStr::new("--trigger"),
+            program.as_os_str(),
+            OsStr::new("--password-file"),
+            password.as_os_str(),
+        ];
+        Command::new(env!("CARGO_BIN_EXE_evenkeel"))
+            .args(args.chain(files).chain([file.as_os_str()]))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let child = start(0);
+    eventually("the program was run", || {
+        fs::read_to_string(&asked).is_ok_and(|text| text.ends_with('}'))
+    });
+    assert_eq!(
+        fs::read_to_string(&asked).unwrap(),
+        "candidate CP-7 Reset\n{\"type\":\"Soft\"}"
+    );
+    // What the program would bring about.
+    backend.order("CP-7", "Reset", serde_json::json!({ "type": "Soft" }));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+
+    let output = start(3).wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("ended with exit status: 3"));
 }
 
 #[test]

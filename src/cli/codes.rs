@@ -693,6 +693,11 @@ pub const CODES: &[Code] = &[
          may say more.",
     ),
     code(
+        "SCN-008",
+        "A value was given for a variable that no scenario has.",
+        "Names stand under `[variables]` in the files; check the spelling of `--set`.",
+    ),
+    code(
         "TAP-001",
         "The shadow plane cannot go on.",
         "The message says why. The tap starts another one; chargers are not affected, and what was missed is a counted gap.",

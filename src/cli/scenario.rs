@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::Value;
 
 use super::error::{CliError, Exit};
 use super::target::TargetArgs;
@@ -55,9 +54,13 @@ pub struct Options {
     list: bool,
     /// A variable's value in place of the files', such as tag=04A1B2C3.
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = assignment)]
-    values: Vec<(String, Value)>,
+    values: Vec<(String, String)>,
     #[command(flatten)]
     how: TargetArgs,
+    /// A program that lets a backend of yours send an awaited command; it gets `legacy` or `candidate`, the charger and the
+    /// action as arguments, and the payload on its input.
+    #[arg(long, value_name = "PROGRAM", requires = "candidate")]
+    trigger: Option<PathBuf>,
     /// Rules of your own, before the built-in ones; the first file first.
     #[arg(long, value_name = "FILE")]
     rules: Vec<PathBuf>,
@@ -75,16 +78,15 @@ pub struct Options {
     json: bool,
 }
 
-/// Reads `tag=04A1B2C3`. A value that is a number stays text: chargers' tags look like numbers.
-fn assignment(text: &str) -> Result<(String, Value), String> {
+fn assignment(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.into())),
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("a name and a value, such as tag=04A1B2C3".to_owned()),
     }
 }
 
 impl Options {
-    fn values(&self) -> BTreeMap<String, Value> {
+    fn values(&self) -> BTreeMap<String, String> {
         self.values.iter().cloned().collect()
     }
 
@@ -106,6 +108,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         super::say(&text::list(&files, options.json)?)?;
         return Ok(Exit::Parity);
     }
+    known(options, &files)?;
     let results = play(options, &files)?;
     if let Some(place) = &options.junit {
         write(place, &junit::write(&results, &files))?;
@@ -120,6 +123,22 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         eprintln!("next: evenkeel diffs {kept}   evenkeel watch {kept}");
     }
     Ok(exit(&results))
+}
+
+/// Complains of a value for a variable that no scenario has: it would change nothing.
+fn known(options: &Options, files: &[File]) -> Result<(), CliError> {
+    let has = |name: &str| {
+        let mut variables = files.iter().flat_map(|file| &file.scenario.variables);
+        variables.any(|(known, _)| known == name)
+    };
+    match options.values.iter().find(|(name, _)| !has(name)) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let what = format!("no scenario has a variable `{name}`");
+            Err(CliError::new(Exit::Usage, "SCN-008", what)
+                .help("variables stand under [variables] in the files"))
+        }
+    }
 }
 
 /// Plays the scenarios and weighs what came of them.

@@ -7,6 +7,7 @@ pub mod actor;
 pub mod expect;
 pub mod model;
 pub mod observed;
+pub mod orders;
 pub mod pair;
 pub mod read;
 pub mod results;

@@ -15,6 +15,7 @@ use crate::cli::judging;
 use crate::cli::target::no_tls;
 use crate::facts::Leg;
 use crate::replay::scenario::actor::{Played, Stage};
+use crate::replay::scenario::orders::Orders;
 use crate::replay::scenario::results::Came;
 use crate::replay::scenario::weigh::{Source, are_booked, weigh};
 
@@ -103,7 +104,7 @@ async fn everything(
 
 /// Waits until the books of all expected sessions have been read and judged, as long as that may take.
 async fn books(stage: &Stage, files: &[File], played: &[Option<Played>]) -> Result<(), CliError> {
-    let (Some(observed), Some(_)) = (&stage.observed, &stage.pair) else {
+    let (Some(observed), Orders::Pair(_)) = (&stage.observed, &stage.orders) else {
         return Ok(());
     };
     let due = Instant::now() + BOOKED;

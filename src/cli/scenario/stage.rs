@@ -16,10 +16,12 @@ use crate::cli::config;
 use crate::cli::error::{CliError, Exit};
 use crate::cli::rules;
 use crate::clock::Clock;
-use crate::facts::Leg;
+use crate::facts::{Leg, RecordingError};
+use crate::judge::Rules;
 use crate::live::Backend;
 use crate::replay::scenario::actor::Stage;
 use crate::replay::scenario::observed::Observed;
+use crate::replay::scenario::orders::Orders;
 use crate::replay::scenario::pair::Pair;
 use crate::replay::sim::books::evse;
 
@@ -110,7 +112,7 @@ fn alone(options: &Options, url: &str) -> Result<Built, CliError> {
             patience: target.patience,
             target,
             leg: Leg::Candidate,
-            pair: None,
+            orders: orders(options),
             observed: None,
             run: run(),
             values: options.values(),
@@ -147,7 +149,7 @@ async fn tapped(
             patience: target.patience,
             target,
             leg: Leg::Legacy,
-            pair,
+            orders: pair.map_or_else(|| orders(options), Orders::Pair),
             observed: Some(RefCell::new(observed)),
             run: run(),
             values: options.values(),
@@ -158,27 +160,39 @@ async fn tapped(
     })
 }
 
+/// Who lets backends that are not built in command.
+fn orders(options: &Options) -> Orders {
+    let program = options.trigger.clone();
+    program.map_or(Orders::Nobody, Orders::Program)
+}
+
 fn run() -> u64 {
     (Clock::system().now() / 1_000).unsigned_abs()
 }
 
 /// Opens the recording as soon as the tap has begun it.
-async fn observe(place: &Path, rules: crate::judge::Rules) -> Result<Observed, CliError> {
+async fn observe(place: &Path, rules: Rules) -> Result<Observed, CliError> {
     let due = Instant::now() + FIRST_FACT;
-    loop {
-        if place.join("facts.db").is_file() {
-            match Observed::open(place, rules.clone()) {
-                Ok(observed) => return Ok(observed),
-                Err(error) if Instant::now() > due => return Err(error.into()),
-                Err(error) => tracing::debug!(%error, "the recording is not there yet"),
-            }
-        }
-        if Instant::now() > due {
-            let what = "the tap recorded nothing";
-            return Err(CliError::new(Exit::Environment, "SCN-007", what));
+    while Instant::now() < due {
+        match begun(place, &rules) {
+            Ok(Some(observed)) => return Ok(observed),
+            Ok(None) => {}
+            // Files come one after the other.
+            Err(error) => tracing::debug!(%error, "the recording is not there yet"),
         }
         sleep(Duration::from_millis(20)).await;
     }
+    let what = "the tap recorded nothing";
+    Err(CliError::new(Exit::Environment, "SCN-007", what))
+}
+
+fn begun(place: &Path, rules: &Rules) -> Result<Option<Observed>, RecordingError> {
+    if !place.join("facts.db").is_file() {
+        return Ok(None);
+    }
+    let mut observed = Observed::open(place, rules.clone())?;
+    observed.read()?;
+    Ok(observed.has_begun().then_some(observed))
 }
 
 /// Writes the configuration of the tap, beside what is recorded, and says where it is.

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use super::clock::ChargerClock;
 use super::model::{Act, Await, Call, Connection, Odd, Reply, Scenario, Step};
 use super::observed::Observed;
-use super::pair::Pair;
+use super::orders::{Order, Orders};
 use super::variables::{Meaning, Unknown};
 use crate::clock::{Clock, Micros};
 use crate::facts::Leg;
@@ -36,8 +36,8 @@ pub struct Stage {
     pub target: Target,
     /// Whose answers the charger hears: legacy's through a tap, the candidate's without one.
     pub leg: Leg,
-    /// The built-in backends, if these are played to: they command what the scenario awaits.
-    pub pair: Option<Pair>,
+    /// Who lets the backends send what a scenario awaits.
+    pub orders: Orders,
     /// What the tap records, if there is one.
     pub observed: Option<RefCell<Observed>>,
     /// How long the candidate may take longer than legacy.
@@ -45,7 +45,7 @@ pub struct Stage {
     /// Tells this run from others: message ids and fresh identifiers follow from it.
     pub run: u64,
     /// Values that are given in place of the files' own.
-    pub values: BTreeMap<String, Value>,
+    pub values: BTreeMap<String, String>,
 }
 
 /// What was said in a scenario.
@@ -135,7 +135,7 @@ impl Stage {
             step: 0,
             last: None,
             may_be_cut: false,
-            lingers: None,
+            lingers: false,
             ids: Ids::new(self.run, number),
         };
         let limited = timeout(scenario.limit, actor.run()).await;
@@ -151,6 +151,11 @@ impl Stage {
             meaning: actor.meaning,
             broke,
         })
+    }
+
+    /// Whether a backend takes part.
+    const fn is_there(&self, leg: Leg) -> bool {
+        matches!(leg, Leg::Candidate) || self.observed.is_some()
     }
 
     /// Waits until both backends have answered these CALLs of a charger, or patience is over.
@@ -248,8 +253,8 @@ struct Actor<'a> {
     last: Option<Sent>,
     /// Something odd was sent: whoever ends the connection now has his reasons.
     may_be_cut: bool,
-    /// One backend alone has commanded: until when the other is given time to do the same.
-    lingers: Option<Micros>,
+    /// One backend alone has commanded: the other is given time to do the same.
+    lingers: bool,
     ids: Ids,
 }
 
@@ -309,8 +314,9 @@ impl<'a> Actor<'a> {
                 .values
                 .insert("uuid".to_owned(), random.uuid().into());
             meaning.now = self.clock.now();
-            let value = self.stage.values.get(name).unwrap_or(value);
-            let value = meaning.render(value)?;
+            let given = self.stage.values.get(name);
+            let value =
+                meaning.render(&given.map_or_else(|| value.clone(), |it| like(value, it)))?;
             self.meaning.values.insert(name.clone(), value);
         }
         Ok(())
@@ -364,12 +370,10 @@ impl<'a> Actor<'a> {
     /// Waits until the candidate has answered what legacy has answered, and both have had the time to command the same.
     async fn settle(&mut self) -> Result<(), End> {
         self.stage.settled(&self.identity, &self.lines).await;
-        match self.lingers.take() {
-            Some(due) if self.stage.observed.is_some() => {
-                self.hear_until(due, None, |_| false).await
-            }
-            _ => Ok(()),
+        if std::mem::take(&mut self.lingers) && self.stage.observed.is_some() {
+            return self.listen(TWIN).await;
         }
+        Ok(())
     }
 
     fn render(&self, value: &Value, now: Micros) -> Result<Value, End> {
@@ -547,32 +551,27 @@ impl<'a> Actor<'a> {
 
     async fn await_command(&mut self, command: &Await) -> Result<(), End> {
         let step = self.step;
-        let from = command.from.clone();
         let now = self.clock.now();
         let payload = self.render(&command.payload, now)?;
-        let stage = self.stage;
-        let charger = self.identity.clone();
-        let ordered = async {
-            let Some(pair) = &stage.pair else {
-                return;
-            };
-            let order = |leg| {
-                let order = (command.action.as_str(), payload.clone());
-                let (charger, from) = (&charger, &from);
-                async move {
-                    if from.contains(&leg)
-                        && let Err(error) = pair.command(leg, charger, order, command.within).await
-                    {
-                        tracing::debug!(%error, "the built-in backend was not answered");
-                    }
-                }
-            };
-            tokio::join!(order(Leg::Legacy), order(Leg::Candidate));
+        let (stage, charger) = (self.stage, self.identity.clone());
+        let order = Order {
+            charger: &charger,
+            action: &command.action,
+            payload: &payload,
+            within: command.within,
         };
-        if let [_] = from.as_slice() {
-            self.lingers = Some(deadline(TWIN));
-        }
-        let is_heard = from.contains(&self.stage.leg);
+        // One after the other: what the charger answers to legacy is known when the candidate asks.
+        let ordered = async {
+            for leg in [Leg::Legacy, Leg::Candidate] {
+                if command.from.contains(&leg) && stage.is_there(leg) {
+                    let given = stage.orders.give(leg, order).await;
+                    given.map_err(|error| (error.to_string(), false))?;
+                }
+            }
+            Ok::<(), End>(())
+        };
+        self.lingers |= command.from.len() == 1;
+        let is_heard = command.from.contains(&self.stage.leg);
         let due = deadline(command.within);
         let heard = async {
             if is_heard {
@@ -581,8 +580,7 @@ impl<'a> Actor<'a> {
             }
             Ok::<(), End>(())
         };
-        let (heard, ()) = tokio::join!(heard, ordered);
-        heard?;
+        tokio::try_join!(heard, ordered)?;
         if !self.met.contains_key(&step) {
             self.lines.push(Told {
                 step,
@@ -622,6 +620,16 @@ impl<'a> Actor<'a> {
             }
         };
         sent.map_err(|end| (format!("the connection ended: {}", end.why), true))
+    }
+}
+
+/// A value that was given in place of another: a number where that is one.
+fn like(value: &Value, given: &str) -> Value {
+    match value {
+        Value::Number(_) | Value::Bool(_) => {
+            serde_json::from_str(given).unwrap_or_else(|_| given.into())
+        }
+        _ => given.into(),
     }
 }
 

@@ -47,6 +47,11 @@ impl Observed {
         })
     }
 
+    /// Whether anything was recorded by the last time that it was read.
+    pub const fn has_begun(&self) -> bool {
+        self.seq > 0
+    }
+
     /// Reads and judges what has come since.
     pub fn read(&mut self) -> Result<(), RecordingError> {
         loop {
