@@ -4,7 +4,7 @@ use std::path::Path;
 
 use evenkeel::live::handover::Opened;
 
-use crate::{Arc, Dir, Duration, Fact, Kind, Leg, Limits, Recorder, json};
+use crate::{Arc, Dir, Duration, Fact, Kind, Leg, Limits, Recorder, Value, Written, json, on};
 
 /// The charger; it is hidden too.
 pub(crate) const CHARGER: &str = "depot-9-berth-4";
@@ -111,4 +111,71 @@ pub(crate) fn record(dir: &Path, name: &str) {
         .record(fact(Kind::ConnClosed, Leg::Legacy, up))
         .unwrap();
     recorder.close(Duration::from_secs(30)).unwrap();
+}
+
+#[test]
+fn law_9_a_canary_planted_everywhere_is_in_no_byte() {
+    let place = tempfile::tempdir().unwrap();
+    let recording = place.path().join("night");
+    record(&recording, "CANARY-7731");
+    for audience in ["vendor", "sign-off"] {
+        let written = Written::of(&recording, &["--for", audience]);
+        assert_ne!(written.json("report.json")["findings"], json!([]));
+        if audience == "vendor" {
+            // It is looked for in all that a report may hold.
+            let has = |part: &str| written.files.keys().any(|name| name.contains(part));
+            assert!(has("bundles/") && has("junit") && has("sarif"));
+            assert!(written.text("report.html").contains("<svg class=\"ladder"));
+        }
+        let archive = written.archive.file_name().unwrap().to_string_lossy();
+        assert!(!archive.contains("7731"), "{archive}");
+        for word in ["CANARY-7731", "canary-7731", CHARGER, "7731"] {
+            assert_eq!(written.with(word), [""; 0], "{word}");
+        }
+    }
+}
+
+#[test]
+fn law_9_a_short_tag_is_hidden_wherever_it_stands() {
+    let place = tempfile::tempdir().unwrap();
+    let recording = place.path().join("night");
+    record(&recording, "Q7X");
+    let written = Written::of(&recording, &["--for", "vendor"]);
+    for (file, bytes) in &written.files {
+        let text = String::from_utf8_lossy(bytes);
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+        assert_eq!(words.filter(|word| *word == "Q7X").count(), 0, "{file}");
+    }
+}
+
+#[test]
+fn law_9_a_name_that_people_wrote_down_stops_a_report() {
+    let place = tempfile::tempdir().unwrap();
+    let recording = place.path().join("night");
+    record(&recording, "Jo van der Berg");
+    let diffs: Value =
+        serde_json::from_slice(&on(&recording, &["diffs", "--json"]).stdout).unwrap();
+    let id = diffs["findings"][0]["id"].as_str().unwrap();
+    let note = [
+        "triage",
+        "--finding",
+        id,
+        "--state",
+        "known",
+        "--reason",
+        "it is Jo van der Berg again",
+        "--owner",
+        "Ines",
+    ];
+    assert_eq!(on(&recording, &note).status.code(), Some(0));
+    let out = place.path().join("out");
+    let shown = out.display().to_string();
+    let output = on(&recording, &["report", "--for", "vendor", "--out", &shown]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(5), "{said}");
+    assert!(
+        said.contains("RPT-001") && !said.contains("van der Berg"),
+        "{said}"
+    );
+    assert!(!out.exists());
 }
