@@ -16,6 +16,7 @@ use evenkeel::ledger::row::{Outcome, Reason, Row, Subject};
 use evenkeel::ocpp::Severity;
 use serde_json::{Value, json};
 
+use evenkeel::judge::{Judge, Rules};
 use evenkeel::ledger::query::{Filter, Reader};
 use evenkeel::ledger::{Ledger, Pending, views};
 use rows::{ACCEPTED, TAG, commands, divergences, found, judge, outcomes};
@@ -323,7 +324,7 @@ fn a_field_that_no_rule_names_weighs_what_its_command_weighs() {
 /// What `diffs --json` lists of a story.
 fn view(story: &Story, filter: &Filter) -> views::Diffs {
     let dir = tempfile::tempdir().unwrap();
-    let rules = evenkeel::judge::Rules::built_in().unwrap();
+    let rules = Rules::built_in().unwrap();
     let mut ledger = Ledger::open(dir.path(), rules.fingerprint()).unwrap();
     let last = story.facts.last().unwrap().seq;
     ledger
@@ -635,4 +636,40 @@ fn a_command_that_comes_late_is_late_and_not_missing() {
     story.pass(1);
     story.shadow_command("GetConfiguration", "{}");
     assert_eq!(found(&judge(&story.facts)), Vec::<String>::new());
+}
+
+#[test]
+fn a_flood_of_commands_is_bounded_and_costs_nobody_elses_their_twins() {
+    let mut story = Story::open("CP1");
+    story.command("ClearCache", "{}");
+    for number in 0..5_000 {
+        let key = format!(r#"{{"key":"K{number}","value":"1"}}"#);
+        story.shadow_command("ChangeConfiguration", &key);
+    }
+    story.shadow_command("ClearCache", "{}");
+    // The twin of one that was given up.
+    story.command("ChangeConfiguration", r#"{"key":"K1","value":"1"}"#);
+    let mut judge = Judge::new(Rules::built_in().unwrap());
+    let (mut rows, mut most) = (Vec::new(), 0);
+    for fact in &story.facts {
+        judge.feed(fact, &mut |row| rows.push(row));
+        most = most.max(judge.pending_commands());
+    }
+    assert!((512..600).contains(&most), "{most}");
+    story.stopped();
+    judge.feed(story.facts.last().unwrap(), &mut |row| rows.push(row));
+    let all: Vec<_> = rows
+        .iter()
+        .filter_map(|row| match row {
+            Row::Command(row) => Some((row.action.as_str(), row.outcome, row.reason)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(all.len(), 5_001);
+    let clear = all.iter().find(|(action, ..)| *action == "ClearCache");
+    assert_eq!(clear.unwrap().1, Outcome::Equal);
+    let given_up = Some(Reason::TooMany);
+    let count = all.iter().filter(|it| it.2 == given_up).count();
+    assert!(count > 4_000, "{count}");
+    assert_eq!(all.last().unwrap().2, given_up);
 }

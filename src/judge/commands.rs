@@ -34,6 +34,9 @@ use waiting::{WINDOW, Waiting};
 /// How bad it is that a command of which no rule knows is sent by one backend only.
 const UNKNOWN: Severity = Severity::S3;
 
+/// How many commands of one charger wait for their twins.
+const MOST_WAITING: usize = 512;
+
 const MISSING: (&str, &str) = (
     "command-missing",
     "The candidate does not do what legacy does.",
@@ -90,6 +93,7 @@ impl Commands {
             pair(command, twin, (rules, Vec::new()), bench);
             return;
         }
+        self.make_room(fact, ours, bench);
         self.deadlines
             .insert((command.at.saturating_add(WINDOW), command.seq));
         self.by_charger
@@ -97,6 +101,23 @@ impl Commands {
             .or_default()
             .insert(command.seq);
         self.waiting.insert(command.seq, command);
+    }
+
+    /// Gives up the oldest command of this side if too many wait: the other side's wait for their own twins. Its twin has
+    /// none then either.
+    fn make_room(&mut self, fact: &Fact, ours: bool, bench: &mut Bench<'_>) {
+        let known = self.by_charger.get(&fact.charger);
+        let Some(crowd) = known.filter(|known| known.len() >= MOST_WAITING) else {
+            return;
+        };
+        let is_same = |seq: &&u64| self.waiting.get(seq).is_some_and(|it| it.ours == ours);
+        let oldest = crowd.iter().find(is_same).copied();
+        if let Some(mut command) = oldest.and_then(|seq| self.take(seq)) {
+            command.spoil.get_or_insert(Reason::TooMany);
+            alone(&command, bench);
+            let charger = bench.world.charger(&fact.charger);
+            charger.doubt.cast(fact.at, Reason::TooMany);
+        }
     }
 
     /// The oldest command of the other side that decides the same, and the rules that explain the rest.

@@ -33,6 +33,9 @@ const MOST_NAMES: usize = 8;
 /// How many ended transactions of a charger are remembered, so that a repeat of their end is no new session.
 const MOST_ENDED: usize = 64;
 
+/// How many connectors of a charger are remembered: more than any has.
+pub(super) const MOST_CONNECTORS: usize = 64;
+
 /// How long events that are missing between others may still come after the last, µs.
 const STRAGGLERS: Micros = 60_000_000;
 

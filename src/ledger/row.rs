@@ -100,7 +100,7 @@ pub enum Reason {
     NoWire,
     /// A record fits several sessions.
     Ambiguous,
-    /// More records waited for their session than are kept: this one was given up.
+    /// More records waited for their session, or commands for their twin, than are kept: this one was given up.
     TooMany,
     /// The mediator put other names into it, or kept it back: what came of it is not the backends' doing alone.
     Mediated,

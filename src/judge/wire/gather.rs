@@ -11,6 +11,12 @@ use crate::judge::world::Origin;
 /// How many changes of the charging state are kept: a session that has more parks in ways that nobody bills.
 const MOST_TURNS: usize = 256;
 
+/// How many signed values are kept: the first stays, and the newest.
+const MOST_SIGNED: usize = 256;
+
+/// How many numbers of events that came out of turn are kept.
+const MOST_ASTRAY: usize = 1_024;
+
 /// What has been told of a session so far.
 #[derive(Debug)]
 pub(super) struct Gathering {
@@ -30,7 +36,7 @@ pub(super) struct Gathering {
     /// Order, time and whether the vehicle only blocks the connector.
     pub(super) turns: Vec<(i64, Micros, bool)>,
     /// Numbers of the events that came (2.x).
-    pub(super) numbers: BTreeSet<i64>,
+    pub(super) numbers: Numbers,
     /// The end came, at this time, and events before it are missing.
     pub(super) ending: Option<Micros>,
     pub(super) signed: Vec<String>,
@@ -59,7 +65,7 @@ impl Gathering {
             meter_start: None,
             meter_stop: None,
             turns: Vec::new(),
-            numbers: BTreeSet::new(),
+            numbers: Numbers::default(),
             ending: None,
             signed: Vec::new(),
             reason: None,
@@ -80,7 +86,12 @@ impl Gathering {
         for reading in heard.readings {
             self.meter.push(reading);
         }
-        self.signed.extend(heard.signed);
+        for signed in heard.signed {
+            if self.signed.len() >= MOST_SIGNED {
+                self.signed.remove(1);
+            }
+            self.signed.push(signed);
+        }
         self.defects.extend(heard.defects);
     }
 
@@ -149,6 +160,37 @@ impl Gathering {
     }
 }
 
+/// Which events of a session came, by their numbers from 0.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    /// All below this came.
+    next: i64,
+    /// Others that came.
+    astray: BTreeSet<i64>,
+}
+
+impl Numbers {
+    /// Takes the number of an event; whether it is news. Of too many that come out of turn nothing more is known.
+    pub(super) fn insert(&mut self, number: i64) -> bool {
+        if (0..self.next).contains(&number) {
+            return false;
+        }
+        if number != self.next {
+            return self.astray.len() >= MOST_ASTRAY || self.astray.insert(number);
+        }
+        self.next += 1;
+        while self.astray.remove(&self.next) {
+            self.next += 1;
+        }
+        true
+    }
+
+    /// Whether some came, and all up to the last.
+    pub(super) fn is_whole(&self) -> bool {
+        self.next > 0 && self.astray.is_empty()
+    }
+}
+
 /// Start and stop by a clock that is right, if the charger's is not and it can be told by how much.
 fn mend(
     start: Option<Moment>,
@@ -190,4 +232,49 @@ fn parked(mut turns: Vec<(i64, Micros, bool)>, stop: Option<Micros>) -> Vec<(Mic
     stretches.extend(since.zip(stop));
     stretches.retain(|(from, to)| from < to);
     stretches
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::facts::Leg;
+    use crate::ocpp::Version;
+
+    #[test]
+    fn events_are_whole_when_none_is_missing_in_whatever_order_they_came() {
+        let mut numbers = Numbers::default();
+        assert!(!numbers.is_whole());
+        assert!(numbers.insert(0) && numbers.is_whole());
+        assert!(numbers.insert(2) && numbers.insert(3) && !numbers.is_whole());
+        assert!(!numbers.insert(2) && !numbers.insert(0));
+        assert!(numbers.insert(1) && numbers.is_whole() && !numbers.insert(3));
+        assert!(numbers.insert(-1) && !numbers.is_whole());
+        for number in (10..100_000).step_by(2) {
+            numbers.insert(number);
+        }
+        assert!(numbers.astray.len() <= MOST_ASTRAY && !numbers.is_whole());
+    }
+
+    #[test]
+    fn a_session_without_end_keeps_the_first_and_the_newest_signed_values() {
+        let origin = Origin {
+            charger: Arc::from("CP1"),
+            conn: 1,
+            authority: Leg::Legacy,
+            version: Version::V16,
+            said: Arc::default(),
+        };
+        let mut open = Gathering::new(1, 0, origin);
+        for number in 0..10_000 {
+            open.hear(Heard {
+                signed: vec![number.to_string()],
+                ..Heard::default()
+            });
+        }
+        assert_eq!(open.signed.len(), MOST_SIGNED);
+        assert_eq!(open.signed.first().unwrap(), "0");
+        assert_eq!(open.signed.last().unwrap(), "9999");
+    }
 }

@@ -96,8 +96,8 @@ fn element(
     }
     let mut stamp = None;
     let mut register = Register::default();
-    let end = json::try_members(text, at, |name, value| match &*name {
-        "sampledValue" => {
+    let end = json::try_members(text, at, |name, value| match name.as_bytes() {
+        b"sampledValue" => {
             register = Register::default();
             each(text, value, |at| {
                 let mut sampled = Sampled::default();
@@ -106,7 +106,7 @@ fn element(
                 Ok(end)
             })
         }
-        "timestamp" => {
+        b"timestamp" => {
             let end = tree::pass(text, value)?;
             stamp = json::string_value(&text[value..end]);
             Ok(end)
@@ -145,16 +145,17 @@ impl<'a> Sampled<'a> {
         }
         json::try_members(text, at, |name, value| {
             let end = tree::pass(text, value)?;
-            let member = match &*name {
-                "value" => &mut self.value,
-                "measurand" => &mut self.measurand,
-                "context" => &mut self.context,
-                "format" => &mut self.format,
-                "location" => &mut self.location,
-                "phase" => &mut self.phase,
-                "unit" => &mut self.unit,
-                "unitOfMeasure" => &mut self.unit_of_measure,
-                "signedMeterValue" => &mut self.signed,
+            // Of bytes a match looks at one after the other; texts it would compare whole, and there are many of them.
+            let member = match name.as_bytes() {
+                b"value" => &mut self.value,
+                b"measurand" => &mut self.measurand,
+                b"context" => &mut self.context,
+                b"format" => &mut self.format,
+                b"location" => &mut self.location,
+                b"phase" => &mut self.phase,
+                b"unit" => &mut self.unit,
+                b"unitOfMeasure" => &mut self.unit_of_measure,
+                b"signedMeterValue" => &mut self.signed,
                 _ => return Ok(end),
             };
             *member = Some(&text[value..end]);

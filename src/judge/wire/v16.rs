@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::gather::Gathering;
 use super::meter::{self, Mark, Reading};
 use super::stamp::Moment;
-use super::{Defect, Wires};
+use super::{Defect, MOST_CONNECTORS, Wires};
 use crate::clock::Micros;
 use crate::facts::{Fact, Leg};
 use crate::judge::heard::Heard;
@@ -21,6 +21,9 @@ use crate::ocpp::{Class, Fields, MessageType, Version};
 /// A start that comes later than this is told from memory, µs.
 const LATE: Micros = 60_000_000;
 
+/// How many starts may wait for their answers.
+const MOST_STARTS: usize = 20_000;
+
 /// Starts whose answer, and with it the transaction's name, is awaited.
 #[derive(Debug, Default)]
 pub(super) struct Starts {
@@ -29,6 +32,14 @@ pub(super) struct Starts {
 }
 
 impl Starts {
+    /// A start was sent; of too many that nobody answers those of the oldest connection go first.
+    fn wait(&mut self, conn: u64, id: &str, session: u64) {
+        if self.waiting.len() >= MOST_STARTS {
+            self.waiting.pop_first();
+        }
+        self.waiting.insert((conn, id.to_owned()), session);
+    }
+
     pub(super) fn forget(&mut self, conn: u64) {
         self.waiting.retain(|(other, _), _| *other != conn);
     }
@@ -106,7 +117,6 @@ impl Wires {
 
     fn start(&mut self, fact: &Fact, heard: &Heard<'_>, origin: &Origin) {
         let fields = heard.fields();
-        let key = (fact.conn, heard.id.clone().into_owned());
         let charger = self.chargers.entry(&fact.charger);
         let again = charger
             .open
@@ -114,7 +124,7 @@ impl Wires {
             .find(|open| open.request == heard.payload);
         if let Some(open) = again {
             open.defects.insert(Defect::RepeatedStart);
-            self.starts.waiting.insert(key, open.id);
+            self.starts.wait(fact.conn, &heard.id, open.id);
             return;
         }
         let connector = name(fields, "connectorId").unwrap_or_default();
@@ -140,7 +150,7 @@ impl Wires {
         }
         open.start = Some(moment);
         open.connector = connector;
-        self.starts.waiting.insert(key, fact.seq);
+        self.starts.wait(fact.conn, &heard.id, fact.seq);
         self.begin(open);
     }
 
@@ -159,12 +169,10 @@ impl Wires {
                 .as_ref()
                 .is_some_and(|name| names.contains(name))
         });
-        let connector = name(fields, "connectorId").unwrap_or_default();
         let there = || {
-            charger
-                .open
-                .iter()
-                .position(|open| open.connector == connector)
+            let connector = name(fields, "connectorId").unwrap_or_default();
+            let mut open = charger.open.iter();
+            open.position(|open| open.connector == connector)
         };
         let Some(place) = named.or_else(there) else {
             return;
@@ -194,6 +202,9 @@ impl Wires {
             if open.connector == connector {
                 open.turn(fact.seq as i64, at, blocks);
             }
+        }
+        if charger.idle.len() >= MOST_CONNECTORS && !charger.idle.contains_key(&connector) {
+            charger.idle.pop_first();
         }
         charger.idle.insert(connector, (at, blocks));
     }
@@ -249,4 +260,27 @@ fn stopped(open: &mut Gathering, fact: &Fact, fields: &Fields<'_>) {
     open.stop = Some(moment);
     // The specification's word for a stop at the charger, which is left out.
     open.reason = name(fields, "reason").or_else(|| Some("Local".to_owned()));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::facts::Kind;
+
+    #[test]
+    fn what_is_remembered_of_connectors_and_starts_is_bounded() {
+        let mut wires = Wires::default();
+        let fact = Fact::new(Kind::Message, 1).on(&Arc::from("CP1"), 1);
+        for number in 0..100_000_u64 {
+            let text = format!(r#"{{"connectorId":"x{number}","status":"Available"}}"#);
+            wires.status(&fact, &Fields::read(&text));
+            wires.starts.wait(number, "id", number);
+        }
+        let charger = wires.chargers.get("CP1").unwrap();
+        assert_eq!(charger.idle.len(), MOST_CONNECTORS);
+        assert_eq!(wires.starts.waiting.len(), MOST_STARTS);
+        assert_eq!(wires.starts.waiting.last_key_value().unwrap().1, &99_999);
+    }
 }

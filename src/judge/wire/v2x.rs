@@ -59,8 +59,7 @@ impl Wires {
         if open.stop.is_none() {
             return;
         }
-        let last = open.numbers.last().copied().unwrap_or_default();
-        let whole = open.start.is_some() && last + 1 == open.numbers.len() as i64;
+        let whole = open.start.is_some() && open.numbers.is_whole();
         let state = open.end_state();
         if whole {
             open.defects.remove(&Defect::MissingEvents);
