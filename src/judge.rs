@@ -15,6 +15,7 @@ pub mod tree;
 
 mod boots;
 mod commands;
+mod conns;
 mod estate;
 mod exchanges;
 mod findings;
@@ -165,6 +166,7 @@ impl Hearing {
             self.parity.expire(self.now, &mut bench);
             while let Some(conn) = bench.world.departed(self.now) {
                 self.exchanges.lost(Some(conn), false, &mut bench);
+                self.stand_in.lost(Some(conn), &mut bench);
                 bench.world.forget(conn);
             }
         }
@@ -392,7 +394,7 @@ fn gap(exchanges: &mut Exchanges, commands: &mut Commands, fact: &Fact, bench: &
     exchanges.gap(conn, notes::read::<notes::Lossy>(fact).facts > 0, bench);
     commands.spoil(conn);
     if let Some(conn) = conn {
-        if let Some(known) = bench.world.conns.get_mut(&conn) {
+        if let Some(known) = bench.world.conns.get_mut(conn) {
             known.line.gap();
         }
         bench.world.charger(&fact.charger).gap(fact);

@@ -136,7 +136,7 @@ impl Exchanges {
 
     /// A mirrored copy went to the shadow, or one that the tap made up.
     pub(super) fn sent(&mut self, fact: &Fact, bench: &mut Bench<'_>) {
-        let note: notes::Sent<'_> = notes::read(fact);
+        let note = notes::Sent::read(fact);
         let conn = bench.world.conn(fact);
         conn.triggers.sent(fact, &note.action);
         if note.introduces() {

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use crate::facts::Fact;
+use crate::ocpp::json;
 
 /// Note of a `ShadowSent`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(super) struct Sent<'a> {
     #[serde(borrow)]
@@ -24,7 +25,36 @@ pub(super) struct Sent<'a> {
     pub(super) synthetic: Cow<'a, str>,
 }
 
-impl Sent<'_> {
+impl<'a> Sent<'a> {
+    /// The note of `fact`. Most say so little that they are read without ceremony.
+    pub(super) fn read(fact: &'a Fact) -> Self {
+        Self::plain(&fact.note).unwrap_or_else(|| read(fact))
+    }
+
+    /// A note that says no more than what was sent and how long it had waited.
+    fn plain(note: &'a str) -> Option<Self> {
+        let mut sent = Self::default();
+        let mut is_plain = true;
+        let end = json::try_members(note, 0, |name, at| {
+            let end = json::skip_value(note.as_bytes(), at)?;
+            let literal = &note[at..end];
+            match name.as_bytes() {
+                b"id" | b"rewrites" => {}
+                b"action" => match json::string_value(literal) {
+                    Some(action) => sent.action = action,
+                    None => is_plain = false,
+                },
+                b"queued_us" => {
+                    sent.queued_us = literal.parse().ok();
+                    is_plain &= sent.queued_us.is_some();
+                }
+                _ => is_plain = false,
+            }
+            Ok(end)
+        });
+        (is_plain && end == Ok(note.len())).then_some(sent)
+    }
+
     /// The shadow is told of a boot that the authority is not told of, because it had not seen the charger boot.
     pub(super) fn introduces(&self) -> bool {
         self.synthetic == "boot" && self.not_accepted.is_none()
@@ -41,7 +71,7 @@ pub(super) struct Touched {
 }
 
 /// How long a shadow has not accepted a charger.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(super) struct Dwell {
     /// `pending`, `rejected` or `error`.
@@ -157,4 +187,34 @@ pub(super) fn read<'a, T: Deserialize<'a> + Default>(fact: &'a Fact) -> T {
         return T::default();
     }
     serde_json::from_str(&fact.note).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::Kind;
+
+    #[test]
+    fn a_plain_note_of_a_copy_says_what_it_says_to_whoever_reads_it_at_length() {
+        for note in [
+            r#"{"id":"1","action":"Heartbeat","queued_us":90,"rewrites":[]}"#,
+            r#"{"id":"1","action":"a\"\u0041","rewrites":[{"class":"transactionId","path":"/x","from":"1","to":"2"}]}"#,
+            r#"{"id":"1","action":"X","queued_us":-7}"#,
+            r#"{"action":"X","queued_us":null}"#,
+            r#"{"action":"X","queued_us":"7"}"#,
+            r#"{"action":7}"#,
+            r#"{"action":"X","signed":true,"solicited":9}"#,
+            r#"{"action":"X","synthetic":"boot","not_accepted":{"status":"pending","boots":2}}"#,
+            r#"{"action":"X"} trailing"#,
+            r#"{"action":"X""#,
+            "{}",
+            "",
+        ] {
+            let fact = Fact {
+                note: note.to_owned(),
+                ..Fact::new(Kind::ShadowSent, 0)
+            };
+            assert_eq!(Sent::read(&fact), read(&fact), "{note}");
+        }
+    }
 }

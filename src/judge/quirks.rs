@@ -84,7 +84,7 @@ pub(super) fn opened(fact: &Fact, bench: &mut Bench<'_>) {
     let before = history.newest.replace(fact.conn);
     let other = before.filter(|before| *before != fact.conn);
     let lives = other
-        .and_then(|other| bench.world.conns.get(&other))
+        .and_then(|other| bench.world.conns.get(other))
         .is_some_and(|conn| !conn.closed);
     if lives {
         say(34, fact, bench);
@@ -99,7 +99,7 @@ pub(super) fn heard(fact: &Fact, envelope: &Heard<'_>, bench: &mut Bench<'_>) ->
     // Borrowed apart: a connection and its charger change together.
     let world = &mut *bench.world;
     let history = &mut world.chargers.entry(&fact.charger).history;
-    let Some(line) = world.conns.get_mut(&fact.conn).map(|conn| &mut conn.line) else {
+    let Some(line) = world.conns.get_mut(fact.conn).map(|conn| &mut conn.line) else {
         return odd;
     };
     if newest.is_some_and(|newest| newest > fact.conn) && line.first("old") {
@@ -121,7 +121,7 @@ pub(super) fn heard(fact: &Fact, envelope: &Heard<'_>, bench: &mut Bench<'_>) ->
 pub(super) fn said(fact: &Fact, envelope: &Heard<'_>, bench: &mut Bench<'_>) {
     let world = &mut *bench.world;
     let history = &mut world.chargers.entry(&fact.charger).history;
-    let Some(conn) = world.conns.get_mut(&fact.conn) else {
+    let Some(conn) = world.conns.get_mut(fact.conn) else {
         return;
     };
     let authority = conn.authority;

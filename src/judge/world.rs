@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::commands::Doubt;
+use super::conns::Conns;
 use super::mediated::Mediated;
 use super::monitors::Settled;
 use super::quirks::{Disliked, History, Line};
@@ -28,7 +29,7 @@ const PARTING: Micros = 60_000_000;
 /// Connections and chargers.
 #[derive(Debug, Default)]
 pub(super) struct World {
-    pub(super) conns: BTreeMap<u64, Box<Conn>>,
+    pub(super) conns: Conns,
     /// Connections whose charger has left, and when nothing more can come for them.
     parting: BTreeSet<(Micros, u64)>,
     pub(super) chargers: Roll<Charger>,
@@ -46,6 +47,8 @@ pub(super) struct Conn {
     pub(super) subprotocol: Option<String>,
     /// The charger's side has ended.
     pub(super) closed: bool,
+    /// When nothing more can come for it, once the charger has left.
+    parts: Option<Micros>,
     /// The shadow leg is open.
     pub(super) shadow_open: bool,
     /// When the shadow leg was opened, until the shadow has said something on it.
@@ -95,6 +98,28 @@ pub(super) struct Origin {
     pub(super) said: Arc<row::Charger>,
 }
 
+impl Conn {
+    /// One of which only its authority is known.
+    pub(super) fn unannounced(authority: Leg) -> Self {
+        Self {
+            authority,
+            version: Version::V16,
+            subprotocol: None,
+            closed: false,
+            parts: None,
+            shadow_open: false,
+            fresh: None,
+            sent_away: false,
+            refused: None,
+            boot_root: None,
+            shaken: BTreeSet::new(),
+            line: Line::default(),
+            triggers: Triggers::default(),
+            doubt: Doubt::default(),
+        }
+    }
+}
+
 impl Charger {
     /// Frames of it were lost, says this fact.
     pub(super) fn gap(&mut self, fact: &Fact) {
@@ -115,24 +140,10 @@ impl World {
     /// The connection of `fact`. One that was never announced (its opening fell into a gap) is taken for OCPP 1.6 with
     /// the fact's leg as authority.
     pub(super) fn conn(&mut self, fact: &Fact) -> &mut Conn {
-        self.conns.entry(fact.conn).or_insert_with(|| {
-            Box::new(Conn {
-                authority: match fact.kind {
-                    crate::facts::Kind::Message => fact.leg.unwrap_or(Leg::Legacy),
-                    _ => fact.leg.map_or(Leg::Legacy, Leg::other),
-                },
-                version: Version::V16,
-                subprotocol: None,
-                closed: false,
-                shadow_open: false,
-                fresh: None,
-                sent_away: false,
-                refused: None,
-                boot_root: None,
-                shaken: BTreeSet::new(),
-                line: Line::default(),
-                triggers: Triggers::default(),
-                doubt: Doubt::default(),
+        self.conns.entry(fact.conn, || {
+            Conn::unannounced(match fact.kind {
+                crate::facts::Kind::Message => fact.leg.unwrap_or(Leg::Legacy),
+                _ => fact.leg.map_or(Leg::Legacy, Leg::other),
             })
         })
     }
@@ -222,9 +233,13 @@ impl World {
 
     /// The charger's side of a connection ended; its shadow leg goes on for a while.
     pub(super) fn leave(&mut self, fact: &Fact) {
-        self.conn(fact).closed = true;
-        self.parting
-            .insert((fact.at.saturating_add(PARTING), fact.conn));
+        let due = fact.at.saturating_add(PARTING);
+        let conn = self.conn(fact);
+        conn.closed = true;
+        if let Some(before) = conn.parts.replace(due) {
+            self.parting.remove(&(before, fact.conn));
+        }
+        self.parting.insert((due, fact.conn));
     }
 
     /// A connection of whose leg nothing more can come by `now`.
@@ -237,8 +252,10 @@ impl World {
 
     /// Forgets a connection of which nothing more comes.
     pub(super) fn forget(&mut self, conn: u64) {
-        self.conns.remove(&conn);
-        self.parting.retain(|(_, parting)| *parting != conn);
+        let known = self.conns.remove(conn);
+        if let Some(due) = known.and_then(|known| known.parts) {
+            self.parting.remove(&(due, conn));
+        }
     }
 
     /// Forgets all connections: the tap began or ended.

@@ -67,10 +67,16 @@ fn write_exchange(row: &Exchange, out: &mut Vec<u8>) -> serde_json::Result<()> {
     put_text(out, r#","action":"#, &row.action)?;
     put_text(out, r#","authority":"#, &row.authority)?;
     put(out, r#","outcome":"#, &row.outcome)?;
-    put(out, r#","reason":"#, &row.reason)?;
-    put(out, r#","root":"#, &row.root)?;
-    put(out, r#","severity":"#, &row.severity)?;
-    put(out, r#","rules":"#, &row.rules)?;
+    let blame = (&row.reason, &row.root, &row.severity, row.rules.as_slice());
+    if let (None, None, None, []) = blame {
+        let nothing = br#","reason":null,"root":null,"severity":null,"rules":[]"#;
+        out.extend_from_slice(nothing);
+    } else {
+        put(out, r#","reason":"#, &row.reason)?;
+        put(out, r#","root":"#, &row.root)?;
+        put(out, r#","severity":"#, &row.severity)?;
+        put(out, r#","rules":"#, &row.rules)?;
+    }
     put(out, r#","answer":"#, &row.answer)?;
     put(out, r#","sent":"#, &row.sent)?;
     put(out, r#","shadow":"#, &row.shadow)?;

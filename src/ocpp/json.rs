@@ -233,7 +233,7 @@ pub fn try_elements(
 /// The text of a JSON string literal (with its quotes). Borrowed unless it holds an escape.
 pub fn string_value(literal: &str) -> Option<Cow<'_, str>> {
     let inner = literal.strip_prefix('"')?.strip_suffix('"')?;
-    if memchr(b'\\', inner.as_bytes()).is_some() {
+    if has_escape(inner.as_bytes()) {
         serde_json::from_str::<String>(literal).ok().map(Cow::Owned)
     } else {
         Some(Cow::Borrowed(inner))
@@ -275,15 +275,24 @@ fn scan_string(bytes: &[u8], at: usize) -> Result<(usize, bool), SyntaxError> {
     Err(SyntaxError { at: bytes.len() })
 }
 
-/// The offset of the first quote or backslash at or behind `pos`. Strings of OCPP are short: eight bytes at a time find
-/// their ends sooner than a search that first makes ready for long texts.
-fn quote_or_escape(bytes: &[u8], mut pos: usize) -> Option<usize> {
+/// Bits of the eight bytes in `word`: the lowest that is set marks the first byte that is `sought`; those above it may be
+/// wrong.
+const fn marks(word: u64, sought: u8) -> u64 {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    // The lowest bit that is set marks the first byte that is `sought`; those above it may be wrong.
-    let marks = |word: u64, sought: u8| {
-        let zeroed = word ^ (ONES * u64::from(sought));
-        zeroed.wrapping_sub(ONES) & !zeroed & (ONES << 7)
-    };
+    let zeroed = word ^ (ONES * sought as u64);
+    zeroed.wrapping_sub(ONES) & !zeroed & (ONES << 7)
+}
+
+/// Whether there is a backslash. Strings of OCPP are short: eight bytes at a time tell it sooner than a search that first
+/// makes ready for long texts.
+fn has_escape(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks();
+    let mut words = words.iter();
+    words.any(|word| marks(u64::from_le_bytes(*word), b'\\') != 0) || rest.contains(&b'\\')
+}
+
+/// The offset of the first quote or backslash at or behind `pos`, found in the same way.
+fn quote_or_escape(bytes: &[u8], mut pos: usize) -> Option<usize> {
     while let Some(chunk) = bytes.get(pos..)?.first_chunk() {
         let word = u64::from_le_bytes(*chunk);
         let found = marks(word, b'"') | marks(word, b'\\');

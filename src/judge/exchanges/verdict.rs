@@ -191,7 +191,7 @@ fn spoiled(open: &Open, bench: &mut Bench<'_>) -> Option<Spoil> {
     if let Some(spoil) = &open.spoil {
         return Some(spoil.clone());
     }
-    let conn = bench.world.conns.get(&open.origin.conn);
+    let conn = bench.world.conns.get(open.origin.conn);
     let (boot, refused) = conn.map_or((None, None), |conn| {
         (conn.boot_root.clone(), conn.refused.clone())
     });
@@ -401,7 +401,7 @@ fn remember(open: &Open, verdict: &Verdict, root: Option<&str>, bench: &mut Benc
     }
     if open.action == "BootNotification"
         && comparable
-        && let Some(conn) = bench.world.conns.get_mut(&open.origin.conn)
+        && let Some(conn) = bench.world.conns.get_mut(open.origin.conn)
     {
         conn.boot_root = root.map(str::to_owned);
     }
