@@ -14,6 +14,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::error::{CliError, Exit};
 use super::filtering::{Terms, last_fact};
+use super::gate;
 use super::judging::Threads;
 use super::recording::RecordingArg;
 use super::rules;
@@ -140,7 +141,7 @@ fn filter(options: &Options, dir: &Path) -> Result<Filter, CliError> {
         .is("owner", options.owner.as_deref())
         .is("model", options.model.as_deref());
     Ok(Filter {
-        terms: terms.and(options.filter.as_deref(), &FINDINGS)?,
+        terms: gate::in_terms(dir, terms.and(options.filter.as_deref(), &FINDINGS)?)?,
         now: last_fact(dir)?,
         ..Filter::default()
     })

@@ -19,6 +19,7 @@ use crate::estate::comms;
 use crate::estate::gate::file::{self, Mistake};
 use crate::estate::gate::{Report, Verdict};
 use crate::facts::Reader as Facts;
+use crate::ledger::filter::Filter;
 use crate::ledger::query::Reader;
 use crate::ledger::row::{EVERYBODY, UNGROUPED};
 use crate::ledger::views::rfc3339;
@@ -186,6 +187,22 @@ pub(super) fn weigh(
     }
     let switches = verdict::switches(&Facts::open(dir)?)?;
     Ok(criteria.weigh((reader, &switches), (group, now, is_checkpoint))?)
+}
+
+/// A filter with what it asks of verdicts put in terms of the groups, by the recording's criteria as of now.
+pub(super) fn in_terms(dir: &Path, filter: Filter) -> Result<Filter, CliError> {
+    if !filter.asks_for_verdicts() {
+        return Ok(filter);
+    }
+    judging::bring_up_to_date(dir)?;
+    let (ledger, criteria) = (judging::ledger(dir)?, criteria(dir, None)?);
+    let now = Clock::system().now();
+    let mut said = Vec::new();
+    for group in ledger.members()?.into_keys() {
+        let report = weigh((dir, &ledger), &criteria, (Some(&group), now, false))?;
+        said.push((group, report.says));
+    }
+    Ok(filter.with_verdicts(&said))
 }
 
 /// Refuses groups that the recording does not know.

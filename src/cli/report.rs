@@ -237,7 +237,10 @@ fn read(
         by: options.by.clone().unwrap_or_default(),
         group: group.map(str::to_owned),
         findings: Filter {
-            terms: Terms::default().and(options.filter.as_deref(), &FINDINGS)?,
+            terms: gate::in_terms(
+                dir,
+                Terms::default().and(options.filter.as_deref(), &FINDINGS)?,
+            )?,
             now: last_fact(dir)?,
             ..Filter::default()
         },

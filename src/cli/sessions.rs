@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::error::{CliError, Exit};
 use super::filtering::{Terms, last_fact};
+use super::gate;
 use super::recording::RecordingArg;
 use crate::ledger::filter::{self, SESSIONS};
 use crate::ledger::query::{self, Reader};
@@ -57,7 +58,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         .is("finding", options.finding.as_deref())
         .is("session", options.session.as_deref());
     let filter = Filter {
-        terms: terms.and(options.filter.as_deref(), &SESSIONS)?,
+        terms: gate::in_terms(&dir, terms.and(options.filter.as_deref(), &SESSIONS)?)?,
         now: last_fact(&dir)?,
         ..Filter::default()
     };

@@ -17,6 +17,7 @@ mod show;
 mod sql;
 mod tables;
 mod values;
+mod verdicts;
 
 use std::fmt::Write as _;
 

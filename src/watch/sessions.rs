@@ -86,7 +86,8 @@ pub fn read(books: &Books, question: &Question) -> Result<Data, BooksError> {
 /// The filter as the database takes it.
 fn condition(question: &Question, books: &Books) -> Result<Where, BooksError> {
     let now = books.last()?;
-    let mut filter = question.sieve.filter().cloned().unwrap_or_default();
+    let sieve = books.verdicts().meant(books, &question.sieve)?;
+    let mut filter = sieve.filter().cloned().unwrap_or_default();
     if question.divergent
         && let Ok(divergent) = Filter::parse("outcome:divergent", &filter::SESSIONS)
     {

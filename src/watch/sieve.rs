@@ -31,6 +31,15 @@ impl Sieve {
         self.filter.as_ref()
     }
 
+    /// The same as it was written, understood as `filter`.
+    #[must_use]
+    pub fn meaning(&self, filter: Filter) -> Self {
+        Self {
+            text: self.text.clone(),
+            filter: Some(filter),
+        }
+    }
+
     /// Whether a row passes. `now` is when the recording's last fact was.
     pub fn lets<'a>(&self, now: Micros, row: &dyn Fn(&'static str) -> Value<'a>) -> bool {
         self.filter

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::books::{Books, BooksError};
+use super::sieve::Sieve;
 use crate::clock::Micros;
 use crate::estate::gate::{Outcome, Report, Verdict};
 use crate::estate::switches::Switch;
@@ -146,6 +147,19 @@ impl Verdicts {
         kept.retain(|group, _| named.contains(&group.as_str()));
         said.sort_by_key(|said| Reverse(said.rank()));
         Ok(Some(said))
+    }
+
+    /// A filter with what it asks of verdicts put in terms of groups.
+    pub fn meant(&self, books: &Books, sieve: &Sieve) -> Result<Sieve, BooksError> {
+        let Some(filter) = sieve.filter().filter(|it| it.asks_for_verdicts()) else {
+            return Ok(sieve.clone());
+        };
+        let said = self.of_groups(books)?.unwrap_or_default();
+        let words = said
+            .iter()
+            .map(|it| (it.group.clone(), it.word().to_owned()));
+        let words: Vec<(String, String)> = words.collect();
+        Ok(sieve.meaning(filter.clone().with_verdicts(&words)))
     }
 
     fn report(

@@ -181,6 +181,21 @@ fn findings_are_filtered_by_group_and_wave() {
     assert!(stage.picture().contains("1 of 1"), "{}", stage.picture());
     stage.press("<Esc><Esc>3/wave:pilot<Enter>");
     assert!(stage.picture().contains("0 of 1"), "{}", stage.picture());
+    // What the gate says of a group is asked for like the group.
+    stage.press("<Esc><Esc>2/verdict:NO-GO group:station<Enter>");
+    assert!(
+        stage.picture().contains("FINDINGS 3 of 6"),
+        "{}",
+        stage.picture()
+    );
+    stage.press("<Esc>/verdict:GO<Enter>");
+    assert!(
+        stage.picture().contains("FINDINGS 0 of 6"),
+        "{}",
+        stage.picture()
+    );
+    stage.press("<Esc>3/verdict:NO-GO<Enter>");
+    assert!(stage.picture().contains("1 of 1"), "{}", stage.picture());
     // From the board a group's own findings open.
     stage.press("1<Down>d");
     let picture = stage.picture();

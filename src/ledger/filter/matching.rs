@@ -41,7 +41,7 @@ pub(super) fn holds(expr: &Expr, fields: &'static [Field], now: Micros, row: Row
     }
 }
 
-fn fits(term: &Term, now: Micros, row: Row<'_, '_>) -> bool {
+pub(super) fn fits(term: &Term, now: Micros, row: Row<'_, '_>) -> bool {
     let value = row(term.field.name);
     let any = |op| {
         term.values

@@ -87,6 +87,12 @@ const WAVE: Field = field(
     "the wave that its group moves in",
     "wave:pilot",
 );
+const VERDICT: Field = field(
+    "verdict",
+    Kind::Text,
+    "what the gate says of the group",
+    "verdict:NO-GO,HOLD",
+);
 const ACTION: Field = field(
     "action",
     Kind::Text,

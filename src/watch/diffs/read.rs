@@ -17,6 +17,10 @@ const TRIED: usize = 6;
 /// Reads what the screen shows.
 pub fn read(books: &Books, question: &Question) -> Result<Data, BooksError> {
     let findings = books.shelf().findings(books)?;
+    let question = &Question {
+        sieve: books.verdicts().meant(books, &question.sieve)?,
+        ..question.clone()
+    };
     let now = books.last()?;
     let mut data = Data {
         all: findings.len(),

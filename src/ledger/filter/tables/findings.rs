@@ -2,13 +2,13 @@
 
 use super::{
     ACTION, CANDIDATE, CHARGER, FIRMWARE, GROUP, KIND, LEGACY, MODEL, OWNER, PATH, RULE, SEVERITY,
-    STATES, SUBJECT, TITLE, WAVE, field,
+    STATES, SUBJECT, TITLE, VERDICT, WAVE, field,
 };
 use crate::ledger::filter::fields::{Field, Kind};
 use crate::ledger::filter::sql::{Column, Columns};
 
 /// Findings.
-pub static FINDINGS: [Field; 25] = [
+pub static FINDINGS: [Field; 26] = [
     SEVERITY,
     field(
         "state",
@@ -21,6 +21,7 @@ pub static FINDINGS: [Field; 25] = [
     CHARGER,
     GROUP,
     WAVE,
+    VERDICT,
     MODEL,
     FIRMWARE,
     field("finding", Kind::Text, "its identity", "finding:F-12345678").or(&["id"]),
@@ -91,6 +92,8 @@ pub const FINDING_COLUMNS: Columns = &[
              JOIN groups w ON w.name = m.crowd WHERE g.finding = findings.id AND w.wave <> ''",
         ),
     ),
+    // It was put in terms of groups before.
+    ("verdict", Column::One("''")),
     (
         "model",
         Column::Each(

@@ -1,19 +1,20 @@
 //! What sessions can be asked for.
 
 use super::{
-    CHARGER, FINDING, GROUP, OUTCOME, REASON, SEVERITY, SINCE, UNTIL, VERSION, WAVE, field,
-    group_of, wave_of,
+    CHARGER, FINDING, GROUP, OUTCOME, REASON, SEVERITY, SINCE, UNTIL, VERDICT, VERSION, WAVE,
+    field, group_of, wave_of,
 };
 use crate::ledger::filter::fields::{Field, Kind};
 use crate::ledger::filter::sql::{Column, Columns};
 
 /// Sessions.
-pub static SESSIONS: [Field; 18] = [
+pub static SESSIONS: [Field; 19] = [
     OUTCOME,
     SEVERITY,
     CHARGER,
     GROUP,
     WAVE,
+    VERDICT,
     field(
         "session",
         Kind::Text,
@@ -67,6 +68,8 @@ pub const SESSION_COLUMNS: Columns = &[
     ("charger", Column::One("s.charger")),
     ("group", group_of!("s")),
     ("wave", wave_of!("s")),
+    // It was put in terms of groups before.
+    ("verdict", Column::One("''")),
     (
         "session",
         Column::Each(
