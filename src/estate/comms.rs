@@ -188,7 +188,7 @@ fn verdict(report: &Report) -> String {
         build => format!(" with build {build}"),
     };
     format!(
-        "{}: the gate says {}{build}, as of {} UTC; of {} criteria {} are met and {} have failed.",
+        "{}: the gate says {}{build}, as of {} UTC; of {} criteria {} met, {} failed.",
         group(report),
         report.says,
         clock(&report.as_of),

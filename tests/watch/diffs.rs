@@ -182,7 +182,7 @@ fn findings_are_filtered_by_group_and_wave() {
     stage.press("<Esc><Esc>3/wave:pilot<Enter>");
     assert!(stage.picture().contains("0 of 1"), "{}", stage.picture());
     // What the gate says of a group is asked for like the group.
-    stage.press("<Esc><Esc>2/verdict:NO-GO group:station<Enter>");
+    stage.press("2<Esc>/verdict:NO-GO group:station<Enter>");
     assert!(
         stage.picture().contains("FINDINGS 3 of 6"),
         "{}",
@@ -194,7 +194,7 @@ fn findings_are_filtered_by_group_and_wave() {
         "{}",
         stage.picture()
     );
-    stage.press("<Esc>3/verdict:NO-GO<Enter>");
+    stage.press("<Esc>3<Esc>/verdict:NO-GO<Enter>");
     assert!(stage.picture().contains("1 of 1"), "{}", stage.picture());
     // From the board a group's own findings open.
     stage.press("1<Down>d");
