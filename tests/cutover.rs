@@ -8,6 +8,8 @@
     reason = "a failed step of a test should end it; each test uses its own part"
 )]
 
+#[path = "cutover/arranged.rs"]
+mod arranged;
 #[path = "cutover/decided.rs"]
 mod decided;
 #[path = "cutover/killed.rs"]
@@ -303,6 +305,54 @@ async fn a_charger_that_does_not_come_back_calls_for_a_roll_back() {
         log.connected().len() == 2
     })
     .await;
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn law_10_what_a_backend_was_owed_when_it_became_the_authority_is_told_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut legacy, candidate) = (backend(4711).await, backend(1).await);
+    let tap = Tap::start(dir.path(), &legacy.url(), &candidate.url());
+    let chargers = fleet(&tap, [&legacy, &candidate], 1).await;
+    assert_eq!(
+        tap.carry_out(now(Leg::Candidate, &chargers)).await,
+        [1, 0, 0]
+    );
+    hears(&legacy.log(), "the shadow's leg", |log| {
+        log.connected().len() == 1
+    })
+    .await;
+    // The legacy misses the end of the session, and the charger comes back to it before it has been told.
+    legacy.go_down().await;
+    tap.facts("its leg is lost", Kind::ShadowClosed, 2).await;
+    chargers[0].stop().await;
+    let begun = tap.switch(back(&chargers)).await.unwrap();
+    let (admitted, change) = tap
+        .changes("admitted", |_, change| {
+            change.step == Step::Admitted && change.switch == begun.switch
+        })
+        .await;
+    legacy.come_up().await.unwrap();
+    let told: Vec<_> = change.untold.iter().collect();
+    let ends = told.iter().filter(|one| one.action == "StopTransaction");
+    assert_eq!(ends.count(), 1, "{told:?}");
+    assert!(told.iter().all(|one| one.transaction == "4711"), "{told:?}");
+    let (fact, told) = (&admitted, &change);
+    let untold = billing::untold([(&fact.charger, fact.at, told)]);
+    assert_eq!(untold.len(), change.untold.len());
+    assert_eq!(
+        (untold[0].backend, &*untold[0].charger),
+        (Leg::Legacy, "CP0")
+    );
+    // Each of them has the fact that says so, too.
+    let reader = Reader::open(dir.path()).unwrap();
+    let withheld = reader.of_kind(Kind::ShadowWithheld, 0, 1_000).unwrap();
+    let changed = withheld
+        .iter()
+        .filter(|fact| fact.note.contains("authority changed"));
+    let mut changed: Vec<u64> = changed.map(|fact| fact.cause).collect();
+    changed.sort_unstable();
+    let named: Vec<u64> = change.untold.iter().map(|one| one.message).collect();
+    assert_eq!(changed, named);
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -169,10 +169,25 @@ impl Collector for Planes {
         for (key, name, help) in [
             ("/queued", "facts_queued", "Facts waiting for the disk"),
             ("/legs/legs", "shadow_legs", "Shadow legs"),
+            (
+                "/legs/moved",
+                "chargers_moved",
+                "Chargers that do not belong to the configured authority any more",
+            ),
+            (
+                "/legs/mediated",
+                "chargers_mediated",
+                "Chargers that go on with something which their authority names otherwise",
+            ),
         ] {
             if let Some(value) = shadow.pointer(key).and_then(Value::as_u64) {
                 gauge(&mut encoder, name, help, value)?;
             }
+        }
+        if let Some(untold) = shadow.pointer("/legs/untold").and_then(Value::as_u64) {
+            let help =
+                "Messages that a backend was owed when it became the authority, and never got";
+            counter(&mut encoder, "messages_untold", help, untold)?;
         }
         readers(&shadow["readers"], &mut encoder)?;
         let monitors = Vec::<gauges::Told>::deserialize(&shadow[MONITORS]);

@@ -44,6 +44,45 @@ fn word<S: serde::Serializer>(leg: &Leg, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(leg.word())
 }
 
+/// A message that a backend never got: it was owed it as the shadow of a charger, and then became its authority.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lacking {
+    /// The charger.
+    pub charger: String,
+    /// The backend that lacks it.
+    #[serde(serialize_with = "word")]
+    pub backend: Leg,
+    /// The switch, after which nothing could bring it there.
+    pub switch: i64,
+    /// When that was, µs.
+    pub at: Micros,
+    /// The message's fact.
+    pub message: u64,
+    /// Its action.
+    pub action: String,
+    /// The transaction that it is about, as the charger calls it; empty for one that had no name yet.
+    pub transaction: String,
+}
+
+/// What backends never got, in the order of the steps.
+pub fn untold<'a>(
+    steps: impl IntoIterator<Item = (&'a Arc<str>, Micros, &'a Change)>,
+) -> Vec<Lacking> {
+    let mut lacking = Vec::new();
+    for (charger, at, change) in steps {
+        lacking.extend(change.untold.iter().map(|untold| Lacking {
+            charger: charger.to_string(),
+            backend: change.to,
+            switch: change.switch,
+            at,
+            message: untold.message,
+            action: untold.action.clone(),
+            transaction: untold.transaction.clone(),
+        }));
+    }
+    lacking
+}
+
 /// The sessions that were open at a switch, by charger and then in order, from the steps of all switches in order.
 pub fn switched<'a>(
     steps: impl IntoIterator<Item = (&'a Arc<str>, Micros, &'a Change)>,

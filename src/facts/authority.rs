@@ -28,7 +28,7 @@ pub enum Step {
     Renamed,
     /// It is back, at the new authority.
     Done,
-    /// Its last transaction from before the switch ended: nothing has to be translated any more.
+    /// The last of what it went on with from before the switch is over: nothing has to be translated any more.
     Settled,
     /// It did not come back in time. Of the whole switch: some did not, and it should be rolled back.
     Missing,
@@ -90,7 +90,7 @@ pub struct Carried {
     pub wire: String,
     /// What the old authority calls it.
     pub from: String,
-    /// What the new authority calls it.
+    /// What the new authority calls it; empty if it does not know it at all.
     pub to: String,
 }
 
@@ -110,15 +110,19 @@ impl Carried {
         self.wire != self.to
     }
 
+    /// Whether the new authority knows it at all.
+    pub fn is_known(&self) -> bool {
+        !self.to.is_empty()
+    }
+
     /// Whether it is a transaction.
     pub fn is_transaction(&self) -> bool {
         self.class == Class::TransactionId
     }
 
-    /// Whether a charger with these names needs the mediator: a transaction is open from before it was moved, and its
-    /// authority knows that, or what may be named with it, by another name.
+    /// Whether a charger with these names needs the mediator: its authority knows one of them by another name.
     pub fn need_mediator(names: &[Self]) -> bool {
-        names.iter().any(Self::is_transaction) && names.iter().any(Self::is_foreign)
+        names.iter().any(Self::is_foreign)
     }
 
     /// The same for a charger on its way back.
@@ -159,6 +163,19 @@ mod class {
     }
 }
 
+/// A message of the charger's that a backend was still owed as a shadow when it became the authority: no leg speaks to it
+/// any more, and the charger does not say it again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Untold {
+    /// Its `Message` fact.
+    pub message: u64,
+    /// Its action.
+    pub action: String,
+    /// The transaction that it is about, as the charger calls it; empty for one that had no name yet.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub transaction: String,
+}
+
 /// The note of an `AuthorityChanged` fact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
@@ -173,6 +190,9 @@ pub struct Change {
     /// Why, in words; empty if that is plain.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
+    /// What the new authority was owed and never got.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub untold: Vec<Untold>,
     /// The transactions that are open.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<Carried>,
@@ -196,6 +216,7 @@ impl Change {
             from: to.other(),
             to,
             why: String::new(),
+            untold: Vec::new(),
             open: Vec::new(),
             outage_us: None,
             counts: None,
@@ -454,7 +475,7 @@ mod tests {
             at: 1,
             open,
         };
-        assert!(!standing(vec![reservation.clone()]).is_mediated());
+        assert!(standing(vec![reservation.clone()]).is_mediated());
         let own = Carried::transaction("t", "t", "t");
         assert!(!standing(vec![own.clone()]).is_mediated());
         assert!(standing(vec![own, reservation]).is_mediated());

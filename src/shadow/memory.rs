@@ -111,6 +111,11 @@ impl Memory {
         }
     }
 
+    /// The version that was spoken last.
+    pub const fn version(&self) -> Option<Version> {
+        self.version
+    }
+
     /// A connection of this version begins. What a charger said in another version introduces it no more, and what the
     /// shadow was made to believe then is forgotten: whether that was anything.
     pub fn speaks(&mut self, version: Version) -> bool {
@@ -174,6 +179,20 @@ impl Memory {
             .collect()
     }
 
+    /// What the charger goes on with at `now` although no transaction is open: the authority's commands named it, and the
+    /// charger or the next command may. What the shadow calls it, too, if it knows it at all.
+    pub fn arranged(&self, now: Micros) -> Vec<(Class, String, Option<String>)> {
+        let promised = self.model.arranged(now);
+        let promised = promised.map(|(class, name)| (class, name.to_owned()));
+        let held = self.model.profiles().lasting();
+        let held = held.map(|id| (Class::ChargingProfileId, id.to_string()));
+        let all = promised.chain(held).map(|(class, name)| {
+            let shadow = self.relation.to_shadow(class, &name).map(str::to_owned);
+            (class, name, shadow)
+        });
+        all.collect()
+    }
+
     /// What the authority calls what the charger calls `wire`.
     pub fn authority_name<'a>(&'a self, class: Class, wire: &'a str) -> &'a str {
         let mut aliases = self.aliases.iter().rev();
@@ -225,7 +244,7 @@ impl Memory {
     pub fn carry(&mut self, open: &[Carried]) {
         for carried in open {
             self.restore(carried.class, &carried.wire, &carried.from);
-            if carried.is_foreign() {
+            if carried.is_foreign() && carried.is_known() {
                 self.alias(carried.class, &carried.wire, &carried.to);
             }
         }

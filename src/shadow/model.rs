@@ -10,11 +10,12 @@ use std::rc::Rc;
 use serde_json::{Value, json};
 
 use crate::clock::Micros;
-use crate::ocpp::Version;
 use crate::ocpp::json::Step;
+use crate::ocpp::{Class, Version};
 
 use super::translate::member_text;
 
+pub mod arranged;
 pub mod certificates;
 pub mod configuration;
 pub mod device;
@@ -34,6 +35,7 @@ pub use evidence::{Evidence, Label, Source};
 pub use hear::Heard;
 pub use import::Import;
 
+use arranged::Arranged;
 use certificates::Certificates;
 use configuration::{Configuration, Told};
 use device::Device;
@@ -78,6 +80,8 @@ pub enum Part {
     Locks,
     /// Ongoing transactions.
     Transactions,
+    /// Reservations, remote starts and jobs that are not over.
+    Arranged,
 }
 
 /// Facts that teach a part of the model; it takes the place of the last lesson about the same part.
@@ -118,6 +122,7 @@ struct Learned {
     certificates: Certificates,
     profiles: Profiles,
     transactions: Transactions,
+    arranged: Arranged,
     /// 1.6 connectors that say that they have no lock.
     lockless: BTreeMap<i64, Source>,
 }
@@ -184,6 +189,11 @@ impl Model {
     /// The transactions whose end the charger may tell again, as it calls them.
     pub fn ending_transactions(&self) -> impl Iterator<Item = &str> {
         self.learned.transactions.ending()
+    }
+
+    /// What the charger may still name by itself at `now`, as its authority called it.
+    pub fn arranged(&self, now: Micros) -> impl Iterator<Item = (Class, &str)> {
+        self.learned.arranged.names(now)
     }
 
     /// A 1.6 connector that says it charges, while no transaction of it is known: one began unseen.
@@ -365,6 +375,7 @@ impl Part {
             Self::Profiles => "profiles",
             Self::Locks => "locks",
             Self::Transactions => "transactions",
+            Self::Arranged => "arranged",
         }
     }
 }

@@ -72,6 +72,8 @@ pub(super) struct Board {
     mediates: Cell<bool>,
     /// Whether a charger that is connected logs in with anything.
     logs_in: Cell<bool>,
+    /// Messages that an authority was owed as a shadow, and never got.
+    untold: Cell<u64>,
     orders: RefCell<VecDeque<Order>>,
     ordered: Notify,
 }
@@ -138,6 +140,7 @@ impl Switchboard {
             stopping: Cell::new(false),
             mediates: Cell::new(false),
             logs_in: Cell::new(false),
+            untold: Cell::new(0),
             orders: RefCell::default(),
             ordered: Notify::new(),
         };
@@ -459,11 +462,32 @@ impl Board {
             // It is on its way elsewhere, and what is open is looked at again there.
             return;
         };
-        let was_mediated = standing.is_mediated();
+        if !standing.is_mediated() {
+            return;
+        }
         standing
             .open
             .retain(|carried| !carried.is_transaction() || carried.wire != wire);
-        if !was_mediated || standing.is_mediated() {
+        self.settle(charger, standing);
+    }
+
+    /// A mediated charger said something: perhaps nothing goes on any more that has two names.
+    fn said(&self, charger: &Arc<str>) {
+        let mut standings = self.standings.borrow_mut();
+        let standing = standings.get_mut(charger);
+        let ours = |standing: &&mut Standing| standing.is_admitted() && standing.is_mediated();
+        if let Some(standing) = standing.filter(ours) {
+            self.settle(charger, standing);
+        }
+    }
+
+    /// Ends the mediation of a mediated charger from its next connection on, if nothing goes on any more that has two names.
+    fn settle(&self, charger: &Arc<str>, standing: &mut Standing) {
+        let goes_on = |one: &Carried| {
+            one.is_transaction()
+                || (one.is_foreign() && self.legs.goes_on(charger, one.class, &one.wire))
+        };
+        if standing.open.iter().any(goes_on) {
             return;
         }
         standing.open.clear();
@@ -504,7 +528,7 @@ impl LegHost for Switchboard {
     fn message(&self, conn: u64, dir: Dir, seq: u64, at: Micros, text: &Arc<str>) {
         let board = &self.0;
         board.legs.message(conn, dir, seq, at, text);
-        if board.cases.borrow().is_empty() {
+        if board.cases.borrow().is_empty() && board.standings.borrow().is_empty() {
             return;
         }
         let charger = board
@@ -513,6 +537,7 @@ impl LegHost for Switchboard {
             .get(&conn)
             .map(|(name, _)| name.clone());
         if let Some(charger) = charger {
+            board.said(&charger);
             board.tell(&charger);
         }
     }
@@ -589,6 +614,9 @@ impl LegHost for Switchboard {
             .values()
             .filter(|standing| standing.authority != self.0.default);
         status["moved"] = json!(away.count());
+        let mediated = moved.values().filter(|standing| standing.is_mediated());
+        status["mediated"] = json!(mediated.count());
+        status["untold"] = json!(self.0.untold.get());
         status["switches"] = json!(self.0.running.borrow().len());
         status
     }

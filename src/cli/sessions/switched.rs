@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::error::{CliError, Exit};
 use crate::cli::{printable, say, to_json};
-use crate::estate::billing::{self, Passed, Switched};
+use crate::estate::billing::{self, Lacking, Passed, Switched};
 use crate::facts::authority::Change;
 use crate::facts::{self, Kind};
 use crate::ledger::query::Reader;
@@ -22,6 +22,8 @@ const SCHEMA: &str = "evenkeel.switched/1";
 struct List {
     schema: &'static str,
     sessions: Vec<Row>,
+    /// Messages that a backend never got, because it became the authority before.
+    untold: Vec<Lacking>,
 }
 
 /// One session.
@@ -46,26 +48,30 @@ pub(super) fn run(dir: &Path, charger: Option<&str>, json: bool) -> Result<Exit,
         .iter()
         .filter_map(|fact| Some((&fact.charger, fact.at, Change::read(fact)?)))
         .collect();
-    let listed = billing::switched(
-        steps
-            .iter()
-            .map(|(charger, at, change)| (*charger, *at, change)),
-    );
+    let steps = || {
+        let steps = steps.iter();
+        steps.map(|(charger, at, change)| (*charger, *at, change))
+    };
+    let listed = billing::switched(steps());
+    let is_wanted = |name: &str| charger.is_none_or(|wanted| wanted == name);
+    let mut untold = billing::untold(steps());
+    untold.retain(|one| is_wanted(&one.charger));
     let known = sessions::sessions(&Reader::open(dir)?, &Filter::default())?.sessions;
     let list = List {
         schema: SCHEMA,
         sessions: listed
             .iter()
-            .filter(|one| charger.is_none_or(|wanted| *wanted == *one.charger))
+            .filter(|one| is_wanted(&one.charger))
             .map(|one| row(one, &known))
             .collect(),
+        untold,
     };
     if json {
         say(&(to_json(&list)? + "\n"))?;
     } else {
         say(&text(&list))?;
     }
-    Ok(if list.sessions.is_empty() {
+    Ok(if list.sessions.is_empty() && list.untold.is_empty() {
         Exit::Evidence
     } else {
         Exit::Parity
@@ -109,6 +115,20 @@ fn text(list: &List) -> String {
             let (at, to) = (rfc3339(passed.at), passed.to.word());
             let _ = writeln!(out, "           moved  {at}  to {to}");
         }
+    }
+    for one in &list.untold {
+        let about = match one.transaction.as_str() {
+            "" => "of a transaction without a name".to_owned(),
+            name => format!("of transaction {}", printable(name)),
+        };
+        let _ = writeln!(
+            out,
+            "{:<9}  lacks  {}  {} {about}, fact {}: enter it by hand",
+            one.backend.word(),
+            printable(&one.charger),
+            printable(&one.action),
+            one.message
+        );
     }
     out
 }

@@ -81,6 +81,8 @@ pub struct Spec {
     pub password: Option<String>,
     /// Writes 1.6 meter values with a long tail of zeros behind the decimal point, as some chargers do.
     pub long_decimals: bool,
+    /// Takes reservations (1.6), and lets everybody charge all the same.
+    pub reserves: bool,
     /// How long it waits for an answer, real time.
     pub answer_timeout: Duration,
     /// Its clock.
@@ -103,6 +105,7 @@ impl Spec {
             power: 11_000,
             password: None,
             long_decimals: false,
+            reserves: false,
             answer_timeout: Duration::from_secs(10),
             pace: Pace::new(1),
             seed: 1,

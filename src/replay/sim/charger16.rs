@@ -106,6 +106,7 @@ pub(super) fn answer(state: &mut State, action: &str, payload: &Value) -> Reply 
         "RemoteStopTransaction" => remote_stop(state, payload),
         "ChangeAvailability" => change_availability(state, payload),
         "ClearCache" => says("Accepted"),
+        "ReserveNow" | "CancelReservation" if state.spec.reserves => says("Accepted"),
         "Reset" | "ReserveNow" | "CancelReservation" | "GetCompositeSchedule" => says("Rejected"),
         "UnlockConnector" => says("UnlockFailed"),
         "SendLocalList" | "SetChargingProfile" => says("NotSupported"),

@@ -10,10 +10,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::Legs;
 use crate::clock::Clock;
 use crate::facts::Leg;
-use crate::facts::authority::{Carried, Journal};
-use crate::ocpp::Class;
-use crate::shadow::link::Link;
+use crate::facts::authority::{Carried, Journal, Untold};
+use crate::ocpp::json::Step;
+use crate::ocpp::relation::Identifier;
+use crate::ocpp::{Class, Envelope, Version};
+use crate::shadow::link::{Ending, Link};
 use crate::shadow::memory::Memory;
+use crate::shadow::queue::Mirrored;
+use crate::shadow::translate::{member_text, transaction_event};
 
 /// How long a leg that was told to end at once may take.
 const GOING: Duration = Duration::from_secs(2);
@@ -117,9 +121,22 @@ impl Legs {
             .into_iter()
             .filter_map(|one| Some((Class::TransactionId, one.wire, one.shadow?)));
         let mut names: Vec<_> = known.collect();
-        if !names.is_empty() {
+        let arranged = memory.arranged(Clock::system().now());
+        let arranged = arranged.into_iter().filter(|(class, wire, shadow)| {
+            match shadow {
+                Some(shadow) => shadow != wire,
+                // The charger names no profile by itself.
+                None => *class != Class::ChargingProfileId,
+            }
+        });
+        let arranged: Vec<_> = arranged.collect();
+        if !names.is_empty() || !arranged.is_empty() {
             names.extend(memory.other_names());
         }
+        let unknown = arranged
+            .into_iter()
+            .filter(|(_, _, shadow)| shadow.is_none());
+        names.extend(unknown.map(|(class, wire, _)| (class, wire, String::new())));
         let carried = names.into_iter().map(|(class, wire, to)| Carried {
             class,
             from: memory.authority_name(class, &wire).to_owned(),
@@ -127,6 +144,28 @@ impl Legs {
             to,
         });
         carried.collect()
+    }
+
+    /// What a charger was told by its authority and may still name, while its shadow does not know it at all.
+    pub fn unknown(&self, charger: &Arc<str>) -> Option<(Class, String)> {
+        let memory = self.known(charger)?;
+        let arranged = memory.borrow().arranged(Clock::system().now()).into_iter();
+        let mut unknown = arranged.filter(|(class, _, shadow)| {
+            // The charger names no profile by itself.
+            *class != Class::ChargingProfileId && shadow.is_none()
+        });
+        unknown.next().map(|(class, wire, _)| (class, wire))
+    }
+
+    /// Whether a charger still goes on with something of this name.
+    pub fn goes_on(&self, charger: &Arc<str>, class: Class, wire: &str) -> bool {
+        let Some(memory) = self.known(charger) else {
+            return false;
+        };
+        let arranged = memory.borrow().arranged(Clock::system().now());
+        arranged
+            .iter()
+            .any(|(of, name, _)| *of == class && name == wire)
     }
 
     /// Whether the shadow of a charger is owed messages that no leg has at hand.
@@ -145,7 +184,8 @@ impl Legs {
             }
             tracing::warn!(charger = %charger.escape_debug(), conn = link.conn,
                 "its leg has not delivered everything and is ended all the same");
-            link.replace();
+            // What it has not delivered is kept: the charger may go back, and if not, it is said.
+            link.drain(Ending::Closed, Duration::ZERO);
             if timeout(GOING, link.gone()).await.is_err() {
                 tracing::warn!(charger = %charger.escape_debug(), "its leg does not end");
             }
@@ -153,12 +193,14 @@ impl Legs {
     }
 
     /// The shadow of a charger becomes its authority, and the authority its shadow. `open` are its open transactions. To be
-    /// called when no leg speaks for it.
-    pub fn turn(&self, charger: &Arc<str>, open: &[Carried]) {
+    /// called when no leg speaks for it. Returns what the new authority was owed and will not get.
+    pub fn turn(&self, charger: &Arc<str>, open: &[Carried]) -> Vec<Untold> {
         let before = self.shadow_of(charger);
         let after = before.other();
         let old = self.memory(before, charger);
-        let (memory, owed) = old.take().turned(open);
+        let before_turn = old.take();
+        let version = before_turn.version();
+        let (memory, owed) = before_turn.turned(open);
         let key = (before, Arc::clone(charger));
         self.memories.borrow_mut().remove(&key);
         if let Some(common) = self.common(before) {
@@ -173,6 +215,9 @@ impl Legs {
         }
         *self.memory(after, charger).borrow_mut() = memory;
         self.set_shadow(charger, after);
+        owed.iter()
+            .map(|message| untold(version, message))
+            .collect()
     }
 
     /// Takes the sides that an earlier run left the backends of each charger on. To be called before their memories are filled.
@@ -199,5 +244,22 @@ impl Legs {
             let memory = self.memory(self.shadow_of(charger), charger);
             memory.borrow_mut().carry(&open);
         }
+    }
+}
+
+/// What is told of a message that will not be delivered.
+fn untold(version: Option<Version>, message: &Mirrored) -> Untold {
+    let call = Envelope::parse(&message.text).ok();
+    let transaction = call.and_then(|call| {
+        let event = version.and_then(|version| transaction_event(version, &call));
+        let event = event.map(|event| event.transaction);
+        let named = || member_text(call.payload, &[Step::Key("transactionId")]).map(str::to_owned);
+        event.or_else(named)
+    });
+    let transaction = transaction.map(|literal| Identifier::read(&literal).text().to_owned());
+    Untold {
+        message: message.seq,
+        action: message.action.to_string(),
+        transaction: transaction.unwrap_or_default(),
     }
 }

@@ -216,6 +216,20 @@ impl Translator {
                 else {
                     continue;
                 };
+                if to.is_empty() && !site.optional {
+                    outcome.withheld = Some(UNMAPPED);
+                    return outcome;
+                }
+                if to.is_empty() {
+                    outcome.rewrites.push(Rewrite {
+                        class: site.class,
+                        path: pointer(site.path),
+                        from: literal.to_owned(),
+                        to,
+                    });
+                    changes.push(Change::Strip { at });
+                    continue;
+                }
                 outcome.rewrites.push(Rewrite {
                     class: site.class,
                     path: pointer(site.path),
@@ -419,5 +433,31 @@ mod tests {
         let answer = r#"[3,"1",{"clearTariffsResult":[{"tariffId":"a","status":"Accepted"}]}]"#;
         let said = names.charger_says(answer);
         assert_eq!(said.text.unwrap(), answer.replace(r#""a""#, r#""b""#));
+    }
+
+    #[test]
+    fn what_the_new_authority_does_not_know_is_left_out_or_not_said() {
+        let entry = |class, wire: &str| Carried {
+            class,
+            ..carried(wire, "")
+        };
+        let names = vec![
+            entry(Class::ReservationId, "5"),
+            entry(Class::ReportRequestId, "8"),
+        ];
+        let mut names = Translator::new(Version::V201, names);
+        let said = names.charger_says(
+            r#"[2,"a","TransactionEvent",{"eventType":"Started","reservationId":5}]"#,
+        );
+        assert_eq!(
+            said.text.as_deref(),
+            Some(r#"[2,"a","TransactionEvent",{"eventType":"Started"}]"#)
+        );
+        assert_eq!((said.rewrites.len(), said.withheld), (1, None));
+        let said = names.charger_says(r#"[2,"b","NotifyReport",{"requestId":8,"seqNo":0}]"#);
+        assert_eq!((said.text, said.withheld), (None, Some(UNMAPPED)));
+        // A new one by the same name is another one.
+        let told = names.authority_says(r#"[2,"c","ReserveNow",{"id":5}]"#);
+        assert_eq!(told.aliases[0].wire, "2000000000");
     }
 }

@@ -29,23 +29,35 @@ const JOBS: [&str; 5] = [
 ];
 
 /// Commands whose answers teach something.
-const TEACHING: [&str; 16] = [
+const TEACHING: [&str; 28] = [
+    "CancelReservation",
     "ChangeConfiguration",
     "ClearChargingProfile",
     "ClearVariableMonitoring",
+    "CustomerInformation",
     "DeleteCertificate",
     "GetBaseReport",
+    "GetChargingProfiles",
     "GetCompositeSchedule",
     "GetConfiguration",
+    "GetDERControl",
+    "GetDisplayMessages",
     "GetInstalledCertificateIds",
+    "GetLog",
     "GetMonitoringReport",
     "GetReport",
     "GetVariables",
     "InstallCertificate",
+    "PublishFirmware",
+    "RequestBatterySwap",
+    "RequestStartTransaction",
+    "ReserveNow",
     "SetChargingProfile",
     "SetVariableMonitoring",
     "SetVariables",
+    "SignedUpdateFirmware",
     "UnlockConnector",
+    "UpdateFirmware",
 ];
 
 /// Commands that set a variable without naming it: action, member, variable of `MonitoringCtrlr`.
@@ -121,6 +133,8 @@ impl Model {
         let learned = &mut self.learned;
         let went_on = version == Version::V16 && learned.transactions.went_on(conn);
         let ended = went_on.then_some((Part::Transactions, true));
+        let over = learned.arranged.said(version, call, at);
+        let over = over.then_some((Part::Arranged, true));
         let told = match call.action.as_ref() {
             "BootNotification" => {
                 self.boot = Some(Said::new(at, payload));
@@ -174,7 +188,7 @@ impl Model {
                 None
             }
         };
-        told.or(ended)
+        told.or(ended).or(over)
     }
 
     /// A 1.6 sample may name a transaction that began before anybody looked, or while nobody did.
@@ -236,8 +250,12 @@ impl Model {
         );
         let answer = answer.unwrap_or_default();
         let learned = &mut self.learned;
+        let news = learned
+            .arranged
+            .answered(version, &asked.action, (request, answer), source);
+        let arranged = news.then_some((Part::Arranged, true));
         let told = |part, differs| Some((part, differs));
-        match asked.action.as_ref() {
+        let taught = match asked.action.as_ref() {
             "GetConfiguration" => told(
                 Part::Configuration,
                 learned.configuration.read(request, answer, source),
@@ -296,17 +314,17 @@ impl Model {
                 })
             }
             action => {
-                let (_, member, variable) =
-                    SETTERS.into_iter().find(|setter| setter.0 == action)?;
-                let value = member_text(request, &[Step::Key(member)])?.trim_matches('"');
-                let taken = status(answer) == Some("Accepted");
-                (taken
-                    && learned
-                        .device
-                        .set_to("MonitoringCtrlr", variable, value, source))
-                .then_some((Part::Device, true))
+                let setter = SETTERS.into_iter().find(|setter| setter.0 == action);
+                setter.and_then(|(_, member, variable)| {
+                    let value = member_text(request, &[Step::Key(member)])?.trim_matches('"');
+                    let taken = status(answer) == Some("Accepted");
+                    let device = &mut learned.device;
+                    (taken && device.set_to("MonitoringCtrlr", variable, value, source))
+                        .then_some((Part::Device, true))
+                })
             }
-        }
+        };
+        taught.or(arranged)
     }
 
     fn authority_answered(
@@ -366,6 +384,7 @@ impl Model {
                 .flat_map(|source| source.facts)
                 .collect(),
             Part::Transactions => learned.transactions.facts().collect(),
+            Part::Arranged => learned.arranged.facts().collect(),
         };
         let mut facts: Vec<u64> = facts.into_iter().filter(|fact| *fact != 0).collect();
         facts.sort_unstable();

@@ -136,6 +136,13 @@ impl Profiles {
         fresh.then_some((&known.answer, known.source.evidence))
     }
 
+    /// The authority's ids of profiles that the charger holds by themselves: those of a transaction go with it.
+    pub fn lasting(&self) -> impl Iterator<Item = i64> {
+        let held = self.held.iter();
+        held.filter(|(_, held)| &*held.purpose != "TxProfile")
+            .map(|(id, _)| *id)
+    }
+
     /// The facts that teach what is known.
     pub fn facts(&self) -> impl Iterator<Item = u64> {
         let held = self.held.values().map(|held| held.source);

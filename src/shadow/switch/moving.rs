@@ -216,8 +216,16 @@ impl Move {
         if let Some(unknown) = self.unknown(&open) {
             return Some(Hindrance::Other(unknown));
         }
+        if !plan.rollback
+            && let Some((class, name)) = legs.unknown(&self.charger)
+        {
+            let (what, to) = (class.word(), plan.to.word());
+            let why = format!("{what} {name} is not over, and {to} does not know it");
+            return Some(Hindrance::Other(why));
+        }
         if !self.board.mediates.get() && Carried::need_mediator(&legs.names(&self.charger)) {
-            let why = "a transaction is open, and there is no mediator".to_owned();
+            let why = "the backends name differently what goes on, and there is no mediator";
+            let why = why.to_owned();
             return Some(Hindrance::Other(why));
         }
         if legs.is_talking(&self.charger) {
@@ -344,8 +352,20 @@ impl Move {
             let forgotten: Vec<Carried> = before.into_iter().filter(|one| !known(one)).collect();
             open.extend(forgotten);
         }
-        legs.turn(&self.charger, &open);
-        self.commit(self.change(Step::Admitted), open).await?;
+        let untold = legs.turn(&self.charger, &open);
+        if !untold.is_empty() {
+            let count = untold.len();
+            tracing::error!(charger = %self.charger.escape_debug(), count, backend = self.running.plan.to.word(),
+                "the new authority was owed messages that it does not get any more");
+            self.board
+                .untold
+                .set(self.board.untold.get() + count as u64);
+        }
+        let admitted = Change {
+            untold,
+            ..self.change(Step::Admitted)
+        };
+        self.commit(admitted, open).await?;
         Ok(true)
     }
 
