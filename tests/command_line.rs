@@ -332,6 +332,35 @@ fn certificates_that_end_soon_are_warned_about() {
 }
 
 #[test]
+fn what_only_a_switch_would_find_missing_is_warned_about() {
+    let dir = secrets();
+    let file = configured(&dir, "", "credentials = \"good\"\n");
+    let groups = "[group.depot]\nchargers = [\"CP1\", \"CP2\", \"CP3\"]\nrollback = \"tap\"\n";
+    let before = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{before}{groups}")).unwrap();
+    assert_says(
+        &evenkeel(["check", text(&file)]),
+        0,
+        &[
+            "chargers that log in cannot be moved",
+            "legs to legacy",
+            "CUT-004",
+            "1 of group depot have no credentials towards candidate: CP3",
+        ],
+    );
+    let odd = before
+        .replace("credentials = \"good\"\n", "")
+        .replace("wss://b", "wss://b/o?id={charger}");
+    assert_ne!(odd, before);
+    fs::write(&file, odd).unwrap();
+    assert_says(
+        &evenkeel(["check", text(&file)]),
+        0,
+        &["no charger can be moved to candidate", "CUT-003"],
+    );
+}
+
+#[test]
 fn what_is_simulated_is_said_loudly_and_sessions_are_not() {
     let dir = tempfile::tempdir().unwrap();
     let setup = |simulate: &str| Setup {

@@ -1,5 +1,7 @@
 //! `evenkeel check`: reads a configuration and says what is wrong with it, before a charger does.
 
+mod faces;
+
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -32,7 +34,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     let rules = super::rules::of_config(&config)?;
     try_out(&config)?;
     super::models::load(config.shadow.models.as_deref())?;
-    super::fleet::load(&config.estate)?;
+    let estate = super::fleet::load(&config.estate)?;
     super::fleet::gate(&config.estate)?;
     let unread = match super::backends::readers(&config.readers) {
         // The tap may run as another user, in another environment.
@@ -44,7 +46,12 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     }
     let expiring = expiring(&config);
     let unused = super::rules::warnings(&rules);
-    let more = expiring.into_iter().chain(unread).chain(unused);
+    let faces = faces::warnings(&config, &estate)?;
+    let more = expiring
+        .into_iter()
+        .chain(unread)
+        .chain(unused)
+        .chain(faces);
     for warning in warnings(&config).into_iter().chain(more) {
         eprintln!("warning: {warning}");
     }

@@ -85,6 +85,10 @@ async fn serve(config: &Config, log: LogFormat) -> Result<(), CliError> {
 }
 
 /// The ways of chargers that were moved, as the recording tells them.
+///
+/// The shadow plane of a tap that was killed may still be syncing a last step, which is not read here. That step can only
+/// be the first of its charger, as no order goes out before a step is synced: the charger is where it was and hears the names
+/// that it knows, until the new shadow plane has read all steps and orders it on.
 fn routes(config: &Config) -> Result<Vec<(String, Route)>, CliError> {
     let journal = Journal::at(&config.recording).map_err(|error| {
         CliError::new(
