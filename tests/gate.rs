@@ -595,6 +595,19 @@ fn law_7_a_tap_that_has_only_just_started_holds() {
         assert!(text.contains("verdict  [?] HOLD"), "{text}");
         assert!(text.contains("no fact is judged yet"), "{text}");
     }
+    let args = [
+        "--group",
+        "depot",
+        "--by",
+        "ana",
+        "--reason",
+        "x",
+        "--confirm",
+        "depot",
+    ];
+    let (exit, text) = night.run(&["decide", "go"], &args);
+    assert_eq!(exit, 3, "{text}");
+    assert!(text.contains("DEC-002"), "{text}");
 }
 
 #[test]

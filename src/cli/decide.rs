@@ -104,8 +104,8 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub fn run(options: &Options) -> Result<Exit, CliError> {
     let dir = options.recording.existing()?;
     judging::bring_up_to_date(&dir)?;
-    let reader = Reader::open(&dir)?;
-    let (decided, report) = considered(options, (&dir, &reader))?;
+    let reader = judging::ledger(&dir)?;
+    let (decided, report) = considered(options, (&dir, &*reader))?;
     confirmed(options, &report)?;
     let seq = noting::write(&dir, Kind::Decision, super::to_json(&decided)?)?;
     super::say(&said(&decided, &report, seq))?;
@@ -126,8 +126,8 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
 pub fn write(dir: &Path, gate: Option<&Path>, wish: &Wish) -> Result<String, CliError> {
     let options = filled_in(gate, wish)?;
     judging::catch_up(dir)?;
-    let reader = Reader::open(dir)?;
-    let (decided, report) = considered(&options, (dir, &reader))?;
+    let reader = judging::ledger(dir)?;
+    let (decided, report) = considered(&options, (dir, &*reader))?;
     confirmed(&options, &report)?;
     let seq = noting::write(dir, Kind::Decision, super::to_json(&decided)?)?;
     let moved = moving::carry_out(&options, &reader, (dir, seq));

@@ -153,47 +153,55 @@ impl Collector for Planes {
         }
         encode_offers(&live.offers, &mut encoder)?;
         let shadow = shadow(live);
-        for (key, name, help) in [
-            ("seen", "facts_seen", "Facts given to the recorder"),
-            ("committed", "facts_committed", "Facts synced to disk"),
-            (
-                "lost_frames",
-                "recorder_frames_lost",
-                "Frames that the recorder could not take",
-            ),
-        ] {
-            if let Some(value) = shadow[key].as_u64() {
-                counter(&mut encoder, name, help, value)?;
-            }
-        }
-        for (key, name, help) in [
-            ("/queued", "facts_queued", "Facts waiting for the disk"),
-            ("/legs/legs", "shadow_legs", "Shadow legs"),
-            (
-                "/legs/moved",
-                "chargers_moved",
-                "Chargers that do not belong to the configured authority any more",
-            ),
-            (
-                "/legs/mediated",
-                "chargers_mediated",
-                "Chargers that go on with something which their authority names otherwise",
-            ),
-        ] {
-            if let Some(value) = shadow.pointer(key).and_then(Value::as_u64) {
-                gauge(&mut encoder, name, help, value)?;
-            }
-        }
-        if let Some(untold) = shadow.pointer("/legs/untold").and_then(Value::as_u64) {
-            let help =
-                "Messages that a backend was owed when it became the authority, and never got";
-            counter(&mut encoder, "messages_untold", help, untold)?;
-        }
+        encode_shadow(&shadow, &mut encoder)?;
         readers(&shadow["readers"], &mut encoder)?;
         let monitors = Vec::<gauges::Told>::deserialize(&shadow[MONITORS]);
         // A shadow plane that is away tells nothing.
         gauges::encode(&monitors.unwrap_or_default(), &mut encoder)
     }
+}
+
+/// What the shadow plane counts; one that is away tells nothing.
+fn encode_shadow(
+    shadow: &Value,
+    encoder: &mut DescriptorEncoder<'_>,
+) -> Result<(), std::fmt::Error> {
+    for (key, name, help) in [
+        ("seen", "facts_seen", "Facts given to the recorder"),
+        ("committed", "facts_committed", "Facts synced to disk"),
+        (
+            "lost_frames",
+            "recorder_frames_lost",
+            "Frames that the recorder could not take",
+        ),
+    ] {
+        if let Some(value) = shadow[key].as_u64() {
+            counter(encoder, name, help, value)?;
+        }
+    }
+    for (key, name, help) in [
+        ("/queued", "facts_queued", "Facts waiting for the disk"),
+        ("/legs/legs", "shadow_legs", "Shadow legs"),
+        (
+            "/legs/moved",
+            "chargers_moved",
+            "Chargers that do not belong to the configured authority any more",
+        ),
+        (
+            "/legs/mediated",
+            "chargers_mediated",
+            "Chargers that go on with something which their authority names otherwise",
+        ),
+    ] {
+        if let Some(value) = shadow.pointer(key).and_then(Value::as_u64) {
+            gauge(encoder, name, help, value)?;
+        }
+    }
+    if let Some(untold) = shadow.pointer("/legs/untold").and_then(Value::as_u64) {
+        let help = "Messages that a backend was owed when it became the authority, and never got";
+        counter(encoder, "messages_untold", help, untold)?;
+    }
+    Ok(())
 }
 
 /// What each reader of the backends' books has done.
