@@ -1,26 +1,27 @@
 //! The charger of a scenario: says what the file says, hears what comes, and notes both.
 
+mod commands;
 mod line;
+mod saying;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use super::clock::ChargerClock;
-use super::model::{Act, Await, Call, Connection, Odd, Reply, Scenario, Step};
+use super::model::{Act, Connection, Scenario, Step};
 use super::observed::Observed;
-use super::orders::{Order, Orders};
+use super::orders::Orders;
 use super::variables::{Meaning, Unknown};
 use crate::clock::{Clock, Micros};
 use crate::facts::Leg;
 use crate::live::tls::TlsError;
-use crate::ocpp::{Envelope, MessageType, Version, actions};
+use crate::ocpp::{Envelope, MessageType};
 use crate::replay::play::Target;
 use crate::replay::play::line::{Heard, Line};
-use crate::replay::play::prepared::refused;
 use crate::replay::sim::random::Random;
 use crate::shadow::dial::{DialError, Dialler};
 
@@ -261,7 +262,7 @@ struct Actor<'a> {
 /// What ends a scenario: in words, and whether the backend is to blame.
 type End = (String, bool);
 
-impl<'a> Actor<'a> {
+impl Actor<'_> {
     async fn run(&mut self) -> Option<Broke> {
         if let Err(error) = self.prepare() {
             return Some(self.broke(error.to_string(), false));
@@ -385,58 +386,6 @@ impl<'a> Actor<'a> {
             .map_err(|error| (error.to_string(), true))
     }
 
-    async fn call(&mut self, call: &Call, now: Micros) -> Result<(), End> {
-        let payload = match &call.payload {
-            Some(payload) => self.render(payload, now)?,
-            None => usual(self.scenario, &call.action),
-        };
-        let sent = Sent {
-            id: self.ids.next(),
-            action: call.action.clone(),
-            payload,
-        };
-        self.last = Some(sent.clone());
-        self.say(&sent, call.fragments, now).await
-    }
-
-    async fn repeat(&mut self, same_id: bool) -> Result<(), End> {
-        let Some(mut sent) = self.last.clone() else {
-            return Ok(());
-        };
-        if !same_id {
-            sent.id = self.ids.next();
-        }
-        let now = self.clock.now();
-        self.say(&sent, 1, now).await
-    }
-
-    /// Sends a CALL, in so many frames, and waits for its answer.
-    async fn say(&mut self, sent: &Sent, fragments: u32, now: Micros) -> Result<(), End> {
-        let known = actions::find(self.scenario.version, &sent.action);
-        let is_send = known.is_some_and(|action| action.reply == actions::Reply::None);
-        let kind = if is_send { 6 } else { 2 };
-        let text = json!([kind, sent.id, sent.action, sent.payload]).to_string();
-        let nth = self.lines.iter().filter(|told| told.id == sent.id).count();
-        self.lines.push(Told {
-            step: self.step,
-            by: if is_send { By::Nobody } else { By::Charger },
-            id: sent.id.clone(),
-            nth,
-            now,
-            heard: None,
-            silence: (!is_send).then_some(NO_ANSWER),
-        });
-        let place = self.lines.len() - 1;
-        self.send(&text, fragments).await?;
-        if is_send {
-            return Ok(());
-        }
-        let due = deadline(self.stage.target.patience);
-        let answered = |actor: &Self| actor.lines[place].heard.is_some();
-        let again = Some((text.as_str(), fragments));
-        self.hear_until(due, again, answered).await
-    }
-
     /// Hears what comes until something holds or it is due. `again` is said once more if the connection was cut for something odd.
     async fn hear_until(
         &mut self,
@@ -504,97 +453,6 @@ impl<'a> Actor<'a> {
         }
     }
 
-    /// Answers a command: as the step says that awaits it, now or later, else with a true refusal.
-    async fn obey(&mut self, text: &str, command: &Envelope<'_>) -> Result<(), End> {
-        let awaited = self.awaited(&command.action);
-        let id = Value::from(&*command.id);
-        let answer = match awaited {
-            None => refused(self.scenario.version, command),
-            Some((step, awaited)) => {
-                self.lines.push(Told {
-                    step,
-                    by: By::Backend,
-                    id: command.id.clone().into_owned(),
-                    nth: 0,
-                    now: self.clock.now(),
-                    heard: Some(text.to_owned()),
-                    silence: None,
-                });
-                self.met.insert(step, self.lines.len() - 1);
-                self.capture(step, command.payload);
-                match &awaited.answer {
-                    Reply::Result(payload) => {
-                        let payload = self.render(payload, self.clock.now())?;
-                        json!([3, id, payload]).to_string()
-                    }
-                    Reply::Error(code) => json!([4, id, code, "", {}]).to_string(),
-                }
-            }
-        };
-        self.send(&answer, 1).await
-    }
-
-    /// The first step from here on that awaits a command which has not come yet.
-    fn awaited(&self, action: &str) -> Option<(usize, &'a Await)> {
-        let steps = self.scenario.steps.iter().enumerate().skip(self.step);
-        steps
-            .filter_map(|(place, step)| match &step.act {
-                Act::Await(it) => Some((place, it)),
-                _ => None,
-            })
-            .find(|(place, it): &(usize, &Await)| {
-                it.action == action
-                    && it.from.contains(&self.stage.leg)
-                    && !self.met.contains_key(place)
-            })
-    }
-
-    async fn await_command(&mut self, command: &Await) -> Result<(), End> {
-        let step = self.step;
-        let now = self.clock.now();
-        let payload = self.render(&command.payload, now)?;
-        let (stage, charger) = (self.stage, self.identity.clone());
-        let order = Order {
-            charger: &charger,
-            action: &command.action,
-            payload: &payload,
-            within: command.within,
-        };
-        // One after the other: what the charger answers to legacy is known when the candidate asks.
-        let ordered = async {
-            for leg in [Leg::Legacy, Leg::Candidate] {
-                if command.from.contains(&leg) && stage.is_there(leg) {
-                    let given = stage.orders.give(leg, order).await;
-                    given.map_err(|error| (error.to_string(), false))?;
-                }
-            }
-            Ok::<(), End>(())
-        };
-        self.lingers |= command.from.len() == 1;
-        let is_heard = command.from.contains(&self.stage.leg);
-        let due = deadline(command.within);
-        let heard = async {
-            if is_heard {
-                self.hear_until(due, None, |actor| actor.met.contains_key(&step))
-                    .await?;
-            }
-            Ok::<(), End>(())
-        };
-        tokio::try_join!(heard, ordered)?;
-        if !self.met.contains_key(&step) {
-            self.lines.push(Told {
-                step,
-                by: By::Backend,
-                id: String::new(),
-                nth: 0,
-                now,
-                heard: None,
-                silence: Some(NO_COMMAND),
-            });
-        }
-        Ok(())
-    }
-
     /// Real time passes, and whatever comes is heard.
     async fn listen(&mut self, time: Duration) -> Result<(), End> {
         if self.line.is_none() {
@@ -602,24 +460,6 @@ impl<'a> Actor<'a> {
             return Ok(());
         }
         self.hear_until(deadline(time), None, |_| false).await
-    }
-
-    async fn send_odd(&mut self, odd: Odd) -> Result<(), End> {
-        let patience = self.stage.target.patience;
-        let Some(line) = &mut self.line else {
-            return Ok(());
-        };
-        self.may_be_cut = true;
-        let sent = match odd {
-            Odd::NotJson => line.send("[2,\"odd\",\"Heartbeat\",{", patience).await,
-            Odd::Empty => line.send("", patience).await,
-            Odd::NoArray => line.send("{\"action\":\"Heartbeat\"}", patience).await,
-            Odd::Binary => {
-                line.send_binary(br#"[2,"odd","Heartbeat",{}]"#.to_vec(), patience)
-                    .await
-            }
-        };
-        sent.map_err(|end| (format!("the connection ended: {}", end.why), true))
     }
 }
 
@@ -630,29 +470,6 @@ fn like(value: &Value, given: &str) -> Value {
             serde_json::from_str(given).unwrap_or_else(|_| given.into())
         }
         _ => given.into(),
-    }
-}
-
-/// What a charger says that was not told what to say.
-fn usual(scenario: &Scenario, action: &str) -> Value {
-    let charger = &scenario.charger;
-    match (action, scenario.version) {
-        ("BootNotification", Version::V16) => json!({
-            "chargePointVendor": charger.vendor,
-            "chargePointModel": charger.model,
-            "chargePointSerialNumber": charger.serial,
-            "firmwareVersion": charger.firmware,
-        }),
-        ("BootNotification", _) => json!({
-            "reason": "PowerUp",
-            "chargingStation": {
-                "vendorName": charger.vendor,
-                "model": charger.model,
-                "serialNumber": charger.serial,
-                "firmwareVersion": charger.firmware,
-            },
-        }),
-        _ => json!({}),
     }
 }
 
