@@ -10,7 +10,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use evenkeel::facts::{Dir, Fact, Kind, Leg, Limits, Recorder};
+use evenkeel::judge::Rules;
 use evenkeel::replay::bundle::Bundle;
+use evenkeel::replay::bundle::claims::unkept;
+use evenkeel::replay::recorded::shows;
 use evenkeel::replay::sim::world::{BLOCKED_TAG, SEEDED, SPACED_TAG};
 use evenkeel::report::package;
 use serde_json::{Value, json};
@@ -192,6 +195,9 @@ fn every_finding_on_the_line_comes_with_what_reproduces_it() {
         let file = reproduce["file"].as_str().unwrap();
         let bundle = Bundle::read(written.text(file)).unwrap();
         assert_eq!(json!(bundle.finding.id), card["id"]);
+        let rules = Rules::built_in().unwrap();
+        assert_eq!(unkept(&bundle, &rules), [""; 0], "{card:#}");
+        assert!(shows(&bundle, &rules, Leg::Candidate), "{card:#}");
         assert_eq!(json!(bundle.steps.len()), reproduce["steps"]);
         let command = reproduce["command"].as_str().unwrap();
         assert!(command.starts_with(&format!("evenkeel replay {file} --target ")));

@@ -227,7 +227,13 @@ fn plain<'b>(name: &str, room: &'b mut [u8; LONGEST]) -> Option<&'b str> {
 /// Whether a value is a decimal number, a truth value or a time.
 fn is_measure(value: &str) -> bool {
     let value = value.trim();
-    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    // Some chargers write dozens of zeros behind the point: they say nothing.
+    let said = if value.contains('.') {
+        value.trim_end_matches('0')
+    } else {
+        value
+    };
+    let digits = said.bytes().filter(u8::is_ascii_digit).count();
     let is_number = digits > 0
         && digits <= 18
         && value
