@@ -250,6 +250,49 @@ fn backends_of_ones_own_are_compared_and_a_known_divergence_is_named() {
 }
 
 #[test]
+fn a_command_of_one_backend_that_no_step_awaits_fails_and_nothing_leaks() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let plain = || Dialect {
+        versions: vec![Version::V16],
+        ..Dialect::default()
+    };
+    let reads = || plain().reads_configuration(std::time::Duration::ZERO);
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("boot.toml");
+    let step = "call = \"BootNotification\"\n";
+    let head = "name = \"Boot\"\nproves = \"It boots.\"\nversion = \"1.6\"\n";
+    fs::write(&file, format!("{head}\n[[step]]\n{step}")).unwrap();
+    for (sender, legacy, candidate) in [
+        ("legacy", reads(), plain()),
+        ("candidate", plain(), reads()),
+    ] {
+        let recording = dir.path().join(sender);
+        let (legacy, candidate) = (Backend::start(legacy), Backend::start(candidate));
+        let secret = format!("{}/{{charger}}?key=hunter2", candidate.url());
+        let output = scenario([
+            OsStr::new("--legacy"),
+            OsStr::new(&legacy.url()),
+            OsStr::new("--candidate"),
+            OsStr::new(&secret),
+            OsStr::new("--json"),
+            OsStr::new("--recording"),
+            recording.as_os_str(),
+            file.as_os_str(),
+        ]);
+        assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+        let failures = json(&output)["scenarios"][0]["failures"].to_string();
+        assert!(
+            failures.contains("GetConfiguration"),
+            "{sender}: {failures}"
+        );
+        assert!(!text(&output.stdout).contains("hunter2"));
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&recording), 0o700);
+        assert_eq!(mode(&recording.join("setup/evenkeel.toml")), 0o600);
+    }
+}
+
+#[test]
 fn one_backend_alone_is_held_against_the_file() {
     let dir = tempfile::tempdir().unwrap();
     let password = secret(dir.path());

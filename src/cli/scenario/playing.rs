@@ -37,7 +37,7 @@ pub(super) async fn play(options: &Options, files: &[File]) -> Result<Outcome, C
     let mut built = stage::build(options, files).await?;
     let (played, interrupted) = everything(options, files, &built.stage).await?;
     if !interrupted {
-        books(&built.stage, files, &played).await?;
+        books(&built.stage, &played).await?;
     }
     put_away(&mut built).await?;
     let came = played.iter().zip(files).filter_map(|(played, file)| {
@@ -102,8 +102,8 @@ async fn everything(
     }
 }
 
-/// Waits until the books of all expected sessions have been read and judged, as long as that may take.
-async fn books(stage: &Stage, files: &[File], played: &[Option<Played>]) -> Result<(), CliError> {
+/// Waits until the books of all sessions have been read and judged, as long as that may take.
+async fn books(stage: &Stage, played: &[Option<Played>]) -> Result<(), CliError> {
     let (Some(observed), Orders::Pair(_)) = (&stage.observed, &stage.orders) else {
         return Ok(());
     };
@@ -112,11 +112,10 @@ async fn books(stage: &Stage, files: &[File], played: &[Option<Played>]) -> Resu
         let all = {
             let mut observed = observed.borrow_mut();
             observed.read()?;
-            files.iter().zip(played).all(|(file, played)| {
-                let charger = played.as_ref().map(|played| played.charger.as_str());
-                file.scenario.sessions.is_empty()
-                    || charger.is_none_or(|charger| are_booked(&observed, charger))
-            })
+            let played = played.iter().flatten();
+            played
+                .map(|played| &played.charger)
+                .all(|charger| are_booked(&observed, charger))
         };
         if all || Instant::now() > due {
             return Ok(());

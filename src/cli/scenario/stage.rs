@@ -3,6 +3,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -230,14 +233,30 @@ fn write(
         text.push_str(&books(pair));
     }
     let write = || -> std::io::Result<()> {
-        std::fs::create_dir_all(&folder)?;
+        // As the recorder makes its own: a backend's URL may hold a password.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&folder)?;
         if pair.is_some() {
-            std::fs::write(folder.join("places.csv"), places(files))?;
+            private(&folder.join("places.csv"), &places(files))?;
         }
-        std::fs::write(&file, text)
+        private(&file, &text)
     };
     write().map_err(|error| cannot("write the tap's configuration", &error))?;
     Ok(file)
+}
+
+/// Writes a file that only its owner can read.
+fn private(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut open = OpenOptions::new();
+    let mut file = open
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text.as_bytes())
 }
 
 /// The sections that tell of the built-in books.

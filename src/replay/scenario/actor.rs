@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use super::clock::ChargerClock;
-use super::model::{Act, Connection, Scenario, Step};
+use super::model::{Act, Capture, Connection, Scenario, Step};
 use super::observed::Observed;
 use super::orders::Orders;
 use super::variables::{Meaning, Unknown};
@@ -60,6 +60,8 @@ pub struct Played {
     pub lines: Vec<Told>,
     /// What the names in the file meant before anything was captured.
     pub meaning: Meaning,
+    /// Commands that the charger heard and no step awaits: message id and action.
+    pub unawaited: Vec<(String, String)>,
     /// Why it went no further.
     pub broke: Option<Broke>,
 }
@@ -137,6 +139,8 @@ impl Stage {
             last: None,
             may_be_cut: false,
             lingers: false,
+            lingered: 0,
+            unawaited: Vec::new(),
             ids: Ids::new(self.run, number),
         };
         let limited = timeout(scenario.limit, actor.run()).await;
@@ -150,6 +154,7 @@ impl Stage {
             within: (began, now()),
             lines: actor.lines,
             meaning: actor.meaning,
+            unawaited: actor.unawaited,
             broke,
         })
     }
@@ -190,7 +195,11 @@ fn is_settled(observed: &RefCell<Observed>, charger: &str, lines: &[Told]) -> bo
             let seq = observed.heard(charger, &told.id);
             seq.is_some_and(|seq| observed.command(seq).is_some())
         }
-        By::Backend | By::Nobody => true,
+        By::Nobody => {
+            let seq = observed.call(charger, &told.id, told.nth);
+            seq.is_some_and(|seq| observed.is_copied(seq))
+        }
+        By::Backend => true,
     })
 }
 
@@ -256,6 +265,10 @@ struct Actor<'a> {
     may_be_cut: bool,
     /// One backend alone has commanded: the other is given time to do the same.
     lingers: bool,
+    /// The last command without a twin for which that was done.
+    lingered: u64,
+    /// Commands that no step awaits: message id and action.
+    unawaited: Vec<(String, String)>,
     ids: Ids,
 }
 
@@ -371,7 +384,12 @@ impl Actor<'_> {
     /// Waits until the candidate has answered what legacy has answered, and both have had the time to command the same.
     async fn settle(&mut self) -> Result<(), End> {
         self.stage.settled(&self.identity, &self.lines).await;
-        if std::mem::take(&mut self.lingers) && self.stage.observed.is_some() {
+        let Some(observed) = &self.stage.observed else {
+            return Ok(());
+        };
+        let alone = observed.borrow().alone(&self.identity, self.lingered);
+        self.lingered = alone.unwrap_or(self.lingered);
+        if std::mem::take(&mut self.lingers) || alone.is_some() {
             return self.listen(TWIN).await;
         }
         Ok(())
@@ -446,11 +464,7 @@ impl Actor<'_> {
         let Ok(payload) = serde_json::from_str::<Value>(payload) else {
             return;
         };
-        for capture in &terms.captures {
-            if let Some(value) = payload.pointer(&capture.pointer) {
-                self.captured.insert(capture.name.clone(), value.clone());
-            }
-        }
+        Capture::take(&terms.captures, &payload, &mut self.captured);
     }
 
     /// Real time passes, and whatever comes is heard.

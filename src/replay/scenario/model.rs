@@ -1,5 +1,6 @@
 //! A scenario that has been read: plain data, each part with its place in the file.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ pub use super::clock::Setting;
 use super::expect::Expected;
 use crate::clock::Micros;
 use crate::facts::Leg;
+use crate::ledger::row::Reason;
 use crate::ocpp::Version;
 
 /// A scenario.
@@ -193,6 +195,17 @@ pub struct Capture {
     pub span: Range<usize>,
 }
 
+impl Capture {
+    /// Gives the names the values that a payload has for them.
+    pub(super) fn take(captures: &[Self], payload: &Value, values: &mut BTreeMap<String, Value>) {
+        for capture in captures {
+            if let Some(value) = payload.pointer(&capture.pointer) {
+                values.insert(capture.name.clone(), value.clone());
+            }
+        }
+    }
+}
+
 /// How the judge must find what both said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Parity {
@@ -203,8 +216,8 @@ pub enum Parity {
     Equal(Range<usize>),
     /// Explained by a rule.
     Explained(Range<usize>),
-    /// Not comparable.
-    NotComparable(Range<usize>),
+    /// Not comparable, for this reason if one is named.
+    NotComparable(Option<Reason>, Range<usize>),
     /// Divergent at these places and at no other.
     Differs(Vec<(String, Range<usize>)>),
     /// However it is.

@@ -1,6 +1,6 @@
 //! What the tap recorded of the scenarios, and what the judge makes of it: read as it grows, judged as it is read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use crate::clock::Micros;
@@ -20,6 +20,10 @@ pub struct Observed {
     texts: BTreeMap<u64, String>,
     /// The charger's CALLs and the commands that it heard, by charger and message id, in order.
     calls: HashMap<(String, String), Vec<u64>>,
+    /// CALLs and SENDs of which a copy went to the candidate.
+    copied: HashSet<u64>,
+    /// Commands that the charger heard, in order: charger, fact.
+    ordered: Vec<(String, u64)>,
     /// Commands of the candidate's, in order: charger, action, fact.
     fenced: Vec<(String, String, u64)>,
     exchanges: BTreeMap<u64, Exchange>,
@@ -38,6 +42,8 @@ impl Observed {
             seq: 0,
             texts: BTreeMap::new(),
             calls: HashMap::new(),
+            copied: HashSet::new(),
+            ordered: Vec::new(),
             fenced: Vec::new(),
             exchanges: BTreeMap::new(),
             commands: Vec::new(),
@@ -72,6 +78,9 @@ impl Observed {
             self.index(fact, &text);
             self.texts.insert(fact.seq, text);
         }
+        if fact.kind == Kind::ShadowSent {
+            self.copied.insert(fact.cause);
+        }
         let mut rows = Vec::new();
         self.judge.feed(fact, &mut |row| rows.push(row));
         for row in rows {
@@ -90,7 +99,7 @@ impl Observed {
         let Ok(envelope) = Envelope::parse(text) else {
             return;
         };
-        if envelope.kind != MessageType::Call {
+        if !matches!(envelope.kind, MessageType::Call | MessageType::Send) {
             return;
         }
         let charger = fact.charger.to_string();
@@ -102,7 +111,10 @@ impl Observed {
         let id = match fact.dir {
             Some(Dir::FromCharger) => envelope.id.into_owned(),
             // The two ends choose ids for themselves: one may have what the other has.
-            _ => heard(&envelope.id),
+            _ => {
+                self.ordered.push((charger.clone(), fact.seq));
+                heard(&envelope.id)
+            }
         };
         self.calls.entry((charger, id)).or_default().push(fact.seq);
     }
@@ -127,6 +139,22 @@ impl Observed {
     pub fn fenced(&self, charger: &str, action: &str, after: u64) -> Vec<u64> {
         let is_it = |it: &&(String, String, u64)| it.0 == charger && it.1 == action && it.2 > after;
         self.fenced.iter().filter(is_it).map(|it| it.2).collect()
+    }
+
+    /// Whether a copy of a message of the charger's went to the candidate.
+    pub fn is_copied(&self, seq: u64) -> bool {
+        self.copied.contains(&seq)
+    }
+
+    /// The last command after this fact, of either backend, of which nothing is judged yet: it has no twin so far.
+    pub fn alone(&self, charger: &str, after: u64) -> Option<u64> {
+        let heard = self.ordered.iter().map(|(of, seq)| (of, *seq));
+        let fenced = self.fenced.iter().map(|(of, _, seq)| (of, *seq));
+        heard
+            .chain(fenced)
+            .filter(|(of, seq)| *of == charger && *seq > after && self.command(*seq).is_none())
+            .map(|(_, seq)| seq)
+            .max()
     }
 
     /// What was judged of a CALL.

@@ -164,7 +164,7 @@ impl<'a> Weighing<'a> {
             meaning.now = told.now;
         }
         match told.by {
-            By::Nobody => {}
+            By::Nobody => self.copied(told, step, action),
             By::Charger => {
                 let row = self.observed.and_then(|observed| {
                     let seq = observed.call(&self.played.charger, &told.id, told.nth)?;
@@ -196,6 +196,26 @@ impl<'a> Weighing<'a> {
                 self.compare_command(&case, (ours, theirs));
             }
         }
+    }
+
+    /// A message that nobody answers must have gone to the candidate, too.
+    fn copied(&mut self, told: &Told, step: &Step, action: &str) {
+        let Some(observed) = self.observed else {
+            return;
+        };
+        let seq = observed.call(&self.played.charger, &told.id, told.nth);
+        if seq.is_some_and(|seq| observed.is_copied(seq)) {
+            return;
+        }
+        self.failures.push(Failure {
+            step: Some(step.number),
+            action: action.to_owned(),
+            side: Leg::Candidate.word().to_owned(),
+            expected: "a copy of the message".to_owned(),
+            got: "none".to_owned(),
+            span: Some(step.span.clone()),
+            ..Failure::default()
+        });
     }
 
     /// The action of a step; of a repetition, that of the CALL which it repeats.
@@ -286,7 +306,8 @@ impl<'a> Weighing<'a> {
     }
 
     fn expect(&mut self, case: &Case<'_>, leg: Leg, words: &Words, expected: &Expected) {
-        if matches!(words, Words::Nothing(_) | Words::Untold(_)) {
+        // That it said nothing is told once; that it was not told leaves unproved what is expected of it.
+        if matches!(words, Words::Nothing(_)) {
             return;
         }
         let (wanted, got) = match expected.miss(&words.said(), &self.meanings[place(leg)]) {
@@ -311,11 +332,7 @@ impl<'a> Weighing<'a> {
             return;
         };
         let values = &mut self.meanings[place(leg)].values;
-        for capture in captures {
-            if let Some(value) = payload.pointer(&capture.pointer) {
-                values.insert(capture.name.clone(), value.clone());
-            }
-        }
+        Capture::take(captures, &payload, values);
     }
 
     /// Notes a failure of a step, with what both said.

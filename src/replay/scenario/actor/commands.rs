@@ -15,7 +15,11 @@ impl<'a> Actor<'a> {
         let awaited = self.awaited(&command.action);
         let id = Value::from(&*command.id);
         let answer = match awaited {
-            None => refused(self.scenario.version, command),
+            None => {
+                let (id, action) = (&command.id, &command.action);
+                self.unawaited.push((id.to_string(), action.to_string()));
+                refused(self.scenario.version, command)
+            }
             Some((step, awaited)) => {
                 self.lines.push(Told {
                     step,

@@ -5,6 +5,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::Names;
+use crate::judge::tree::decimal;
+use crate::ledger::row::Reason;
 use crate::replay::scenario::expect::{ERROR, Expected, Wants, pointer};
 use crate::replay::scenario::model::{Capture, Parity, Terms};
 use crate::replay::scenario::text::{Mistake, Placed, Section, json, listed};
@@ -73,6 +75,7 @@ fn wants(value: &Placed<'_>, names: &Names) -> Result<Wants, Mistake> {
         );
         return Err(Mistake::new(span, what, "unknown", help));
     }
+    one_kind(&section)?;
     let bound = |key| section.get(key).map(number).transpose();
     match (section.get("one_of"), section.get("present")) {
         (Some(values), _) => match names.template(values)? {
@@ -90,10 +93,47 @@ fn wants(value: &Placed<'_>, names: &Names) -> Result<Wants, Mistake> {
     }
 }
 
+/// Complains of the second condition at one place: only a range has two ends.
+fn one_kind(section: &Section<'_>) -> Result<(), Mistake> {
+    let kind = |key: &str| if key == "max" { "min" } else { key }.to_owned();
+    let mut keys: Vec<_> = section
+        .entries()
+        .map(|(key, span, _)| (span, key))
+        .collect();
+    keys.sort_by_key(|(span, _)| span.start);
+    let Some((_, first)) = keys.first() else {
+        return Ok(());
+    };
+    let Some((span, other)) = keys.iter().find(|(_, key)| kind(key) != kind(first)) else {
+        return Ok(());
+    };
+    let what = format!("`{first}` and `{other}` exclude each other");
+    let help = "a place has one condition; `min` and `max` together are one";
+    Err(Mistake::new(span.clone(), what, "one of the two", help))
+}
+
 fn number(value: &Placed<'_>) -> Result<Value, Mistake> {
-    match value.get_ref() {
-        DeValue::Integer(_) | DeValue::Float(_) => json(value),
-        _ => Err(unfit(value, "a number")),
+    if !matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_)) {
+        return Err(unfit(value, "a number"));
+    }
+    let bound = json(value)?;
+    let is_comparable = decimal(&bound.to_string()).is_some();
+    is_comparable
+        .then_some(bound)
+        .ok_or_else(|| unfit(value, "a number of at most 28 digits"))
+}
+
+/// Complains of what is expected of a message that nobody answers.
+pub(super) fn no_answer(section: &Section<'_>, action: &str) -> Result<(), Mistake> {
+    let places = KEYS.iter().filter_map(|key| section.place_of(key));
+    match places.min_by_key(|span| span.start) {
+        None => Ok(()),
+        Some(span) => Err(Mistake::new(
+            span,
+            format!("nobody answers {action}"),
+            "can never be met",
+            "remove it: what is checked is that the candidate gets its copy",
+        )),
     }
 }
 
@@ -174,14 +214,30 @@ fn parity(section: &Section<'_>) -> Result<Parity, Mistake> {
         "agrees" => Ok(Parity::Agrees),
         "equal" => Ok(Parity::Equal(word.span())),
         "explained" => Ok(Parity::Explained(word.span())),
-        "not comparable" => Ok(Parity::NotComparable(word.span())),
+        "not comparable" => Ok(Parity::NotComparable(None, word.span())),
         "any" => Ok(Parity::Any),
+        other if reason(other).is_some() => Ok(Parity::NotComparable(reason(other), word.span())),
         other => {
             let what = format!("parity cannot be {other:?}");
             let help = "write \"agrees\", \"equal\", \"explained\", \"not comparable\" or \"any\"; an expected divergence is named by `differs`";
             Err(Mistake::new(word.span(), what, "unknown word", help))
         }
     }
+}
+
+/// The reason in `not comparable: REASON`: one that can be the doing of a scenario.
+fn reason(word: &str) -> Option<Reason> {
+    const KNOWN: [Reason; 7] = [
+        Reason::Solicited,
+        Reason::Synthetic,
+        Reason::Simulated,
+        Reason::Opaque,
+        Reason::BothFailed,
+        Reason::Repeat,
+        Reason::Tainted,
+    ];
+    let named = word.strip_prefix("not comparable: ")?;
+    KNOWN.into_iter().find(|reason| reason.word() == named)
 }
 
 /// A path as findings have it: `*` for each element of a list.

@@ -117,6 +117,10 @@ fn verb(section: &Section<'_>) -> Result<&'static str, Mistake> {
 
 fn call(section: &Section<'_>, version: Version, names: &mut Names) -> Result<Call, Mistake> {
     let action = action(section, "call", version, Side::Charger)?;
+    let known = actions::find(version, &action);
+    if known.is_some_and(|known| known.reply == actions::Reply::None) {
+        expectations::no_answer(section, &action)?;
+    }
     let payload = payload(section, names)?;
     let fragments = match section.number("fragments")? {
         None => 1,

@@ -2,9 +2,10 @@
 
 use super::Weighing;
 use crate::clock::Micros;
+use crate::facts::Leg;
 use crate::judge::tree::same_number;
-use crate::ledger::row::{Book, Divergence, Outcome, Session, Subject};
-use crate::replay::scenario::model::Booked;
+use crate::ledger::row::{Book, Command, Divergence, Outcome, Reason, Session, Subject};
+use crate::replay::scenario::model::{Act, Booked};
 use crate::replay::scenario::observed::Observed;
 use crate::replay::scenario::results::Failure;
 
@@ -31,6 +32,12 @@ impl<'a> Weighing<'a> {
         for row in observed.commands(charger, within) {
             if !self.seen.contains(&row.id) {
                 found.extend(observed.divergences(Subject::Command, row.id));
+                self.alone(row);
+            }
+        }
+        if self.scenario.sessions.is_empty() {
+            for row in observed.sessions(charger, within) {
+                found.extend(observed.divergences(Subject::Session, row.id));
             }
         }
         for divergence in found {
@@ -42,7 +49,53 @@ impl<'a> Weighing<'a> {
                 ..Failure::default()
             });
         }
+        self.foreign(observed);
         self.sessions(observed);
+    }
+
+    /// A command that one backend alone has sent fails even where the judge cannot say whether the other would have followed.
+    fn alone(&mut self, row: &Command) {
+        if row.outcome != Outcome::NotComparable || (row.ours != 0 && row.theirs != 0) {
+            return;
+        }
+        let (side, other) = match row.ours {
+            0 => (Leg::Candidate, Leg::Legacy),
+            _ => (Leg::Legacy, Leg::Candidate),
+        };
+        self.failures.push(Failure {
+            action: row.action.clone(),
+            side: side.word().to_owned(),
+            expected: format!("no {} that {} does not send", row.action, other.word()),
+            got: format!(
+                "one: not comparable: {}",
+                row.reason.map_or("unknown", Reason::word)
+            ),
+            ..Failure::default()
+        });
+    }
+
+    /// What the charger hears is legacy's, and nothing that a step awaits of the candidate alone.
+    fn foreign(&mut self, observed: &Observed) {
+        let is_candidates = |action: &str| {
+            self.scenario.steps.iter().any(|step| match &step.act {
+                Act::Await(it) => it.action == action && it.from == [Leg::Candidate],
+                _ => false,
+            })
+        };
+        let played = self.played;
+        for (id, action) in &played.unawaited {
+            let is_legacys = observed.heard(&played.charger, id).is_some();
+            if is_legacys && !is_candidates(action) {
+                continue;
+            }
+            self.failures.push(Failure {
+                action: action.clone(),
+                side: Leg::Legacy.word().to_owned(),
+                expected: "nothing of the candidate's reaches the charger".to_owned(),
+                got: format!("a command {action}"),
+                ..Failure::default()
+            });
+        }
     }
 
     fn sessions(&mut self, observed: &'a Observed) {
@@ -54,6 +107,18 @@ impl<'a> Weighing<'a> {
                 None => self.session_failure(booked, "a session", "none", "both"),
             }
         }
+        let told = self.scenario.sessions.len();
+        if told == 0 {
+            return;
+        }
+        for row in rows.iter().skip(told) {
+            self.failures.push(Failure {
+                side: "both".to_owned(),
+                expected: format!("no more than {told} sessions"),
+                got: format!("another one at connector {}", row.connector),
+                ..Failure::default()
+            });
+        }
     }
 
     fn session(&mut self, booked: &Booked, row: &Session, observed: &Observed) {
@@ -62,9 +127,12 @@ impl<'a> Weighing<'a> {
             ("legacy", &row.legacy),
             ("candidate", &row.candidate),
         ];
+        let is_read = row.legacy.is_some() || row.candidate.is_some();
         for (whose, book) in books {
-            if let Some(book) = book {
-                self.energy(booked, whose, book);
+            match book {
+                Some(book) => self.energy(booked, whose, book),
+                None if is_read => self.energy(booked, whose, &Book::default()),
+                None => {}
             }
         }
         if row.legacy.is_none() && row.candidate.is_none() {

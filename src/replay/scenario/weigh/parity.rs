@@ -113,9 +113,16 @@ impl<'a> Weighing<'a> {
                 let is = found.is_some_and(|found| found.outcome == Outcome::Explained);
                 self.must(case, is, span, "explained", found);
             }
-            Parity::NotComparable(span) => {
-                let is = found.is_some_and(|found| found.outcome == Outcome::NotComparable);
-                self.must(case, is, span, "not comparable", found);
+            Parity::NotComparable(reason, span) => {
+                let is = found.is_some_and(|found| {
+                    found.outcome == Outcome::NotComparable
+                        && reason.is_none_or(|reason| found.reason == Some(reason))
+                });
+                let wanted = match reason {
+                    Some(reason) => format!("not comparable: {}", reason.word()),
+                    None => "not comparable".to_owned(),
+                };
+                self.must(case, is, span, &wanted, found);
             }
             Parity::Differs(places) => self.differs(case, places, found),
         }
