@@ -108,13 +108,12 @@ impl Observed {
             self.fenced.push((charger, action, fact.seq));
             return;
         }
-        let id = match fact.dir {
-            Some(Dir::FromCharger) => envelope.id.into_owned(),
+        let id = if fact.dir == Some(Dir::FromCharger) {
+            envelope.id.into_owned()
+        } else {
+            self.ordered.push((charger.clone(), fact.seq));
             // The two ends choose ids for themselves: one may have what the other has.
-            _ => {
-                self.ordered.push((charger.clone(), fact.seq));
-                heard(&envelope.id)
-            }
+            heard(&envelope.id)
         };
         self.calls.entry((charger, id)).or_default().push(fact.seq);
     }
