@@ -124,6 +124,9 @@ impl Written {
 
 const VENDOR: [&str; 4] = ["--for", "vendor", "--recipient", "Norvik"];
 
+/// A public key whose other half nobody has used here.
+const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAQZWjEYHw3fbruNhaucka2rUwr2zVLBEbkt7baaioSI8=\n-----END PUBLIC KEY-----\n";
+
 /// The same without bundles, which take the longest to make.
 const QUICK: [&str; 5] = ["--for", "vendor", "--recipient", "Norvik", "--no-bundles"];
 
@@ -332,6 +335,34 @@ fn one_altered_byte_is_noticed() {
     }
 }
 
+/// Nobody vouches for what carries no signature, whatever else is true of it.
+#[test]
+fn what_carries_no_signature_is_never_signed_by_anybody() {
+    let place = tempfile::tempdir().unwrap();
+    let key = place.path().join("public.pem");
+    std::fs::write(&key, PUBLIC).unwrap();
+    let key = key.display().to_string();
+    let written = Written::of(demo(), &VENDOR);
+    let (_, bundle) = (written.files.iter())
+        .find(|(name, _)| name.ends_with(".bundle.json"))
+        .unwrap();
+    let file = place.path().join("one.bundle.json");
+    std::fs::write(&file, bundle).unwrap();
+    let recording = place.path().join("night");
+    canary::record(&recording, "CANARY-7731");
+    assert_eq!(on(&file, &["verify"]).status.code(), Some(0));
+    assert_eq!(on(&recording, &["verify"]).status.code(), Some(0));
+    for (what, code) in [
+        (&file, "RPT-008"),
+        (&recording, "RPT-008"),
+        (&written.archive, ""),
+    ] {
+        let output = on(what, &["verify", "--signed-by", &key]);
+        assert_eq!(output.status.code(), Some(5), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains(code));
+    }
+}
+
 #[test]
 fn a_page_is_whole_without_network_and_scripts() {
     let written = Written::of(demo(), &QUICK);
@@ -448,7 +479,10 @@ fn exported_notes_are_one_chain(recording: &Path, place: &Path) {
     schema::assert_fits("verify-file", &said);
     assert_eq!(said["notes"]["notes"], json!(2));
     let last = text.lines().last().unwrap();
-    for broken in [text.replace("Ines", "Inez"), last.to_owned()] {
+    let facts = String::from_utf8(on(recording, &["export", "facts"]).stdout).unwrap();
+    let others = facts.lines().find(|line| !line.contains("\"revealed\""));
+    let without = others.unwrap().to_owned();
+    for broken in [text.replace("Ines", "Inez"), last.to_owned(), without] {
         assert_eq!(verify(&broken).status.code(), Some(5), "{broken}");
     }
 }

@@ -641,6 +641,12 @@ pub const CODES: &[Code] = &[
          a later version of this program wrote may not be readable.",
     ),
     code(
+        "RPT-008",
+        "What shall be signed carries no signature.",
+        "Only archives of `evenkeel report --sign KEY` do. Check a bundle, exported notes or a recording without --signed-by, or the \
+         archive that a bundle came in with it.",
+    ),
+    code(
         "RULE-001",
         "A rule file cannot be read.",
         "`rules.files` is relative to the configuration file; the file must be UTF-8.",

@@ -310,7 +310,7 @@ pub fn outcomes(out: &mut String, name: &str, outcomes: &views::Outcomes) {
         outcomes.divergent,
         outcomes.not_comparable.get("total").copied().unwrap_or(0),
         reasons(&outcomes.not_comparable),
-        outcomes.pending,
+        outcomes.pending.unwrap_or_default(),
     );
 }
 

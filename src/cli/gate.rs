@@ -191,12 +191,20 @@ pub(super) fn weigh(
 
 /// A filter with what it asks of verdicts put in terms of the groups, by the recording's criteria as of now.
 pub(super) fn in_terms(dir: &Path, filter: Filter) -> Result<Filter, CliError> {
+    in_terms_as_of(dir, filter, (None, Clock::system().now()))
+}
+
+/// The same by the criteria of a file, if one is named, and as of a time.
+pub(super) fn in_terms_as_of(
+    dir: &Path,
+    filter: Filter,
+    (file, now): (Option<&Path>, Micros),
+) -> Result<Filter, CliError> {
     if !filter.asks_for_verdicts() {
         return Ok(filter);
     }
     judging::bring_up_to_date(dir)?;
-    let (ledger, criteria) = (judging::ledger(dir)?, criteria(dir, None)?);
-    let now = Clock::system().now();
+    let (ledger, criteria) = (judging::ledger(dir)?, criteria(dir, file)?);
     let mut said = Vec::new();
     for group in ledger.members()?.into_keys() {
         let report = weigh((dir, &ledger), &criteria, (Some(&group), now, false))?;

@@ -83,7 +83,7 @@ pub struct Options {
     /// Leave the bundles out, which take the longest to make.
     #[arg(long)]
     no_bundles: bool,
-    /// The file with the gate's criteria, for sign-off.
+    /// The file with the gate's criteria, for sign-off and for verdicts that --filter asks for.
     #[arg(long, value_name = "FILE")]
     gate: Option<PathBuf>,
     /// Say whose pseudonym this is instead. It is noted in the recording who asked.
@@ -222,26 +222,25 @@ fn read(
         Some(Reading::SignOff) => Audience::SignOff,
         _ => Audience::Vendor,
     };
+    // As of the last fact: the same recording gives the same report.
+    let now = last_fact(dir)?;
+    let criteria = options.gate.as_deref();
     let weighed = match audience {
         Audience::Vendor => None,
         Audience::SignOff => {
-            let criteria = gate::criteria(dir, options.gate.as_deref())?;
-            // As of the last fact: the same recording gives the same report.
-            let now = survey.window.map_or(0, |(_, last)| last);
+            let criteria = gate::criteria(dir, criteria)?;
             Some(gate::weigh((dir, &whole), &criteria, (group, now, false))?)
         }
     };
+    let terms = Terms::default().and(options.filter.as_deref(), &FINDINGS)?;
     let wanted = Wanted {
         audience,
         recipient: options.recipient().to_owned(),
         by: options.by.clone().unwrap_or_default(),
         group: group.map(str::to_owned),
         findings: Filter {
-            terms: gate::in_terms(
-                dir,
-                Terms::default().and(options.filter.as_deref(), &FINDINGS)?,
-            )?,
-            now: last_fact(dir)?,
+            terms: gate::in_terms_as_of(dir, terms, (criteria, now))?,
+            now,
             ..Filter::default()
         },
         gate: weighed,

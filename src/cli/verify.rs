@@ -4,7 +4,7 @@ mod archive;
 mod single;
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -30,7 +30,7 @@ pub struct Options {
     /// Print JSON (schema evenkeel.verify/1; of a report evenkeel.verify-report/1, of a bundle or notes evenkeel.verify-file/1).
     #[arg(long)]
     json: bool,
-    /// A report must be signed by this Ed25519 key (PEM, public).
+    /// It must be a report that is signed by this Ed25519 key (PEM, public).
     #[arg(long, value_name = "FILE")]
     signed_by: Option<PathBuf>,
     #[command(flatten)]
@@ -82,6 +82,7 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
         return archive::run(path, options);
     }
     let dir = options.recording.existing()?;
+    refuse_unsigned(&dir, options)?;
     super::judging::bring_up_to_date_on(options.threads, &dir)?;
     let cursor = query::Reader::open(&dir)?.cursor()?;
     let rejudged = super::judging::rejudge(&dir, cursor.seq, options.threads)?;
@@ -110,6 +111,19 @@ pub fn run(options: &Options) -> Result<Exit, CliError> {
     } else {
         Exit::Integrity
     })
+}
+
+/// Refuses what carries no signature where one was asked for: nobody vouches for it.
+fn refuse_unsigned(path: &Path, options: &Options) -> Result<(), CliError> {
+    if options.signed_by.is_none() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} is not the archive of a report, and carries no signature",
+        path.display()
+    );
+    Err(CliError::new(Exit::Integrity, "RPT-008", message)
+        .help("only archives that `evenkeel report --sign KEY` wrote are signed; bundles, notes and recordings are checked without --signed-by"))
 }
 
 fn conclude(

@@ -99,8 +99,9 @@ pub struct Outcomes {
     pub divergent: u64,
     /// Not comparable: `total`, and by reason.
     pub not_comparable: BTreeMap<String, u64>,
-    /// Not judged yet.
-    pub pending: u64,
+    /// Not judged yet; absent where that is not known, as of messages and commands of a part of the chargers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pending: Option<u64>,
 }
 
 /// One finding.
@@ -337,7 +338,7 @@ impl From<query::Outcomes> for Outcomes {
             explained: outcomes.explained,
             divergent: outcomes.divergent,
             not_comparable,
-            pending: outcomes.pending,
+            pending: Some(outcomes.pending),
         }
     }
 }

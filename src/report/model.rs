@@ -158,6 +158,11 @@ impl Report {
     /// Reads a report.
     pub fn of(world: &World<'_>, wanted: &Wanted) -> Result<Self, ReportError> {
         let mut findings = views::diffs(world.ledger, &wanted.findings)?;
+        if wanted.group.is_some() {
+            // What waits to be judged is counted for all chargers together only.
+            findings.outcomes.pending = None;
+            findings.commands.pending = None;
+        }
         // What separates a group's chargers is often seen on those of others.
         causes::add(world.dir, world.whole, &mut findings.findings)?;
         if wanted.audience == Audience::SignOff {
@@ -180,7 +185,9 @@ impl Report {
             Some(earlier) => {
                 let now = Now {
                     key: &world.veil.key_id(),
-                    settled: closed.iter().map(|finding| finding.id.as_str()).collect(),
+                    settled: (closed.iter())
+                        .map(|finding| (finding.id.as_str(), finding.state))
+                        .collect(),
                     all: world.whole.finding_ids()?,
                     coverage: &coverage,
                     summary: &summary,

@@ -1,10 +1,10 @@
 //! An earlier report, as far as a later one is held against it.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::model::SCHEMA;
 use super::package::{self, PackageError};
-use crate::ledger::row::State;
+use crate::ledger::row::{State, Subject};
 use crate::ocpp::Severity;
 
 /// The file in the archive that holds a report as data.
@@ -47,17 +47,19 @@ pub struct Earlier {
     pub findings: Vec<Past>,
 }
 
-/// A finding of an earlier report.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// A finding of an earlier report, or of one that this was held against.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Past {
     /// `F-` and eight characters.
     pub id: String,
     /// How bad it was.
-    pub severity: Option<Severity>,
+    pub severity: Severity,
     /// A sentence.
     pub title: String,
     /// Where.
     pub place: String,
+    /// What it is a difference of.
+    pub subject: Subject,
     /// The action; empty for handshakes.
     pub action: String,
     /// How often, and out of how many.
@@ -69,7 +71,8 @@ pub struct Past {
 }
 
 /// Why a finding of an earlier report did not count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Settled {
     /// People had accepted it.
     Accepted,
@@ -80,7 +83,7 @@ pub enum Settled {
 }
 
 /// How often something was seen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Share {
     /// So often.
     pub count: u64,
@@ -123,9 +126,13 @@ struct CardData {
     severity: Severity,
     title: String,
     place: String,
+    subject: Subject,
     action: String,
     exposure: Share,
     models: Vec<String>,
+    /// Only of findings that are no longer open.
+    #[serde(default)]
+    settled: Option<Settled>,
 }
 
 #[derive(Deserialize)]
@@ -138,18 +145,15 @@ struct AcceptedData {
     id: String,
     severity: Severity,
     title: String,
+    place: String,
+    subject: Subject,
+    action: String,
     state: State,
 }
 
 #[derive(Deserialize)]
 struct SinceData {
-    past: Vec<PastData>,
-}
-
-#[derive(Deserialize)]
-struct PastData {
-    id: String,
-    change: String,
+    past: Vec<CardData>,
 }
 
 impl Earlier {
@@ -175,23 +179,45 @@ impl Earlier {
     }
 }
 
+impl Settled {
+    /// What people said of a finding that does not count.
+    pub const fn of(state: State) -> Self {
+        match state {
+            State::Fixed => Self::Fixed,
+            _ => Self::Accepted,
+        }
+    }
+
+    /// How it was, in words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Accepted => "it was accepted",
+            Self::Fixed => "it was called fixed",
+            Self::Gone => "it was gone",
+        }
+    }
+}
+
 impl From<Data> for Earlier {
+    /// What that report had from the one before it is remembered too: what was not exercised then is not forgotten.
     fn from(data: Data) -> Self {
-        let gone = data.since.into_iter().flat_map(|since| since.past);
-        let gone = gone.filter(|past| past.change == "gone").map(|past| Past {
-            id: past.id,
-            settled: Some(Settled::Gone),
-            ..Past::default()
-        });
-        let findings = data.findings.into_iter().map(Past::from);
+        let past = data.since.into_iter().flat_map(|since| since.past);
         let settled = data.settled.findings.into_iter().map(Past::from);
+        let mut findings: Vec<Past> = (data.findings.into_iter().map(Past::from))
+            .chain(settled)
+            .collect();
+        for past in past.map(Past::from) {
+            if findings.iter().all(|known| known.id != past.id) {
+                findings.push(past);
+            }
+        }
         Self {
             id: data.id,
             key: data.head.pseudonyms.key,
             group: data.head.group,
             to: data.head.to,
             builds: data.head.candidate_builds,
-            findings: findings.chain(settled).chain(gone).collect(),
+            findings,
         }
     }
 }
@@ -200,13 +226,14 @@ impl From<CardData> for Past {
     fn from(card: CardData) -> Self {
         Self {
             id: card.id,
-            severity: Some(card.severity),
+            severity: card.severity,
             title: card.title,
             place: card.place,
+            subject: card.subject,
             action: card.action,
             exposure: card.exposure,
             models: card.models,
-            settled: None,
+            settled: card.settled,
         }
     }
 }
@@ -215,13 +242,14 @@ impl From<AcceptedData> for Past {
     fn from(accepted: AcceptedData) -> Self {
         Self {
             id: accepted.id,
-            severity: Some(accepted.severity),
+            severity: accepted.severity,
             title: accepted.title,
-            settled: Some(match accepted.state {
-                State::Fixed => Settled::Fixed,
-                _ => Settled::Accepted,
-            }),
-            ..Self::default()
+            place: accepted.place,
+            subject: accepted.subject,
+            action: accepted.action,
+            exposure: Share::default(),
+            models: Vec::new(),
+            settled: Some(Settled::of(accepted.state)),
         }
     }
 }

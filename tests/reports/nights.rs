@@ -7,10 +7,22 @@ use crate::{Arc, Dir, Duration, Fact, Kind, Leg, Limits, Recorder, json};
 /// A charger, what it sends, how often, and what both backends answer each time.
 pub(crate) type Said<'a> = (&'a str, &'a str, usize, &'a str, &'a str);
 
+/// When nights begin, µs: on the first of January 2027.
+const BEGIN: i64 = 1_798_761_600_000_000;
+
 /// Records a night in which each charger says one thing; all of them are in the groups of `estate`, if there are any.
 pub(crate) fn record(dir: &Path, estate: Option<&serde_json::Value>, said: &[Said<'_>]) {
+    record_at(dir, BEGIN, estate, said);
+}
+
+/// The same of a night that begins at a time, µs.
+pub(crate) fn record_at(
+    dir: &Path,
+    mut at: i64,
+    estate: Option<&serde_json::Value>,
+    said: &[Said<'_>],
+) {
     let recorder = Recorder::open(dir, Limits::default()).unwrap();
-    let mut at = 1_798_761_600_000_000;
     if let Some(estate) = estate {
         let loaded = Fact::new(Kind::EstateLoaded, at).body(estate.to_string());
         recorder.record(loaded).unwrap();
@@ -45,5 +57,24 @@ pub(crate) fn record(dir: &Path, estate: Option<&serde_json::Value>, said: &[Sai
             .record(fact(Kind::ConnClosed, Leg::Legacy, up))
             .unwrap();
     }
+    recorder.close(Duration::from_secs(30)).unwrap();
+}
+
+/// Adds a message of a charger that nobody has answered yet.
+pub(crate) fn leave_open(dir: &Path, charger: &str) {
+    let recorder = Recorder::open(dir, Limits::default()).unwrap();
+    let at = BEGIN + 3_600_000_000;
+    let charger: Arc<str> = Arc::from(charger);
+    let fact = |kind| {
+        Fact::new(kind, at)
+            .on(&charger, 1_000)
+            .via(Leg::Legacy, Dir::FromCharger)
+    };
+    let opened = fact(Kind::ConnOpened).note(&json!({"subprotocol": "ocpp1.6"}));
+    recorder.record(opened).unwrap();
+    let call = fact(Kind::Message).covering(1, 1);
+    recorder
+        .record(call.body(r#"[2,"1","Heartbeat",{}]"#))
+        .unwrap();
     recorder.close(Duration::from_secs(30)).unwrap();
 }

@@ -80,6 +80,88 @@ fn each_finding_is_held_against_an_earlier_report() {
     assert_eq!(heartbeat.unwrap().1, "regressed");
 }
 
+#[test]
+fn nothing_is_forgotten_over_a_chain_of_reports() {
+    let place = tempfile::tempdir().unwrap();
+    let first = night(
+        place.path(),
+        "first",
+        &[
+            ("CP-2", "Heartbeat", 20, EQUAL, SLOW),
+            ("CP-3", "DataTransfer", 20, KNOWN, UNKNOWN),
+        ],
+    );
+    let second = night(
+        place.path(),
+        "second",
+        &[("CP-2", "Heartbeat", 20, EQUAL, EQUAL)],
+    );
+    let since = |dir: &Path, earlier: &Written| {
+        let archive = earlier.archive.display().to_string();
+        Written::of(dir, &["--for", "vendor", "--since", &archive])
+    };
+    let word_of = |written: &Written, action: &str| -> String {
+        let all = changes(&written.json("report.json")).into_iter();
+        let mut of_action = all.filter(|(of, _)| of == action);
+        of_action.next().unwrap().1
+    };
+    let mut earlier = Written::of(&first, &["--for", "vendor"]);
+    for _ in 0..2 {
+        earlier = since(&second, &earlier);
+        assert_eq!(word_of(&earlier, "Heartbeat"), "gone");
+        assert_eq!(word_of(&earlier, "DataTransfer"), "not-exercised");
+        let schema = closed(earlier.json("report.schema.json"));
+        assert_valid(&schema, &earlier.json("report.json"));
+    }
+    // As if a report about others stood between: what it leaves out is not settled by that.
+    let nobody = ["--for", "vendor", "--filter", "severity>=S0"];
+    let archive = earlier.archive.display().to_string();
+    let between = Written::of(&first, &[&nobody[..], &["--since", &archive]].concat());
+    assert_eq!(word_of(&between, "DataTransfer"), "left-out");
+    let last = since(&first, &between);
+    assert_eq!(word_of(&last, "Heartbeat"), "regressed");
+    assert_eq!(word_of(&last, "DataTransfer"), "unchanged");
+}
+
+/// A criterion that D-2 meets and nobody else is asked about.
+const GATE: &str = r#"
+[gate]
+name = "own"
+fresh = "30d"
+
+[[criterion]]
+id = "A1"
+area = "charger"
+title = "drivers are let in alike"
+unit = "exchange"
+actions = ["Authorize"]
+failures = 0
+sample = 3
+per_model = 1
+"#;
+
+#[test]
+fn verdicts_in_a_filter_are_by_the_reports_own_gate_as_of_the_last_fact() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("night");
+    let estate = json!({"groups": [{"name": "depot", "patterns": ["D-*"]}]});
+    let said = [
+        ("D-1", "Heartbeat", 5, EQUAL, SLOW),
+        ("D-2", "Authorize", 5, ALLOWED, ALLOWED),
+    ];
+    // On the first of January 2020: evidence that has long been old.
+    nights::record_at(&dir, 1_577_836_800_000_000, Some(&estate), &said);
+    let gate = place.path().join("gate.toml").display().to_string();
+    std::fs::write(&gate, GATE).unwrap();
+    let found = |verdict: &str, more: &[&str]| {
+        let args = ["--for", "vendor", "--no-bundles", "--filter", verdict];
+        let report = Written::of(&dir, &[&args[..], more].concat()).json("report.json");
+        report["findings"].as_array().unwrap().len()
+    };
+    assert_eq!(found("verdict:GO*", &["--gate", &gate]), 1);
+    assert_eq!(found("verdict:GO*", &[]), 0);
+}
+
 fn every_form_says_so(later: &Written, report: &Value) {
     let gone = |it: &&Value| it["change"] == json!("gone");
     let past = report["since"]["past"].as_array().unwrap();
@@ -213,4 +295,50 @@ fn a_report_about_a_group_tells_of_nobody_else() {
         .chain([dir.as_os_str()]),
     );
     assert_eq!(nobody.status.code(), Some(2));
+}
+
+#[test]
+fn a_report_about_a_group_has_its_own_severities_and_nobodys_pending_messages() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("night");
+    let estate = json!({"groups": [
+        {"name": "depot", "patterns": ["D-*"]},
+        {"name": "street", "patterns": ["S-*"]},
+    ]});
+    let said = [
+        ("D-1", "Authorize", 5, ALLOWED, BLOCKED),
+        ("S-1", "Authorize", 5, ALLOWED, BLOCKED),
+    ];
+    nights::record(&dir, Some(&estate), &said);
+    nights::leave_open(&dir, "S-2");
+    assert_eq!(on(&dir, &["diffs"]).status.code(), Some(1));
+    // As if the depot's had been judged less bad than the street's.
+    let ledger = rusqlite::Connection::open(dir.join("ledger.db")).unwrap();
+    let changed = ledger.execute(
+        "UPDATE divergences SET severity = 4 WHERE charger = 'D-1'",
+        [],
+    );
+    assert_eq!(changed.unwrap(), 5);
+    drop(ledger);
+    let of =
+        |args: &[&str]| Written::of(&dir, &[&["--for", "vendor", "--no-bundles"], args].concat());
+    let (all, depot) = (of(&[]), of(&["--group", "depot"]));
+    let severity =
+        |written: &Written| written.json("report.json")["findings"][0]["severity"].clone();
+    assert_eq!(
+        (severity(&all), severity(&depot)),
+        (json!("S1"), json!("S4"))
+    );
+    let exchanges = |written: &Written| written.json("report.json")["summary"]["exchanges"].clone();
+    assert_eq!(exchanges(&all)["pending"], json!(1));
+    assert_eq!(exchanges(&depot).get("pending"), None);
+    assert!(
+        depot
+            .text("report.html")
+            .contains("<td class=\"n\">not known</td>")
+    );
+    assert_valid(
+        &closed(depot.json("report.schema.json")),
+        &depot.json("report.json"),
+    );
 }

@@ -23,10 +23,11 @@ struct Verified<'a> {
 /// Checks it. Exit 5 if anything is not as it was written.
 pub(super) fn run(path: &Path, options: &Options) -> Result<Exit, CliError> {
     let archive = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
-    if !package::is_archive(&archive)
-        && let Some(exit) = super::single::run(&archive, options)?
-    {
-        return Ok(exit);
+    if !package::is_archive(&archive) {
+        super::refuse_unsigned(path, options)?;
+        if let Some(exit) = super::single::run(&archive, options)? {
+            return Ok(exit);
+        }
     }
     let witness = options.signed_by.as_deref().map(witness).transpose()?;
     let checked = package::check(&archive, witness.as_ref());

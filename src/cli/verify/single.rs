@@ -117,6 +117,9 @@ fn of_notes(text: &str) -> Verified {
             "fact {seq} was altered, or one before it is missing"
         ));
     }
+    if chain.notes == 0 && broken.is_empty() {
+        broken.push("it holds no note of people: there is no chain in it to check".to_owned());
+    }
     Verified {
         schema: "evenkeel.verify-file/1",
         ok: broken.is_empty(),

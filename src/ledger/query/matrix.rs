@@ -26,6 +26,16 @@ const LATELY: i64 = 20_000;
 const MODEL: &str = "coalesce((SELECT model FROM chargers c WHERE c.charger = t.charger \
     ORDER BY since DESC LIMIT 1), '')";
 
+impl Matrix {
+    /// The name that an action has among the cells: a command may be called as a message of chargers is.
+    pub fn key(subject: Subject, action: &str) -> String {
+        match subject {
+            Subject::Command => format!("command {action}"),
+            Subject::Exchange | Subject::Handshake | Subject::Session => action.to_owned(),
+        }
+    }
+}
+
 impl Reader {
     /// Exchanges and commands, by action and model. Messages that the tap made up count for nothing.
     pub fn matrix(&self) -> Result<Matrix, LedgerError> {
@@ -47,7 +57,7 @@ impl Reader {
                 Ok(())
             },
         )?;
-        for (subject, prefix) in [(Subject::Exchange, ""), (Subject::Command, "command ")] {
+        for subject in [Subject::Exchange, Subject::Command] {
             self.each(
                 &format!(
                     "SELECT t.action, {MODEL}, t.outcome, t.reason, sum(t.count) FROM tallies t \
@@ -57,7 +67,9 @@ impl Reader {
                 |row| {
                     let (action, model): (String, String) = (row.get(0)?, row.get(1)?);
                     matrix.models.entry(model.clone()).or_default();
-                    let cells = matrix.cells.entry(format!("{prefix}{action}")).or_default();
+                    let cells = (matrix.cells)
+                        .entry(Matrix::key(subject, &action))
+                        .or_default();
                     let outcome: String = row.get(2)?;
                     let seen = cells.entry(model).or_default();
                     seen.add(&outcome, row.get(3)?, count(row, 4)?);

@@ -1,7 +1,8 @@
 //! A ledger as if there were only one group's chargers in it.
 //!
 //! Views of this connection stand in front of the tables and have the same names, so that every query asks the part and
-//! none has to know. What is kept of all chargers together stays that of all: answer times, and what people said.
+//! none has to know. What is kept of all chargers together stays that of all: answer times, what is
+//! pending, and what people said.
 
 use std::path::Path;
 
@@ -28,12 +29,12 @@ const OF_CHARGERS: [&str; 12] = [
 /// that. How many were comparable up to the last sighting is not kept by charger; that of all is more, so that nothing of a
 /// group counts as gone too early.
 const FINDINGS: &str = "
-CREATE TEMP VIEW findings AS SELECT f.id, f.subject, f.rule, f.reason, f.direction, f.action, f.path, f.kind, f.severity,
+CREATE TEMP VIEW findings AS SELECT f.id, f.subject, f.rule, f.reason, f.direction, f.action, f.path, f.kind, coalesce(d.severity, f.severity) AS severity,
     f.legacy, f.candidate, f.title, s.seen AS count, coalesce(d.first_seen, f.first_seen) AS first_seen, coalesce(d.last_seen, f.last_seen) AS last_seen, f.quirk,
     f.unstable * s.seen / max(f.count, 1) AS unstable, f.varied, f.requests, f.exposed
   FROM main.findings f
   JOIN (SELECT finding, sum(count) AS seen FROM temp.sightings GROUP BY finding) s ON s.finding = f.id
-  LEFT JOIN (SELECT finding, min(at) AS first_seen, max(at) AS last_seen FROM temp.divergences GROUP BY finding) d ON d.finding = f.id;
+  LEFT JOIN (SELECT finding, min(at) AS first_seen, max(at) AS last_seen, min(severity) AS severity FROM temp.divergences GROUP BY finding) d ON d.finding = f.id;
 ";
 
 impl Reader {

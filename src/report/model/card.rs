@@ -46,6 +46,8 @@ pub struct Card {
     pub title: String,
     /// Where: action and member.
     pub place: String,
+    /// What it is a difference of.
+    pub subject: Subject,
     /// The action; empty for handshakes.
     pub action: String,
     /// Kind of difference.
@@ -151,6 +153,7 @@ impl Card {
             counts: finding.counts(),
             title: veil.prose(&finding.title),
             place: place(finding, seen.subject),
+            subject: seen.subject,
             action: finding.action.clone(),
             kind: finding.kind.clone(),
             legacy: veil.prose(&finding.legacy),
@@ -192,7 +195,7 @@ impl Card {
 }
 
 /// Where it shows, as people say it: `Authorize answer, idTagInfo.status`.
-fn place(finding: &Finding, subject: Subject) -> String {
+pub(super) fn place(finding: &Finding, subject: Subject) -> String {
     let whole = match subject {
         Subject::Handshake => return "the candidate's handshake".to_owned(),
         Subject::Session => "session record".to_owned(),
@@ -207,10 +210,7 @@ fn place(finding: &Finding, subject: Subject) -> String {
 
 /// Models whose chargers sent or got the same and never showed it.
 fn not_on(matrix: &Matrix, finding: &Finding, subject: Subject) -> Vec<String> {
-    let key = match subject {
-        Subject::Command => format!("command {}", finding.action),
-        _ => finding.action.clone(),
-    };
+    let key = Matrix::key(subject, &finding.action);
     let cells = matrix.cells.get(&key).into_iter().flatten();
     cells
         .filter(|(model, seen)| {

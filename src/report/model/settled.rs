@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::card::said;
+use super::card::{exemplar, place, said};
 use super::{ReportError, World};
-use crate::ledger::row::State;
+use crate::ledger::row::{State, Subject};
 use crate::ledger::views::{Finding, Triage};
 use crate::ocpp::Severity;
 
@@ -39,6 +39,12 @@ pub struct Accepted {
     pub severity: Severity,
     /// A sentence.
     pub title: String,
+    /// Where: action and member.
+    pub place: String,
+    /// What it is a difference of.
+    pub subject: Subject,
+    /// The action; empty for handshakes.
+    pub action: String,
     /// How it stands.
     pub state: State,
     /// How often it was seen.
@@ -85,10 +91,14 @@ fn rules(world: &World<'_>) -> Result<Vec<RuleUse>, ReportError> {
 }
 
 fn accepted(world: &World<'_>, finding: &Finding) -> Accepted {
+    let subject = exemplar::subject(finding);
     Accepted {
         id: finding.id.clone(),
         severity: finding.severity,
         title: world.veil.prose(&finding.title),
+        place: place(finding, subject),
+        subject,
+        action: finding.action.clone(),
         state: finding.state,
         count: finding.count,
         without: finding.without,

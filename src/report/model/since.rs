@@ -10,8 +10,11 @@ use serde::Serialize;
 
 use super::card::Card;
 use super::{Exercised, Summary};
+use crate::ledger::query::Matrix;
+use crate::ledger::row::{State, Subject};
+use crate::ledger::views::Outcomes;
 use crate::ocpp::Severity;
-use crate::report::since::{Earlier, Past, Settled};
+use crate::report::since::{Earlier, Past, Settled, Share};
 use crate::report::words::{grouped, percent};
 
 /// Sightings that were to be expected and did not come: by chance alone that happens once in twenty times.
@@ -65,7 +68,7 @@ pub struct Compared {
     pub how: Vec<String>,
 }
 
-/// A finding of an earlier report that is not open here.
+/// A finding of an earlier report that is not open here, with all that a later report needs to know it again.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Was {
     /// `F-` and eight characters.
@@ -74,8 +77,18 @@ pub struct Was {
     pub severity: Severity,
     /// A sentence; its place only, if the earlier report had other pseudonyms.
     pub title: String,
+    /// Where.
+    pub place: String,
+    /// What it is a difference of.
+    pub subject: Subject,
     /// Its action; empty for handshakes.
     pub action: String,
+    /// How often it was seen when it was last open.
+    pub exposure: Share,
+    /// Models that it was seen on then.
+    pub models: Vec<String>,
+    /// Why it does not count; none if it is open still.
+    pub settled: Option<Settled>,
     /// How it stands now.
     pub change: Change,
     /// Why that is so, in words.
@@ -102,8 +115,8 @@ impl Change {
 pub(super) struct Now<'a> {
     /// The key of this report's pseudonyms.
     pub(super) key: &'a str,
-    /// Findings that do not count here.
-    pub(super) settled: BTreeSet<&'a str>,
+    /// Findings that do not count here, and how they stand.
+    pub(super) settled: BTreeMap<&'a str, State>,
     /// All findings that the recording has, whatever was asked.
     pub(super) all: BTreeSet<String>,
     /// What was exercised.
@@ -120,7 +133,9 @@ impl Since {
         }
         let open: BTreeSet<&str> = cards.iter().map(|card| card.id.as_str()).collect();
         let past: Vec<Was> = (earlier.findings.iter())
-            .filter(|past| past.settled.is_none() && !open.contains(past.id.as_str()))
+            .filter(|past| !open.contains(past.id.as_str()))
+            // What was settled and still is stands with what is settled here.
+            .filter(|past| past.settled.is_none() || !now.settled.contains_key(past.id.as_str()))
             .map(|past| was(past, earlier, now))
             .collect();
         let mut counts: BTreeMap<Change, u64> = BTreeMap::new();
@@ -164,14 +179,9 @@ fn compared(card: &Card, past: Option<&Past>) -> Compared {
         };
     };
     if let Some(settled) = past.settled {
-        let how = match settled {
-            Settled::Accepted => "it was accepted",
-            Settled::Fixed => "it was called fixed",
-            Settled::Gone => "it was gone",
-        };
         return Compared {
             change: Change::Regressed,
-            how: vec![how.to_owned()],
+            how: vec![settled.words().to_owned()],
         };
     }
     let how = differences(card, past);
@@ -186,8 +196,8 @@ fn compared(card: &Card, past: Option<&Past>) -> Compared {
 /// In what a finding is another: severity, models, or a rate that chance does not explain.
 fn differences(card: &Card, past: &Past) -> Vec<String> {
     let mut how = Vec::new();
-    if let Some(was) = past.severity.filter(|was| *was != card.severity) {
-        how.push(format!("{}, and was {was}", card.severity));
+    if past.severity != card.severity {
+        how.push(format!("{}, and was {}", card.severity, past.severity));
     }
     let news = |models: &[String], old: &[String]| -> Vec<String> {
         let new = models.iter().filter(|model| !old.contains(model));
@@ -213,44 +223,60 @@ fn differences(card: &Card, past: &Past) -> Vec<String> {
     how
 }
 
-/// What became of a finding that is no longer open.
+/// What became of a finding that is not open here.
 fn was(past: &Past, earlier: &Earlier, now: &Now<'_>) -> Was {
-    let (change, why) = if now.settled.contains(past.id.as_str()) {
-        (
-            Change::Settled,
-            "accepted or called fixed since; see there".to_owned(),
-        )
-    } else if now.all.contains(&past.id) {
-        (
-            Change::LeftOut,
-            "the recording shows it, and this report was not asked about it".to_owned(),
-        )
-    } else {
-        unseen(past, now)
-    };
+    let (change, settled, why) = became(past, now);
     Was {
         id: past.id.clone(),
-        severity: past.severity.unwrap_or(Severity::S4),
+        severity: past.severity,
         // Names in it are pseudonyms of the earlier report: with another key they are no business of this reader's.
         title: if earlier.key == now.key {
             past.title.clone()
         } else {
             past.place.clone()
         },
+        place: past.place.clone(),
+        subject: past.subject,
         action: past.action.clone(),
+        exposure: past.exposure,
+        models: past.models.clone(),
+        settled,
         change,
         why,
     }
 }
 
-fn unseen(past: &Past, now: &Now<'_>) -> (Change, String) {
+/// How it stands, why it does not count if so, and why that is so in words.
+fn became(past: &Past, now: &Now<'_>) -> (Change, Option<Settled>, String) {
+    if let Some(state) = now.settled.get(past.id.as_str()) {
+        let why = "accepted or called fixed since; see there".to_owned();
+        return (Change::Settled, Some(Settled::of(*state)), why);
+    }
+    if now.all.contains(&past.id) {
+        let why = "the recording shows it, and this report was not asked about it".to_owned();
+        return (Change::LeftOut, past.settled, why);
+    }
+    match past.settled {
+        None => unseen(past, now),
+        Some(settled) => {
+            let change = match settled {
+                Settled::Gone => Change::Gone,
+                Settled::Accepted | Settled::Fixed => Change::Settled,
+            };
+            let why = format!("{} in that report, and is not seen here", settled.words());
+            (change, Some(settled), why)
+        }
+    }
+}
+
+fn unseen(past: &Past, now: &Now<'_>) -> (Change, Option<Settled>, String) {
     let exercised = now.exercised(past);
     let (count, of) = (past.exposure.count, past.exposure.of.max(1));
     let expected = u128::from(exercised) * u128::from(count) / u128::from(of);
-    let change = if expected >= u128::from(EXPECTED) {
-        Change::Gone
+    let (change, settled) = if expected >= u128::from(EXPECTED) {
+        (Change::Gone, Some(Settled::Gone))
     } else {
-        Change::NotExercised
+        (Change::NotExercised, None)
     };
     let why = format!(
         "not seen in {} comparable ones; it was seen in {} of {}",
@@ -258,31 +284,24 @@ fn unseen(past: &Past, now: &Now<'_>) -> (Change, String) {
         grouped(count),
         grouped(past.exposure.of)
     );
-    (change, why)
+    (change, settled, why)
 }
 
 impl Now<'_> {
     /// How often what shows a finding was compared now.
     fn exercised(&self, past: &Past) -> u64 {
-        let of = |outcomes: &crate::ledger::views::Outcomes| {
-            outcomes.equal + outcomes.explained + outcomes.divergent
-        };
-        if past.action.is_empty() {
-            return of(&self.summary.handshakes);
+        let of = |outcomes: &Outcomes| outcomes.equal + outcomes.explained + outcomes.divergent;
+        match past.subject {
+            Subject::Handshake => of(&self.summary.handshakes),
+            Subject::Session => of(&self.summary.sessions),
+            Subject::Exchange | Subject::Command => {
+                let name = Matrix::key(past.subject, &past.action);
+                let actions = self.coverage.actions.iter();
+                let cells = actions
+                    .filter(|it| it.name == name)
+                    .flat_map(|it| &it.cells);
+                cells.map(|cell| cell.matching + cell.divergent).sum()
+            }
         }
-        if past.action == crate::ledger::query::SESSION {
-            return of(&self.summary.sessions);
-        }
-        let command = format!("command {}", past.action);
-        let name = if past.place.starts_with(&format!("{} command", past.action)) {
-            command.as_str()
-        } else {
-            past.action.as_str()
-        };
-        let actions = self.coverage.actions.iter();
-        let cells = actions
-            .filter(|it| it.name == name)
-            .flat_map(|it| &it.cells);
-        cells.map(|cell| cell.matching + cell.divergent).sum()
     }
 }

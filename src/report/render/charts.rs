@@ -138,7 +138,7 @@ mod tests {
             explained: 0,
             divergent: 1,
             not_comparable: [("total".to_owned(), 0)].into(),
-            pending: 0,
+            pending: Some(0),
         };
         let bar = outcomes("messages", &counts);
         assert!(

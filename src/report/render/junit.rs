@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use crate::ledger::query::Matrix;
 use crate::report::escape::markup;
 use crate::report::ladder::picture;
 use crate::report::model::since::{Change, Was};
@@ -110,10 +111,8 @@ fn case(out: &mut String, card: &Card) {
 
 /// Actions that were compared and show nothing, and how often they were.
 fn passed(report: &Report) -> Vec<(&str, u64)> {
-    let shown: BTreeSet<&str> = report
-        .findings
-        .iter()
-        .map(|card| card.action.as_str())
+    let shown: BTreeSet<String> = (report.findings.iter())
+        .map(|card| Matrix::key(card.subject, &card.action))
         .collect();
     let actions = report.coverage.actions.iter().map(|action| {
         let compared = action
@@ -124,8 +123,6 @@ fn passed(report: &Report) -> Vec<(&str, u64)> {
         (action.name.as_str(), compared)
     });
     actions
-        .filter(|(name, compared)| {
-            *compared > 0 && !shown.contains(name.strip_prefix("command ").unwrap_or(name))
-        })
+        .filter(|(name, compared)| *compared > 0 && !shown.contains(*name))
         .collect()
 }

@@ -98,7 +98,8 @@ pub(super) fn of(world: &World<'_>, finding: &Finding) -> Result<Seen, ReportErr
     Ok(seen)
 }
 
-fn subject(finding: &Finding) -> Subject {
+/// What a finding is a difference of.
+pub(in crate::report::model) fn subject(finding: &Finding) -> Subject {
     match finding.exposure.unit.as_str() {
         "sessions" => Subject::Session,
         "handshakes" => Subject::Handshake,
