@@ -43,8 +43,9 @@ pub mod triage;
 pub mod verdicts;
 
 mod chrome;
+mod works;
 
-use std::io;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -57,6 +58,7 @@ use notes::Notes;
 use outside::Outside;
 use rewind::Rewinder;
 use terminal::Screen;
+use works::Works;
 
 /// Time between two pictures that nobody asked for by a key.
 const FRAME: Duration = Duration::from_millis(250);
@@ -127,13 +129,19 @@ pub fn run(
         events: events.clone(),
         ask,
         rewind,
+        works: Works::default(),
     };
     let input = std::thread::Builder::new().name("input".to_owned());
     input.spawn(move || terminal::read(&events))?;
     let left = turn(&mut app, &mut screen, &hands, happened);
-    let print = left?.then(|| still::picture(&app));
+    let print = left.map(|stays| stays.then(|| still::picture(&app)));
     drop(screen);
+    hands.works.finish(happened, &mut |says| {
+        // The terminal may be gone: what is waited for is written all the same.
+        let _ = writeln!(io::stderr(), "{says}");
+    });
     drop(hands);
+    let print = print?;
     // Its ledgers of the past go with it.
     if rewinding.join().is_err() {
         tracing::error!(
@@ -206,6 +214,7 @@ struct Hands {
     events: Sender<Event>,
     ask: Sender<app::Request>,
     rewind: Sender<rewind::Order>,
+    works: Works,
 }
 
 impl Hands {
@@ -230,7 +239,10 @@ impl Hands {
                 Err(error) => format!("the bell cannot be rung: {error}"),
             },
             Effect::Note(wish) => match self.notes.write(wish, self.events.clone()) {
-                Ok(()) => return Vec::new(),
+                Ok(work) => {
+                    self.works.keep(work);
+                    return Vec::new();
+                }
                 Err(error) => format!("nothing can be written: {error}"),
             },
             Effect::Bundle(finding) => match self.bundle(finding) {
@@ -257,10 +269,11 @@ impl Hands {
         let told = self.events.clone();
         let thread = std::thread::Builder::new().name("bundle".to_owned());
         let made = thread.spawn(move || {
-            // A dashboard that was left meanwhile does not hear it; the file is there all the same.
+            // Who leaves the dashboard waits for it; one that broke does not hear it.
             let _ = told.send(Event::Told(outside.bundle(&recording, &finding)));
         });
-        made.map(drop)
+        self.works.keep(made?);
+        Ok(())
     }
 
     fn keep_filter(&self, name: &str, filter: &str) -> String {

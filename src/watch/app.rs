@@ -398,6 +398,15 @@ impl App {
             let hint = self.screen().unavailable(action).unwrap_or_default();
             return self.say(format!("view only: `watch --operate NAME`, or {hint}"));
         };
+        if self.rewinding.is_some() || self.frozen.is_some() {
+            return self
+                .say("what is shown is not of now, and nothing is decided by it: Esc first");
+        }
+        let case = if self.is_stale() {
+            case.stale("the tap is silent")
+        } else {
+            case
+        };
         let who = (operator.as_str(), self.setup.role.as_str());
         self.overlay = Some(Overlay::Decide(Box::new(decide::Dialog::new(case, who))));
     }

@@ -12,6 +12,7 @@ use tui_input::Input;
 use super::app::edit;
 use super::keys::{Action, Key};
 use super::screen::Look;
+use super::verdicts::STALE;
 use crate::estate::gate::{Report, Verdict};
 use crate::ledger::row::Word;
 
@@ -136,7 +137,7 @@ impl Case {
             criterion: criterion.map(str::to_owned),
             says: report.says.clone(),
             no_go: no_go(report),
-            facts: vec![
+            facts: [
                 (
                     "verdict",
                     match report.why.first() {
@@ -152,9 +153,32 @@ impl Case {
                     ),
                 ),
                 ("takes", takes + &last),
-            ],
+            ]
+            .into_iter()
+            .chain(criterion.map(|id| ("excepts", excepted(report, id))))
+            .collect(),
         }
     }
+
+    /// The same where nothing is known of now, and why not: nobody may go by what the gate said before.
+    #[must_use]
+    pub fn stale(mut self, why: &str) -> Self {
+        let before = std::mem::replace(&mut self.says, STALE.to_owned());
+        self.no_go = Some(format!("the verdict is {STALE}: {why}"));
+        if let Some((_, says)) = self.facts.iter_mut().find(|(name, _)| *name == "verdict") {
+            *says = format!("{STALE}: {why}; it said {before} before");
+        }
+        self
+    }
+}
+
+/// The criterion in words, with what was seen of it.
+fn excepted(report: &Report, id: &str) -> String {
+    let known = report.criteria.iter().find(|it| it.id == id);
+    known.map_or_else(
+        || id.to_owned(),
+        |it| format!("{id} {}: {}", it.title, it.seen),
+    )
 }
 
 /// Why a group may not go, as far as the gate's result tells.

@@ -117,6 +117,19 @@ impl Gate {
         criteria.get(self.cursor.row as usize).copied()
     }
 
+    /// Keeps the selected criterion selected while others fail or are met: what is decided is about that one.
+    fn take(&mut self, data: Arc<Data>) {
+        let selected = self
+            .said()
+            .zip(self.selected())
+            .map(|(said, it)| (said.group.clone(), it.id.clone()));
+        self.known = Known::Ready(data);
+        let Some((group, id)) = selected else { return };
+        let said = self.said().filter(|said| said.group == group);
+        let place = said.and_then(|said| sorted(&said.report).iter().position(|it| it.id == id));
+        self.cursor.row = place.unwrap_or_default() as u64;
+    }
+
     /// Everything as lines, whatever the room.
     fn lines(&self, width: u16, look: &Look<'_>) -> Option<Vec<Line<'static>>> {
         let data = self.known.ready()?;
@@ -167,7 +180,7 @@ impl Screen for Gate {
 
     fn hear(&mut self, answer: Result<Answer, String>) {
         match answer {
-            Ok(Answer::Gate(data)) => self.known = Known::Ready(data),
+            Ok(Answer::Gate(data)) => self.take(data),
             Ok(_) => {}
             Err(why) => self.known = Known::Failed(why),
         }
@@ -262,7 +275,11 @@ impl Screen for Gate {
             (Action::Exception, None) => return Err("no criterion is selected".to_owned()),
             _ => None,
         };
-        Ok(Case::of(&said.group, &said.report, criterion))
+        let case = Case::of(&said.group, &said.report, criterion);
+        Ok(match said.silence() {
+            Some(silence) => case.stale(&silence),
+            None => case,
+        })
     }
 
     fn fields(&self) -> &'static [Field] {

@@ -2,9 +2,10 @@
 //! means when the dashboard began.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::{io, thread};
+use std::thread::{self, JoinHandle};
 
 use super::app::Event;
 use super::{decide, triage};
@@ -38,17 +39,16 @@ impl Notes {
     }
 
     /// Begins to write; what came of it is told as an event.
-    pub(super) fn write(&self, wish: Wish, told: Sender<Event>) -> io::Result<()> {
+    pub(super) fn write(&self, wish: Wish, told: Sender<Event>) -> io::Result<JoinHandle<()>> {
         let writer = Arc::clone(&self.0);
         let thread = thread::Builder::new().name("note".to_owned());
-        let written = thread.spawn(move || {
+        thread.spawn(move || {
             let says = writer(&wish).unwrap_or_else(|why| match wish {
                 Wish::Note(_) => format!("nothing was noted: {why}"),
                 Wish::Decision(_) => format!("nothing was decided: {why}"),
             });
-            // A dashboard that was left meanwhile does not hear it; it is written all the same.
+            // Who leaves the dashboard waits for it; one that broke does not hear it.
             let _ = told.send(Event::Told(says));
-        });
-        written.map(drop)
+        })
     }
 }

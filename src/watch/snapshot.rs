@@ -56,8 +56,8 @@ pub struct Leg {
 /// Something that pierces freezing and filters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Alarm {
-    /// What tells it from others: it sounds once.
-    pub key: String,
+    /// What it is about, each told from all others: it sounds once for each.
+    pub keys: Vec<String>,
     /// How bad.
     pub severity: Severity,
     /// Since when, µs.
@@ -97,7 +97,7 @@ impl Pulse {
         let mut alarms = Vec::new();
         if let (Freshness::Stale(_), Some(last)) = (self.freshness(now), self.last) {
             alarms.push(Alarm {
-                key: format!("stale {last}"),
+                keys: vec![format!("stale {last}")],
                 severity: Severity::S0,
                 since: last,
                 says: "no data from the tap; last values are kept, verdicts are HOLD".to_owned(),

@@ -1,11 +1,18 @@
 //! A group on its way: what is missing is an alarm, what was rehearsed is counted on, and people are told.
 
+use std::sync::Arc;
+
 use evenkeel::cli::decide;
+use evenkeel::estate::gate::Outcome;
 use evenkeel::ledger::query::Reader;
 use evenkeel::ledger::row::Word;
 use evenkeel::watch::app::{Effect, Event};
 use evenkeel::watch::decide::Wish;
+use evenkeel::watch::gate::Gate;
+use evenkeel::watch::keys::Action;
 use evenkeel::watch::notes;
+use evenkeel::watch::screen::Screen as _;
+use evenkeel::watch::snapshot::Answer;
 
 use crate::night::{NOW, Night};
 use crate::stage::{ASCII, Stage, golden};
@@ -49,9 +56,14 @@ fn a_charger_that_is_missing_after_a_switch_is_an_alarm_that_pierces() {
         "{:?}",
         pulse.alarms
     );
-    pulse.alarms[0].key += " harbour-ac-03";
+    let one = pulse.clone();
+    let more = "missing harbour-ac-03".to_owned();
+    pulse.alarms[0].keys.push(more);
     let effects = stage.tell(Event::Pulse(std::sync::Arc::new(pulse)));
     assert!(rung(&effects), "{effects:?}");
+    // One that is back is no news to be woken by.
+    let effects = stage.tell(Event::Pulse(std::sync::Arc::new(one)));
+    assert!(!rung(&effects), "{effects:?}");
 }
 
 #[test]
@@ -142,6 +154,68 @@ fn a_decision_needs_a_capital_letter_the_typed_name_and_a_button() {
     assert_eq!(last.decided.by, "bob");
 }
 
+/// The criterion that an exception would be of, as the hint for the command line names it.
+fn selected(stage: &mut Stage<'_>) -> String {
+    let hint = stage.app.screen().unavailable(Action::Exception).unwrap();
+    hint.rsplit(' ').next().unwrap().to_owned()
+}
+
+#[test]
+fn nothing_is_decided_by_what_is_not_of_now() {
+    let night = Night::gated(evenkeel::estate::gate::file::DEFAULT);
+    let mut stage = Stage::operated(&night, (120, 40), "bob");
+    stage.press("4/group:harbour-ac<Enter><Space>D");
+    let picture = stage.picture();
+    assert!(
+        picture.contains("Esc first") && !picture.contains("DECIDE harbour-ac"),
+        "{picture}"
+    );
+    stage.press("<Space>");
+    stage.now = NOW + 600_000_000;
+    stage.tell(Event::Time);
+    stage.press("D");
+    let picture = stage.picture();
+    assert!(
+        picture.contains("verdict  STALE: the tap is silent; it said"),
+        "{picture}"
+    );
+    stage.press("<Up>harbour-ac<Tab><Tab><Tab><Left><Up><Enter>");
+    let picture = stage.picture();
+    assert!(
+        picture.contains("go is unavailable: the verdict is STALE"),
+        "{picture}"
+    );
+}
+
+#[test]
+fn the_selected_criterion_stays_selected_when_others_come_before_it() {
+    let night = Night::gated(evenkeel::estate::gate::file::DEFAULT);
+    let mut stage = Stage::operated(&night, (120, 40), "bob");
+    stage.press("4/group:harbour-ac<Enter><Down>");
+    let chosen = selected(&mut stage);
+    let asked = stage.app.screen().question(20);
+    let Ok(Answer::Gate(data)) = stage.books.answer(&asked) else {
+        panic!("{asked:?}")
+    };
+    let mut data = (*data).clone();
+    let said = data.said.as_mut().unwrap();
+    let mut report = (*said.report).clone();
+    for it in &mut report.criteria {
+        it.result = if it.id == chosen {
+            Outcome::Met
+        } else {
+            Outcome::Failed
+        };
+    }
+    said.report = Arc::new(report);
+    let mut gate = Gate::default();
+    gate.hear(stage.books.answer(&asked).map_err(|why| why.to_string()));
+    gate.act(Action::Down);
+    gate.hear(Ok(Answer::Gate(Arc::new(data))));
+    let hint = gate.unavailable(Action::Exception).unwrap();
+    assert!(hint.ends_with(&format!("--criterion {chosen}")), "{hint}");
+}
+
 #[test]
 fn what_may_not_be_decided_is_refused_and_says_why() {
     let night = Night::gated(evenkeel::estate::gate::file::DEFAULT);
@@ -167,11 +241,12 @@ fn what_may_not_be_decided_is_refused_and_says_why() {
     );
     // An exception is of the selected criterion.
     stage.press("<Esc>x");
+    let picture = stage.picture();
     assert!(
-        stage.picture().contains("EXCEPTION harbour-ac"),
-        "{}",
-        stage.picture()
+        picture.contains(&format!("EXCEPTION {} harbour-ac", selected(&mut stage))),
+        "{picture}"
     );
+    assert!(picture.contains("excepts  "), "{picture}");
     // Elsewhere there is nothing to decide about.
     stage.press("<Esc>2D");
     assert!(!stage.picture().contains("DECIDE"), "{}", stage.picture());

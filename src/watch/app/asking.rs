@@ -45,15 +45,14 @@ impl App {
         let new: Vec<&Alarm> = alarms
             .iter()
             .filter(|alarm| {
-                alarm.severity <= Severity::S1
-                    && !self.heard.contains(&alarm.key)
-                    && !self.silenced.contains(&alarm.key)
+                let known = |key| self.heard.contains(key) || self.silenced.contains(key);
+                alarm.severity <= Severity::S1 && !alarm.keys.iter().all(known)
             })
             .collect();
         if let Some(worst) = new.first() {
             effects.push(Effect::Bell(self.mask.text(&worst.says)));
         }
         // What has gone may sound again when it comes back.
-        self.heard = alarms.into_iter().map(|alarm| alarm.key).collect();
+        self.heard = alarms.into_iter().flat_map(|alarm| alarm.keys).collect();
     }
 }

@@ -151,10 +151,11 @@ impl App {
             }
             Meaning::Acknowledge if rest.is_empty() => self.say("who acknowledges? ack NAME"),
             Meaning::Acknowledge => {
-                self.silenced = self.alarms().into_iter().map(|alarm| alarm.key).collect();
+                let alarms = self.alarms();
+                let count = alarms.len();
+                self.silenced = alarms.into_iter().flat_map(|alarm| alarm.keys).collect();
                 self.say(format!(
-                    "{rest} has seen {} alarms; they sound no more, and stay in the count",
-                    self.silenced.len()
+                    "{rest} has seen {count} alarms; they sound no more, and stay in the count"
                 ));
             }
             Meaning::Triage => self.triage(Some(rest).filter(|id| !id.is_empty())),

@@ -89,7 +89,7 @@ fn groups(board: &Board, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
     let listed = board.groups();
     if listed.is_empty() {
         let says = if data.groups.is_empty() {
-            "No charger has been seen yet. Point one at the tap, or run: evenkeel check --live"
+            "No charger has been seen yet. Point one at the tap, or run: evenkeel check"
         } else {
             "Nothing matches. Esc clears the filter."
         };

@@ -100,7 +100,7 @@ fn verdicts(books: &Books, pulse: &mut Pulse) -> Result<Vec<Said>, BooksError> {
 fn silence(said: &Said) -> Option<Alarm> {
     let since = said.silent?;
     Some(Alarm {
-        key: format!("silent {} {since}", said.group),
+        keys: vec![format!("silent {} {since}", said.group)],
         severity: Severity::S1,
         since,
         says: format!("{}: {}", said.name(), said.silence()?),
@@ -109,7 +109,7 @@ fn silence(said: &Said) -> Option<Alarm> {
 }
 
 /// Chargers that a switch sent away and that are not back in time, an alarm for each switch. It sounds again for each that is
-/// missing besides.
+/// missing besides, and not when one of them is back.
 fn missing(books: &Books) -> Result<Vec<Alarm>, BooksError> {
     let journal = books.shelf().journal(books)?;
     let mut switches: BTreeMap<i64, (Micros, Vec<&str>)> = BTreeMap::new();
@@ -121,7 +121,9 @@ fn missing(books: &Books) -> Result<Vec<Alarm>, BooksError> {
         }
     }
     let alarm = |(switch, (since, names)): (i64, (Micros, Vec<&str>))| Alarm {
-        key: format!("missing {switch} {}", names.join(" ")),
+        keys: (names.iter())
+            .map(|name| format!("missing {switch} {name}"))
+            .collect(),
         severity: Severity::S0,
         since,
         says: format!(
@@ -217,7 +219,7 @@ fn leg(word: &str, well: bool) -> Leg {
 fn alarms(books: &Books, pulse: &Pulse, note: &Value) -> Result<Vec<Alarm>, BooksError> {
     let mut alarms = Vec::new();
     let alarm = |key: String, severity, since, says| Alarm {
-        key,
+        keys: vec![key],
         severity,
         since,
         says,
@@ -242,7 +244,7 @@ fn alarms(books: &Books, pulse: &Pulse, note: &Value) -> Result<Vec<Alarm>, Book
         let frames = count_of(gap.frames, "frame");
         let why = word(&gap.note_json()["why"]);
         alarms.push(Alarm {
-            key: format!("gap {}", gap.seq),
+            keys: vec![format!("gap {}", gap.seq)],
             severity: Severity::S3,
             since: gap.at,
             says: format!("gap of {frames} on {}: {why}", gap.charger),

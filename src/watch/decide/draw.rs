@@ -40,10 +40,10 @@ pub(in crate::watch) fn draw(dialog: &Dialog, frame: &mut Frame<'_>, area: Rect,
     frame.render_widget(Text::from(shown), inside);
 }
 
-fn head(dialog: &Dialog) -> &'static str {
-    match dialog.word() {
-        Word::Exception => "EXCEPTION",
-        _ => "DECIDE",
+fn head(dialog: &Dialog) -> String {
+    match &dialog.case.criterion {
+        Some(criterion) => format!("EXCEPTION {}", shown(criterion)),
+        None => "DECIDE".to_owned(),
     }
 }
 

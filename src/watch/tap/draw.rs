@@ -273,7 +273,7 @@ fn chargers(tap: &Tap, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
         pane::prose(
             frame,
             inside,
-            "No charger has connected yet. Point one at the tap, or run: evenkeel check --live",
+            "No charger has connected yet. Point one at the tap, or run: evenkeel check",
         );
         return;
     }
