@@ -298,6 +298,11 @@ impl Link {
         self.state.borrow().asked.iter().any(|asked| asked.waits())
     }
 
+    /// Whether the charger's answer to its authority is due.
+    pub fn is_asked(&self) -> bool {
+        self.state.borrow().asked[1].waits()
+    }
+
     /// Whether the backend has heard and answered all that it will.
     pub fn is_settled(&self) -> bool {
         self.queue(Queue::is_settled)

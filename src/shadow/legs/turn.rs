@@ -61,6 +61,11 @@ impl Legs {
         self.links_of(charger).iter().any(|link| link.is_talking())
     }
 
+    /// Whether a charger's answer to its authority is due on one of its open connections.
+    pub fn is_asked(&self, charger: &Arc<str>) -> bool {
+        self.links_of(charger).iter().any(|link| link.is_asked())
+    }
+
     /// A connector that charges while no transaction of it is known.
     pub fn charges_unseen(&self, charger: &Arc<str>) -> Option<i64> {
         self.known(charger)?.borrow().model.charges_unseen()

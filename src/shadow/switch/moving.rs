@@ -24,6 +24,10 @@ const TALKS: Duration = Duration::from_secs(2);
 /// How soon after a pause in which it did not come to rest it is made to pause again.
 const PAUSES_AGAIN: Duration = Duration::from_secs(10);
 
+/// How often a charger that never comes to rest is made to pause in one move. Its backends may be at fault, and it is its
+/// live path.
+const MOST_PAUSES: u32 = 2;
+
 /// How long a rollback waits for the answers that are due.
 const HURRY: Duration = Duration::from_secs(3);
 
@@ -49,16 +53,15 @@ pub(super) enum Fate {
     Left,
 }
 
-/// The new authority lacks something that is on its way to it.
-const UNHEARD: Hindrance = Hindrance::Talk("the new authority has not heard all of it yet");
-
 /// The recorder or the live plane is gone.
 struct Gone;
 
 /// Why a charger can't be moved this instant.
 enum Hindrance {
-    /// Something is said and not answered, or not heard by the new authority: a pause would help.
-    Talk(&'static str),
+    /// A message is not answered yet.
+    Talk,
+    /// The new authority lacks something that is on its way to it. It may take long, and the charger need not wait for that.
+    Unheard,
     /// Anything else.
     Other(String),
 }
@@ -66,7 +69,8 @@ enum Hindrance {
 impl Hindrance {
     fn into_text(self) -> String {
         match self {
-            Self::Talk(why) => why.to_owned(),
+            Self::Talk => "a message is not answered yet".to_owned(),
+            Self::Unheard => "the new authority has not heard all of it yet".to_owned(),
             Self::Other(why) => why,
         }
     }
@@ -131,7 +135,8 @@ impl Move {
 
     /// Waits until the charger may be moved; says why not if that does not come.
     async fn wait(&self, until: Instant) -> Result<Option<String>, Gone> {
-        let begun = Instant::now();
+        let mut busy: Option<Instant> = None;
+        let mut pauses = 0;
         let mut turn: Option<Instant> = None;
         let mut has_news = false;
         loop {
@@ -140,8 +145,10 @@ impl Move {
                 return Ok(Some("another switch took the place of this one".to_owned()));
             }
             let hindrance = self.hindrance();
-            let talks = matches!(hindrance, Some(Hindrance::Talk(_)));
-            let is_next = hindrance.is_none() || (talks && begun.elapsed() >= TALKS);
+            let is_busy = matches!(hindrance, Some(Hindrance::Talk | Hindrance::Unheard));
+            busy = is_busy.then(|| busy.unwrap_or_else(Instant::now));
+            let talks = busy.is_some_and(|since| since.elapsed() >= TALKS);
+            let is_next = hindrance.is_none() || talks;
             match turn {
                 None if is_next => {
                     self.running.pace.turn().await;
@@ -149,7 +156,10 @@ impl Move {
                     continue;
                 }
                 Some(turn) if self.may_go(hindrance.as_ref(), turn) => return Ok(None),
-                Some(_) if is_next => self.pause(talks),
+                Some(_) if hindrance.is_none() => drop(self.pause(PAUSE)),
+                Some(_) if talks && pauses < MOST_PAUSES && self.would_rest(hindrance.as_ref()) => {
+                    pauses += u32::from(self.pause(PAUSES_AGAIN));
+                }
                 _ => {}
             }
             if let Some(hindrance) = hindrance
@@ -170,24 +180,32 @@ impl Move {
     fn may_go(&self, hindrance: Option<&Hindrance>, turn: Instant) -> bool {
         match hindrance {
             None => self.case.paused.get().is_some_and(Pause::is_seen),
-            Some(Hindrance::Talk(_)) => self.running.plan.rollback && turn.elapsed() >= HURRY,
+            Some(Hindrance::Talk | Hindrance::Unheard) => {
+                self.running.plan.rollback && turn.elapsed() >= HURRY
+            }
             Some(Hindrance::Other(_)) => false,
         }
     }
 
-    /// Makes the charger pause, so that what it says next it says to its new authority. One that did not come to rest, as
-    /// its authority talks to it too, is left alone for a while first.
-    fn pause(&self, talks: bool) {
-        let rest = if talks { PAUSES_AGAIN } else { PAUSE };
+    /// Whether a pause would bring the charger to rest: only if it talks itself. What its authority asked it is answered on
+    /// the connection that a pause is meant to end, or nowhere.
+    fn would_rest(&self, hindrance: Option<&Hindrance>) -> bool {
+        matches!(hindrance, Some(Hindrance::Talk)) && !self.board.legs.is_asked(&self.charger)
+    }
+
+    /// Makes the charger pause, so that what it says next it says to its new authority; not before `rest` since it was made
+    /// to last. Whether it was.
+    fn pause(&self, rest: Duration) -> bool {
         let last = self.case.paused.get();
         if last.is_some_and(|last| last.since.elapsed() < rest) {
-            return;
+            return false;
         }
         self.case.paused.set(Some(Pause {
             since: Instant::now(),
             is_seen: false,
         }));
         self.board.pause(&self.charger, true);
+        true
     }
 
     /// The charger stays, so it may go on talking.
@@ -229,10 +247,10 @@ impl Move {
             return Some(Hindrance::Other(why));
         }
         if legs.is_talking(&self.charger) {
-            return Some(Hindrance::Talk("a message is not answered yet"));
+            return Some(Hindrance::Talk);
         }
         if plan.rollback {
-            return legs.owes(&self.charger).then_some(UNHEARD);
+            return legs.owes(&self.charger).then_some(Hindrance::Unheard);
         }
         if let Some(connector) = legs.charges_unseen(&self.charger) {
             let why = format!("connector {connector} charges, and its transaction is not known");
@@ -241,7 +259,7 @@ impl Move {
         if let Some(why) = legs.unready(&self.charger) {
             return Some(Hindrance::Other(why.to_owned()));
         }
-        (!legs.is_settled(&self.charger)).then_some(UNHEARD)
+        (!legs.is_settled(&self.charger)).then_some(Hindrance::Unheard)
     }
 
     /// A transaction that the new authority could not be told of, in words: nobody may guess its name.
