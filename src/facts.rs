@@ -13,6 +13,7 @@ pub mod fact;
 pub mod flow;
 mod landmark;
 mod packed;
+pub mod private;
 pub mod reader;
 pub mod recorder;
 pub mod redact;

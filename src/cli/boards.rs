@@ -2,15 +2,15 @@
 //! because both of their planes were killed. An empty file in the recording, named like the board, marks each.
 
 use std::convert::Infallible;
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use super::error::CliError;
-use crate::facts::{Kind, Reader, Recorder, RecordingError};
+use crate::facts::{Kind, Reader, Recorder, RecordingError, private};
 use crate::live::seen::{self, Left, Seen};
 use crate::shadow::plane::SeenCounts;
 use crate::shadow::strangers;
@@ -21,17 +21,13 @@ const SYNCING: Duration = Duration::from_secs(2);
 /// Marks in the recording which board counts for it, before the first charger is accepted.
 pub fn mark(board: &Path, recording: &Path) {
     let Some(left) = Left::at(board) else { return };
-    let made = DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(recording)
-        .and_then(|()| {
-            OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(recording.join(left.name()))
-        });
+    let made = private::folder(recording).and_then(|()| {
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(recording.join(left.name()))
+    });
     if let Err(error) = made {
         tracing::warn!(%error, "cannot mark the recording: frames seen when both planes die will have no counts");
     }

@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, OpenOptions};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use rusqlite::{Connection, Row, Statement, ToSql, TransactionBehavior, params};
 
 use super::packed::{self, Moved};
 use super::recorder::RecordingError;
-use super::{Dir, Fact, Kind, Leg, landmark, undelivered};
+use super::{Dir, Fact, Kind, Leg, landmark, private, undelivered};
 use crate::clock::Micros;
 
 /// The database file in a recording's directory.
@@ -105,15 +105,11 @@ pub(super) struct Store {
 
 /// Makes the recording's directory, for its owner's eyes only.
 pub(super) fn create_dir(dir: &Path) -> Result<(), RecordingError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|source| RecordingError::Io {
-            what: "create",
-            path: dir.to_owned(),
-            source,
-        })
+    private::folder(dir).map_err(|source| RecordingError::Io {
+        what: "create",
+        path: dir.to_owned(),
+        source,
+    })
 }
 
 /// Opens or creates a file that only its owner can read.

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::terminal;
 use super::text::shown;
 use crate::clock::Micros;
+use crate::facts::private;
 
 /// Texts longer than this go into a file: terminals cut what is too long, or refuse it.
 pub const CLIP: usize = 32 << 10;
@@ -40,7 +41,7 @@ impl Outside {
     /// Writes a file; says where it is.
     pub fn export(&self, name: &str, text: &str) -> String {
         let path = self.folder.join(plain(name));
-        match create(&self.folder).and_then(|()| write(&path, text)) {
+        match private::folder(&self.folder).and_then(|()| private::write(&path, text)) {
             Ok(()) => format!("written to {}", path.display()),
             Err(error) => format!("cannot write {}: {error}", path.display()),
         }
@@ -50,7 +51,7 @@ impl Outside {
     /// and what is left is proved, by a process of its own.
     pub fn bundle(&self, recording: &Path, finding: &str) -> String {
         let path = self.folder.join(plain(finding) + ".bundle.json");
-        let made = create(&self.folder)
+        let made = private::folder(&self.folder)
             .and_then(|()| std::env::current_exe())
             .and_then(|program| {
                 let mut bundle = Command::new(program);
@@ -72,14 +73,14 @@ impl Outside {
     /// Keeps a screen as evidence: its text, what it shows as JSON, and the SHA-256 of both.
     pub fn evidence(&self, (text, json): (&str, &str), now: Micros) -> Result<PathBuf, io::Error> {
         let place = self.free(now);
-        create(&place)?;
+        private::folder(&place)?;
         let mut sums = String::new();
         for (name, content) in [("screen.txt", text), ("screen.json", json)] {
-            write(&place.join(name), content)?;
+            private::write(&place.join(name), content)?;
             // Writing into a string cannot fail.
             let _ = writeln!(sums, "{}  {name}", hex(&Sha256::digest(content)));
         }
-        write(&place.join("SHA256SUMS"), &sums)?;
+        private::write(&place.join("SHA256SUMS"), &sums)?;
         Ok(place)
     }
 
@@ -114,26 +115,6 @@ fn plain(name: &str) -> String {
             }
         })
         .collect()
-}
-
-fn create(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-}
-
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())
 }
 
 fn hex(bytes: &[u8]) -> String {

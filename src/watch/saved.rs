@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+
+use crate::facts::private;
 
 /// Where they are, by variables: in the configuration directory of the person; none if nothing says where that is.
 pub fn place(variable: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
@@ -33,13 +34,7 @@ pub fn keep(file: &Path, name: &str, filter: &str) -> io::Result<()> {
     }
     // Whoever reads it meanwhile gets all of the old one or all of the new one.
     let new = file.with_extension("toml.new");
-    fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?
-        .write_all(text.as_bytes())?;
+    private::write(&new, &text)?;
     fs::rename(new, file)
 }
 

@@ -3,9 +3,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,7 +16,7 @@ use crate::cli::config;
 use crate::cli::error::{CliError, Exit};
 use crate::cli::rules;
 use crate::clock::Clock;
-use crate::facts::{Leg, RecordingError};
+use crate::facts::{Leg, RecordingError, private};
 use crate::judge::Rules;
 use crate::live::Backend;
 use crate::replay::scenario::actor::Stage;
@@ -233,30 +230,14 @@ fn write(
         text.push_str(&books(pair));
     }
     let write = || -> std::io::Result<()> {
-        // As the recorder makes its own: a backend's URL may hold a password.
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&folder)?;
+        private::folder(&folder)?;
         if pair.is_some() {
-            private(&folder.join("places.csv"), &places(files))?;
+            private::write(&folder.join("places.csv"), &places(files))?;
         }
-        private(&file, &text)
+        private::write(&file, &text)
     };
     write().map_err(|error| cannot("write the tap's configuration", &error))?;
     Ok(file)
-}
-
-/// Writes a file that only its owner can read.
-fn private(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut open = OpenOptions::new();
-    let mut file = open
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text.as_bytes())
 }
 
 /// The sections that tell of the built-in books.
