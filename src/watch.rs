@@ -43,6 +43,7 @@ pub mod triage;
 pub mod verdicts;
 
 mod chrome;
+mod form;
 mod works;
 
 use std::io::{self, Write as _};

@@ -10,6 +10,7 @@ use ratatui::layout::Rect;
 use tui_input::Input;
 
 use super::app::edit;
+use super::form;
 use super::keys::{Action, Key};
 use super::screen::Look;
 use super::verdicts::STALE;
@@ -259,19 +260,12 @@ impl Dialog {
     }
 
     fn step(&mut self, by: usize) {
-        let places = self.places();
-        let at = places.iter().position(|place| *place == self.place);
-        self.place = places[(at.unwrap_or(0) + by) % places.len()];
+        self.place = form::step(self.places(), self.place, by);
     }
 
     fn edit(&mut self, key: Key) {
         if self.place == Place::Decision {
-            let last = WORDS.len() - 1;
-            match key {
-                Key::Left => self.word = self.word.checked_sub(1).unwrap_or(last),
-                Key::Right | Key::Char(' ') => self.word = (self.word + 1) % WORDS.len(),
-                _ => {}
-            }
+            self.word = form::choose(key, self.word, WORDS.len());
         }
         if let Some(request) = edit(key)
             && let Some(input) = self.input()

@@ -6,10 +6,10 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span, Text};
-use ratatui::widgets::Clear;
 use tui_input::Input;
 
 use super::app::edit;
+use super::form;
 use super::keys::{Action, Key};
 use super::pane;
 use super::screen::Look;
@@ -120,18 +120,12 @@ impl Dialog {
     }
 
     fn step(&mut self, by: usize) {
-        let at = PLACES.iter().position(|place| *place == self.place);
-        self.place = PLACES[(at.unwrap_or(0) + by) % PLACES.len()];
+        self.place = form::step(&PLACES, self.place, by);
     }
 
     fn edit(&mut self, key: Key) {
         if self.place == Place::State {
-            let last = STATES.len() - 1;
-            match key {
-                Key::Left => self.state = self.state.checked_sub(1).unwrap_or(last),
-                Key::Right | Key::Char(' ') => self.state = (self.state + 1) % STATES.len(),
-                _ => {}
-            }
+            self.state = form::choose(key, self.state, STATES.len());
         }
         if let Some(request) = edit(key)
             && let Some(input) = self.input()
@@ -162,34 +156,16 @@ impl Dialog {
 
     /// Draws it at the lower end of `area`.
     pub(super) fn draw(&self, frame: &mut Frame<'_>, area: Rect, look: &Look<'_>) {
-        let height = 10.min(area.height);
-        let place = Rect {
-            y: area.y + area.height - height,
-            height,
-            ..area
-        };
-        frame.render_widget(Clear, place);
         let title = format!("TRIAGE {}", shown(&self.finding));
-        let inside = pane::boxed(frame, place, (&title, "Tab next, Esc cancels"), true, look);
+        let inside = form::boxed(frame, area, 10, &title, look);
         let field = |place: Place, name: &str, text: &str, more: &str| {
-            let tone = if self.place == place {
-                Tone::Selected
-            } else {
-                Tone::Plain
-            };
-            Line::from(vec![
-                Span::styled(format!("{name:<8}"), look.theme.style(Tone::Dim)),
-                Span::styled(format!("[{:<32}]", shown(text)), look.theme.style(tone)),
-                Span::styled(format!(" {more}"), look.theme.style(Tone::Dim)),
-            ])
+            form::field(
+                (format!("{name:<8}"), text, more),
+                self.place == place,
+                look,
+            )
         };
-        let button = |place: Place, name: &str| {
-            if self.place == place {
-                Span::styled(format!("> {name} <"), look.theme.style(Tone::Selected))
-            } else {
-                Span::raw(format!("  {name}  "))
-            }
-        };
+        let button = |place: Place, name: &str| form::button(name, self.place == place, look);
         let fault = self.fault.unwrap_or_default();
         let lines = vec![
             Line::raw(look.mask.text(&shown(&self.title))),

@@ -3,10 +3,10 @@
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span, Text};
-use ratatui::widgets::Clear;
 
 use super::{Dialog, Place};
 use crate::ledger::row::Word;
+use crate::watch::form;
 use crate::watch::pane;
 use crate::watch::screen::Look;
 use crate::watch::text::shown;
@@ -18,21 +18,15 @@ pub(in crate::watch) fn draw(dialog: &Dialog, frame: &mut Frame<'_>, area: Rect,
     lines.extend(fields(dialog, look));
     let fault = dialog.fault.clone().unwrap_or_default();
     lines.push(Line::styled(fault, look.theme.style(Tone::Alarm)));
+    let button = |place: Place, name| form::button(name, dialog.place == place, look);
     lines.push(Line::from(vec![
         Span::raw("        "),
-        button(dialog, Place::Cancel, "Cancel", look),
+        button(Place::Cancel, "Cancel"),
         Span::raw("    "),
-        button(dialog, Place::Record, "Record", look),
+        button(Place::Record, "Record"),
     ]));
-    let height = (lines.len() as u16 + 2).min(area.height);
-    let place = Rect {
-        y: area.y + area.height - height,
-        height,
-        ..area
-    };
-    frame.render_widget(Clear, place);
     let title = format!("{} {}", head(dialog), shown(&dialog.case.group));
-    let inside = pane::boxed(frame, place, (&title, "Tab next, Esc cancels"), true, look);
+    let inside = form::boxed(frame, area, lines.len() as u16 + 2, &title, look);
     // Where there is no room for all, the fields are what is needed.
     let hidden = lines.len().saturating_sub(usize::from(inside.height));
     let shown = lines.into_iter().skip(hidden);
@@ -87,13 +81,11 @@ fn told(dialog: &Dialog, width: u16, look: &Look<'_>) -> Vec<Line<'static>> {
 
 fn fields(dialog: &Dialog, look: &Look<'_>) -> Vec<Line<'static>> {
     let field = |place: Place, name: &str, text: &str, more: &str| {
-        let is_here = dialog.place == place;
-        let tone = if is_here { Tone::Selected } else { Tone::Plain };
-        Line::from(vec![
-            Span::styled(format!("{name:<9}"), look.theme.style(Tone::Dim)),
-            Span::styled(format!("[{:<32}]", shown(text)), look.theme.style(tone)),
-            Span::styled(format!(" {more}"), look.theme.style(Tone::Dim)),
-        ])
+        form::field(
+            (format!("{name:<9}"), text, more),
+            dialog.place == place,
+            look,
+        )
     };
     let is_needed = !matches!(dialog.word(), Word::Hold | Word::RollBack);
     let reason = if is_needed {
@@ -114,12 +106,4 @@ fn fields(dialog: &Dialog, look: &Look<'_>) -> Vec<Line<'static>> {
         Some(field(*place, name, text, more))
     });
     fields.collect()
-}
-
-fn button(dialog: &Dialog, place: Place, name: &'static str, look: &Look<'_>) -> Span<'static> {
-    if dialog.place == place {
-        Span::styled(format!("> {name} <"), look.theme.style(Tone::Selected))
-    } else {
-        Span::raw(format!("  {name}  "))
-    }
 }
