@@ -461,10 +461,7 @@ impl Actor<'_> {
         let Some(terms) = self.scenario.steps[step].act.terms() else {
             return;
         };
-        let Ok(payload) = serde_json::from_str::<Value>(payload) else {
-            return;
-        };
-        Capture::take(&terms.captures, &payload, &mut self.captured);
+        Capture::take(&terms.captures, payload, &mut self.captured);
     }
 
     /// Real time passes, and whatever comes is heard.

@@ -196,8 +196,11 @@ pub struct Capture {
 }
 
 impl Capture {
-    /// Gives the names the values that a payload has for them.
-    pub(super) fn take(captures: &[Self], payload: &Value, values: &mut BTreeMap<String, Value>) {
+    /// Gives the names the values that a payload has for them; one that is no JSON has none.
+    pub(super) fn take(captures: &[Self], payload: &str, values: &mut BTreeMap<String, Value>) {
+        let Ok(payload) = serde_json::from_str::<Value>(payload) else {
+            return;
+        };
         for capture in captures {
             if let Some(value) = payload.pointer(&capture.pointer) {
                 values.insert(capture.name.clone(), value.clone());

@@ -163,6 +163,12 @@ impl<'a> Weighing<'a> {
         for meaning in &mut self.meanings {
             meaning.now = told.now;
         }
+        let case = |words| Case {
+            step,
+            terms,
+            action,
+            words,
+        };
         match told.by {
             By::Nobody => self.copied(told, step, action),
             By::Charger => {
@@ -170,28 +176,16 @@ impl<'a> Weighing<'a> {
                     let seq = observed.call(&self.played.charger, &told.id, told.nth)?;
                     observed.exchange(seq)
                 });
-                let words = LEGS.map(|leg| self.answer(told, leg, row));
-                let case = Case {
-                    step,
-                    terms,
-                    action,
-                    words,
-                };
+                let case = case(LEGS.map(|leg| self.answer(told, leg, row)));
                 self.expected(&case);
                 self.compare_exchange(&case, row);
             }
             By::Backend => {
                 let (ours, theirs) = self.commands(told, step, action);
-                let words = [
+                let case = case([
                     self.command_words(Leg::Legacy, told, ours),
                     self.command_words(Leg::Candidate, told, theirs),
-                ];
-                let case = Case {
-                    step,
-                    terms,
-                    action,
-                    words,
-                };
+                ]);
                 self.expected(&case);
                 self.compare_command(&case, (ours, theirs));
             }
@@ -266,7 +260,8 @@ impl<'a> Weighing<'a> {
                 self.expect(case, leg, words, expected);
             }
             if let Words::Payload(text) = words {
-                self.capture(leg, text, &case.terms.captures);
+                let values = &mut self.meanings[place(leg)].values;
+                Capture::take(&case.terms.captures, text, values);
             }
         }
     }
@@ -325,14 +320,6 @@ impl<'a> Weighing<'a> {
                 ..Failure::default()
             },
         );
-    }
-
-    fn capture(&mut self, leg: Leg, text: &str, captures: &[Capture]) {
-        let Ok(payload) = serde_json::from_str::<serde_json::Value>(text) else {
-            return;
-        };
-        let values = &mut self.meanings[place(leg)].values;
-        Capture::take(captures, &payload, values);
     }
 
     /// Notes a failure of a step, with what both said.

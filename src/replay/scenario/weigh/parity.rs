@@ -7,6 +7,7 @@ use crate::facts::Leg;
 use crate::ledger::row::{Divergence, Exchange, Outcome, Reason, Subject};
 use crate::replay::scenario::actor::{NO_COMMAND, Told};
 use crate::replay::scenario::model::{Parity, Step};
+use crate::replay::scenario::observed::Observed;
 use crate::replay::scenario::results::{Compared, Failure};
 
 /// What the judge found.
@@ -24,13 +25,8 @@ impl<'a> Weighing<'a> {
             return;
         };
         let found = row.map(|row| {
-            self.seen.push(row.id);
-            Found {
-                outcome: row.outcome,
-                reason: row.reason,
-                rules: &row.rules,
-                divergences: observed.divergences(Subject::Exchange, row.id).collect(),
-            }
+            let judged = (row.outcome, row.reason, row.rules.as_slice());
+            self.found(observed, (Subject::Exchange, row.id), judged)
         });
         self.compare(case, found.as_ref());
     }
@@ -80,15 +76,26 @@ impl<'a> Weighing<'a> {
         };
         let row = observed.command(ours).or_else(|| observed.command(theirs));
         let found = row.map(|row| {
-            self.seen.push(row.id);
-            Found {
-                outcome: row.outcome,
-                reason: row.reason,
-                rules: &row.rules,
-                divergences: observed.divergences(Subject::Command, row.id).collect(),
-            }
+            let judged = (row.outcome, row.reason, row.rules.as_slice());
+            self.found(observed, (Subject::Command, row.id), judged)
         });
         self.compare(case, found.as_ref());
+    }
+
+    /// What the judge found of a row, which belongs to a step now.
+    fn found(
+        &mut self,
+        observed: &'a Observed,
+        (subject, id): (Subject, u64),
+        (outcome, reason, rules): (Outcome, Option<Reason>, &'a [String]),
+    ) -> Found<'a> {
+        self.seen.push(id);
+        Found {
+            outcome,
+            reason,
+            rules,
+            divergences: observed.divergences(subject, id).collect(),
+        }
     }
 
     fn compare(&mut self, case: &Case<'_>, found: Option<&Found<'_>>) {
