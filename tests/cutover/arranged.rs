@@ -44,6 +44,14 @@ fn reservation(id: i64) -> Value {
     json!({"connectorId": 1, "expiryDate": "2099-01-01T00:00:00Z", "idTag": "TAG-1", "reservationId": id})
 }
 
+/// A charger that legacy has made reserve a connector, under the name of 5.
+async fn reserved(tap: &Tap, legacy: &SimBackend) -> SimCharger {
+    let mut charger = charger(&tap.url).await;
+    tap.facts("both are there", Kind::ShadowReceived, 1).await;
+    command(legacy, &mut charger, "ReserveNow", reservation(5)).await;
+    charger
+}
+
 fn start(id: i64) -> Value {
     json!({"connectorId": 1, "idTag": "TAG-1", "meterStart": 0, "timestamp": "2026-11-18T12:00:00Z", "reservationId": id})
 }
@@ -64,9 +72,7 @@ async fn law_8_a_reservation_goes_on_under_the_name_that_the_new_backend_gave_it
     let dir = tempfile::tempdir().unwrap();
     let (legacy, candidate) = (backend(4711).await, backend(1).await);
     let tap = Tap::start(dir.path(), &legacy.url(), &candidate.url());
-    let mut charger = charger(&tap.url).await;
-    tap.facts("both are there", Kind::ShadowReceived, 1).await;
-    command(&legacy, &mut charger, "ReserveNow", reservation(5)).await;
+    let mut charger = reserved(&tap, &legacy).await;
     // The stand-in answers the candidate's, and the two are the same.
     let answer = candidate
         .command("CP1", "ReserveNow", reservation(9))
@@ -99,9 +105,7 @@ async fn law_8_a_charger_with_a_reservation_that_the_new_backend_lacks_stays_unt
     let dir = tempfile::tempdir().unwrap();
     let (legacy, candidate) = (backend(4711).await, backend(1).await);
     let tap = Tap::start(dir.path(), &legacy.url(), &candidate.url());
-    let mut charger = charger(&tap.url).await;
-    tap.facts("both are there", Kind::ShadowReceived, 1).await;
-    command(&legacy, &mut charger, "ReserveNow", reservation(5)).await;
+    let mut charger = reserved(&tap, &legacy).await;
     let request = to(Leg::Candidate, Duration::from_millis(300));
     assert_eq!(tap.carry_out(request).await, [0, 1, 0]);
     let (_, kept) = tap
