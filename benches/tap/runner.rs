@@ -217,11 +217,7 @@ fn memory(chargers: u64) -> Result<(), Failure> {
         let _stubs = stubs("healthy", 0)?;
         let middle = start(rig, 1)?;
         wait_for(BOX)?;
-        let before: Vec<f64> = middle
-            .family()
-            .iter()
-            .map(|pid| machine::rss_kib(&[*pid]))
-            .collect();
+        let before = rss_kib(&middle);
         let chargers_text = chargers.to_string();
         let fleet = Process::start(
             Some(0),
@@ -239,11 +235,7 @@ fn memory(chargers: u64) -> Result<(), Failure> {
         let (cpu, from) = (machine::cpu_us(&middle.family()), Instant::now());
         std::thread::sleep(Duration::from_secs(10));
         let idle = (machine::cpu_us(&middle.family()) - cpu) / from.elapsed().as_micros() as f64;
-        let after: Vec<f64> = middle
-            .family()
-            .iter()
-            .map(|pid| machine::rss_kib(&[*pid]))
-            .collect();
+        let after = rss_kib(&middle);
         let each: Vec<String> = before
             .iter()
             .zip(&after)
@@ -286,11 +278,11 @@ fn soak(minutes: u64) -> Result<(), Failure> {
     let mut warm = (0.0, 0.0);
     for minute in 1..=minutes {
         std::thread::sleep(Duration::from_mins(1));
-        let (rss, exchanges) = (machine::rss_kib(&middle.family()), count(LEGACY)?);
-        let each: Vec<String> = middle
-            .family()
+        let (each, exchanges) = (rss_kib(&middle), count(LEGACY)?);
+        let rss: f64 = each.iter().sum();
+        let each: Vec<String> = each
             .iter()
-            .map(|pid| format!("{:.0}", machine::rss_kib(&[*pid]) / 1024.0))
+            .map(|kib| format!("{:.0}", kib / 1024.0))
             .collect();
         if minute == 1 {
             warm = (rss, exchanges);
@@ -304,6 +296,12 @@ fn soak(minutes: u64) -> Result<(), Failure> {
     }
     fleet.output()?;
     Ok(())
+}
+
+/// Resident memory of each process of a family, parent first, KiB.
+fn rss_kib(middle: &Process) -> Vec<f64> {
+    let family = middle.family().into_iter();
+    family.map(|pid| machine::rss_kib(&[pid])).collect()
 }
 
 /// Waits until every charger has sent its frame, and, behind a tap, until the candidate has it too.
